@@ -1,0 +1,19 @@
+"""The logarithm of the softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .array import Array
+
+
+def log_softmax(x: Array, out: Array, axis: int) -> None:
+    """The largest element is taken out first, so that no exponential overflows."""
+    with np.errstate(all="ignore"):
+        shifted = x - x.max(axis=axis, keepdims=True)
+        out[...] = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def log_softmax_backward(grad: Array, y: Array, out: Array, axis: int) -> None:
+    """The softmax itself is exp(y)."""
+    out[...] = grad - np.exp(y) * grad.sum(axis=axis, keepdims=True)

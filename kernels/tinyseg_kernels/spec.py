@@ -1,0 +1,280 @@
+"""The contract between the framework and its backends: each kernel's name, arguments, shapes and meaning.
+
+A backend is a module with one function for each entry below, gathered from one file a *stem* (an operator
+family). ``check`` compares names and arguments when a backend is loaded.
+
+**Arrays.** What an array is, is the backend's own affair: NumPy's for ``reference`` and ``cpu``, device storage
+with strides for a GPU. The framework looks at ``shape``, ``dtype`` (NumPy's), ``ndim`` and ``size`` of it and
+leaves everything else to the functions of the stem ``array``. Arrays may have any strides, also zero.
+
+**Order of arguments.** Arrays that are read, arrays that are written, then numbers. Pairs such as ``stride`` are
+tuples ``(vertical, horizontal)``. An argument marked ``?`` may be ``None``.
+
+**What a kernel may rely on.** Shapes and types are right (operators have checked them), all floating arrays of a
+call have one type, and written arrays do not overlap read ones; but an element-wise kernel or an optimiser step
+may write over an input of the same shape and strides. A kernel validates nothing and chooses no policy.
+
+**What a kernel must keep.** Inputs are not changed. A NaN that comes in comes out. The same inputs give the same
+bits on the same type of machine, for any number of threads.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One entry of the contract."""
+
+    name: str
+    stem: str
+    arguments: tuple[str, ...]
+    meaning: str
+
+
+def _stem(stem: str, *entries: tuple[str, str]) -> list[Kernel]:
+    """Entries ``("name(a, b?, out)", meaning)`` of one stem."""
+    kernels = []
+    for signature, meaning in entries:
+        name, arguments = signature.rstrip(")").split("(")
+        names = tuple(argument.strip(" ?") for argument in arguments.split(",") if argument.strip())
+        kernels.append(Kernel(name, stem, names, meaning))
+    return kernels
+
+
+_ENTRIES = [
+    *_stem(
+        "array",
+        ("empty(shape, dtype)", "a new array in row-major order, not initialised"),
+        (
+            "empty_activation(shape, dtype)",
+            "a new array N,C,H,W, not initialised, in the memory order that the backend's own kernels like best",
+        ),
+        ("empty_like(array, dtype)", "a new array of that shape and memory order, not initialised"),
+        ("from_numpy(array)", "a copy of a NumPy array as the backend's array, in the same memory order"),
+        ("to_numpy(array)", "the array's values as a NumPy array; it may share memory and is only read"),
+        ("reshape(array, shape)", "row-major reshape; a view where the strides allow it, else a copy"),
+        ("transpose(array, axes)", "a view with the axes in that order"),
+        ("broadcast_to(array, shape)", "a view of that shape, stride 0 where repeated; it is only read"),
+        ("slice_view(array, index)", "a view; index: a tuple of ints, slices, None and at most one Ellipsis"),
+        ("shares_memory(a, b)", "True if b is a view of a's memory or the other way round"),
+        ("set_num_threads(count)", "how many threads kernels may use from now on"),
+        ("get_num_threads()", "that number"),
+    ),
+    *_stem(
+        "elementwise",
+        # a and b are broadcast against out's shape; either may be a Python number.
+        ("add(a, b, out)", "out = a + b"),
+        ("subtract(a, b, out)", "out = a - b"),
+        ("multiply(a, b, out)", "out = a * b"),
+        ("divide(a, b, out)", "out = a / b, floating types only"),
+        ("power(a, b, out)", "out = a ** b"),
+        ("maximum(a, b, out)", "the larger of the two; NaN if either is"),
+        ("minimum(a, b, out)", "the smaller of the two; NaN if either is"),
+        ("equal(a, b, out)", "out (bool) = a == b"),
+        ("not_equal(a, b, out)", "out (bool) = a != b"),
+        ("less(a, b, out)", "out (bool) = a < b"),
+        ("less_equal(a, b, out)", "out (bool) = a <= b"),
+        ("greater(a, b, out)", "out (bool) = a > b"),
+        ("greater_equal(a, b, out)", "out (bool) = a >= b"),
+        ("negative(x, out)", "out = -x"),
+        ("absolute(x, out)", "out = |x|"),
+        ("sign(x, out)", "out = -1, 0 or 1; NaN of NaN"),
+        ("exp(x, out)", "out = e ** x"),
+        ("log(x, out)", "natural logarithm; -inf of 0, NaN below"),
+        ("sqrt(x, out)", "square root; NaN below 0"),
+        ("tanh(x, out)", "hyperbolic tangent"),
+        ("relu(x, out)", "out = x where x > 0 or x is NaN, else 0"),
+        ("relu_backward(grad, y, out)", "out = grad where y > 0, else 0; y is relu's output"),
+        ("where(condition, a, b, out)", "out = a where condition (bool), else b; all are broadcast"),
+        ("assign(x, out)", "out = x, broadcast and cast to out's type"),
+        ("fill(out, value)", "every element of out = value"),
+        ("lerp(a, b, out, weight)", "out = (1 - weight) * a + weight * b"),
+    ),
+    *_stem(
+        "reduce",
+        # x of any shape, axes a sorted tuple of its dimensions; out has x's shape with 1 in these.
+        (
+            "sum(x, out, axes)",
+            "sums; accumulated pairwise or wider, so that the error does not grow with the length",
+        ),
+        ("max(x, out, axes)", "largest elements; NaN if any is"),
+        ("min(x, out, axes)", "smallest elements; NaN if any is"),
+        (
+            "argmax(x, out, axis)",
+            "out (int64): index of the first largest element along axis; a NaN is the largest",
+        ),
+        (
+            "argmin(x, out, axis)",
+            "out (int64): index of the first smallest element along axis; a NaN is the smallest",
+        ),
+    ),
+    *_stem(
+        "gather",
+        # index is int64, 0 <= index < x.shape[axis], of x's number of dimensions.
+        (
+            "gather(x, index, out, axis)",
+            "out[..., i, ...] = x[..., index[..., i, ...], ...]; shapes as index",
+        ),
+        (
+            "scatter_add(source, index, out, axis)",
+            "out[..., index[..., i, ...], ...] += source[..., i, ...], in scan order: the adjoint of gather",
+        ),
+    ),
+    *_stem(
+        "matmul",
+        (
+            "matmul(a, b, out)",
+            "a (..., n, k) times b (..., k, m) -> out (..., n, m); leading dimensions are equal",
+        ),
+    ),
+    *_stem(
+        "conv2d",
+        # x (N,C,H,W), weight (O,C/groups,kh,kw), bias? (O,), y (N,O,H',W'); pairs stride, padding, dilation.
+        (
+            "conv2d(x, weight, bias?, out, stride, padding, dilation, groups)",
+            "out[n,o,i,j] = bias[o] + sum_{c,r,s} weight[o,c,r,s] * x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw]",
+        ),
+        (
+            "conv_transpose2d(y, weight, bias?, out, stride, padding, dilation, groups)",
+            "the adjoint: out (N,C,H,W) gets weight[o,c,r,s] * y[n,o,i,j] added wherever conv2d read; bias is (C,)."
+            " It is at once conv2d's gradient by its input and the transposed convolution.",
+        ),
+        (
+            "conv2d_weight_gradient(x, grad, out, stride, padding, dilation, groups)",
+            "out[o,c,r,s] = sum_{n,i,j} grad[n,o,i,j] * x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw]",
+        ),
+    ),
+    *_stem(
+        "pool2d",
+        # x (N,C,H,W), out and indices (N,C,H',W'); indices are int64, flat in the plane: h * W + w.
+        (
+            "max_pool2d(x, out, indices, kernel_size, stride, padding, dilation)",
+            "largest element of each window and where it stood; the first one on a tie; NaN wins; padding never does",
+        ),
+        (
+            "max_pool2d_backward(grad, indices, out)",
+            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]",
+        ),
+        (
+            "max_unpool2d(x, indices, out)",
+            "out = 0, then out[n,c,indices[n,c,i,j]] = x[n,c,i,j], the last in scan order standing",
+        ),
+        (
+            "max_unpool2d_backward(grad, indices, out)",
+            "out[n,c,i,j] = grad[n,c,indices[n,c,i,j]] where that element was the last to write there, else 0",
+        ),
+    ),
+    *_stem(
+        "interpolate",
+        # x (N,C,H,W), out (N,C,H',W'). step: source pixels for one output pixel (vertical, horizontal).
+        (
+            "interpolate_nearest(x, out, step)",
+            "out[i,j] = x[min(floor(i*step), H-1), min(floor(j*step), W-1)]",
+        ),
+        (
+            "interpolate_nearest_backward(grad, out, step)",
+            "its adjoint: out (N,C,H,W) sums what each pixel was copied to",
+        ),
+        (
+            "interpolate_bilinear(x, out, step, align_corners)",
+            "out[i,j] = x at (i*step, j*step) with align_corners, else at ((i+0.5)*step - 0.5, ...) but not below 0,"
+            " linear between the four pixels around it, the last row and column repeated",
+        ),
+        ("interpolate_bilinear_backward(grad, out, step, align_corners)", "its adjoint, out (N,C,H,W)"),
+    ),
+    *_stem(
+        "batch_norm",
+        # x (N,C,H,W); mean, var, rstd, weight?, bias? are (C,); rstd = 1 / sqrt(var + eps).
+        ("batch_norm_statistics(x, mean, var)", "mean and biased variance of each channel over N, H and W"),
+        ("batch_norm(x, mean, rstd, weight?, bias?, out)", "out = (x - mean) * rstd * weight + bias"),
+        (
+            "batch_norm_sums(grad, x, mean, rstd, grad_weight, grad_bias)",
+            "grad_bias = sum grad; grad_weight = sum grad * (x - mean) * rstd: (C,) over N, H and W",
+        ),
+        (
+            "batch_norm_backward(grad, x, mean, rstd, weight?, grad_weight, grad_bias, out)",
+            "through the batch's own statistics, M = N*H*W: with xhat = (x - mean) * rstd,"
+            " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M)",
+        ),
+    ),
+    *_stem(
+        "softmax",
+        # x and out have one shape; the softmax runs along axis.
+        ("log_softmax(x, out, axis)", "out = x - log sum exp x, computed with the maximum taken out"),
+        (
+            "log_softmax_backward(grad, y, out, axis)",
+            "out = grad - exp(y) * sum grad; y is log_softmax's output",
+        ),
+    ),
+    *_stem(
+        "cross_entropy",
+        # logits (N,C,H,W), target (N,H,W) int64, class_weight? (C,); w_t = class_weight[target], 0 where ignored.
+        (
+            "cross_entropy(logits, target, class_weight?, losses, weights, ignore_index)",
+            "losses (N,H,W) = w_t * (log sum_c exp logits[c] - logits[target]); weights (N,H,W) = w_t;"
+            " both 0 where target == ignore_index, whatever the logits are",
+        ),
+        (
+            "cross_entropy_backward(grad, logits, target, class_weight?, out, ignore_index)",
+            "out (N,C,H,W) = grad (N,H,W) * w_t * (softmax(logits) - one_hot(target)); 0 where ignored",
+        ),
+        (
+            "label_bounds(target, bounds, ignore_index)",
+            "bounds (3,) int64: smallest label, largest label, number of labels that are not ignore_index;"
+            " (0, -1, 0) if all are ignored",
+        ),
+    ),
+    *_stem(
+        "random",
+        # Philox4x32-10 (Salmon et al. 2011), counter based: element i of a stream depends on (key, counter, i) alone.
+        (
+            "uniform(out, key, counter)",
+            "out in [0, 1), row-major element i from word i % 4 of block counter + i // 4",
+        ),
+        (
+            "normal(out, key, counter)",
+            "out ~ N(0, 1) by Box and Muller; elements 2k and 2k+1 from one pair of uniforms",
+        ),
+        (
+            "dropout(x, out, probability, key, counter)",
+            "out = 0 with that probability, else x / (1 - probability). The uniform number of an element is that of"
+            " its place in N,H,W,C order (row-major order if x has not four dimensions), so layouts agree",
+        ),
+    ),
+    *_stem(
+        "optimizer",
+        # All arrays of one shape; what is written is also read.
+        (
+            "sgd_step(grad, param, velocity?, lr, momentum, dampening, weight_decay, nesterov, first)",
+            "g = grad + weight_decay * param; velocity = g if first else momentum * velocity + (1 - dampening) * g;"
+            " param -= lr * (g + momentum * velocity if nesterov else velocity); without velocity param -= lr * g",
+        ),
+        (
+            "adam_step(grad, param, mean, square, lr, beta1, beta2, eps, weight_decay, decoupled, step)",
+            "Kingma and Ba 2015, algorithm 1, with bias correction at that step (from 1); weight decay added to the"
+            " gradient, or decoupled (Loshchilov and Hutter 2019): param *= 1 - lr * weight_decay first",
+        ),
+    ),
+]
+
+KERNELS = {kernel.name: kernel for kernel in _ENTRIES}
+STEMS = tuple(dict.fromkeys(kernel.stem for kernel in _ENTRIES))
+
+
+def check(backend: ModuleType) -> None:
+    """Raise ``TypeError`` unless ``backend`` has every kernel of the contract with the contract's arguments."""
+    problems = []
+    for kernel in KERNELS.values():
+        function = getattr(backend, kernel.name, None)
+        if function is None:
+            problems.append(f"{kernel.name} is missing")
+            continue
+        arguments = tuple(inspect.signature(function).parameters)
+        if arguments != kernel.arguments:
+            problems.append(f"{kernel.name} takes {arguments}, expected {kernel.arguments}")
+    if problems:
+        raise TypeError(f"backend {backend.__name__} breaks the contract of spec.py: " + "; ".join(problems))

@@ -1,0 +1,357 @@
+"""Reverse-mode differentiation: the tape, and the walk back along it.
+
+An operator is a class with a ``forward`` and a ``backward``. ``Op.apply`` runs the first and, if a gradient may be
+asked for, leaves a ``Node`` on the result: which operator it was, what it saved, and where its inputs came from.
+``backward`` visits these nodes, each one after all that used its result, and hands gradients on by the chain rule::
+
+    dL/dx = sum over the operators that x went into of   backward(dL/d(their output))
+
+Operators receive and return tensors; while they run nothing is recorded, so there are no gradients of gradients.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ContextDecorator
+from typing import Any, ClassVar, Union
+
+from .errors import GraphError
+from .tensor import Tensor, Version, operator
+
+
+class _Mode(threading.local):
+    """Whether operators are recorded; each thread has its own."""
+
+    recording = True
+
+
+_mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """True if operators are recorded in this thread."""
+    return _mode.recording
+
+
+class set_grad_enabled(ContextDecorator):
+    """A ``with`` block (or decorated function) in which operators are recorded or not."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def __enter__(self) -> None:
+        self.before, _mode.recording = _mode.recording, self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.recording = self.before
+
+
+class no_grad(set_grad_enabled):
+    """A ``with`` block (or decorated function) in which nothing is recorded.
+
+    >>> import tinyseg
+    >>> x = tinyseg.ones(2, requires_grad=True)
+    >>> with tinyseg.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class Context:
+    """What an operator's forward leaves for its backward: saved tensors, and any attribute set on it.
+
+    ``needs_input_grad[i]`` says whether the i-th input's gradient will be used.
+    """
+
+    def __init__(self, op: type[Op], inputs: Sequence[Any]) -> None:
+        self.op = op
+        self.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+        self.saved: tuple[tuple[Tensor, int] | None, ...] | None = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors (inputs or outputs) until backward; a change in place before then is an error there."""
+        # Detached, lest an output that is saved by its own node keeps itself alive in a circle.
+        self.saved = tuple(None if t is None else (t.detach(), t.version.count) for t in tensors)
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What ``save_for_backward`` kept; raises ``GraphError`` if it was changed in place since, or freed."""
+        if self.saved is None:
+            raise GraphError(_FREED.format(self.op.__name__))
+        for entry in self.saved:
+            if entry is not None and entry[0].version.count != entry[1]:
+                raise GraphError(
+                    f"backward: a tensor of shape {entry[0].shape} that {self.op.__name__} saved was changed in place "
+                    f"({entry[0].version.count - entry[1]} times) since; work on a clone() of it"
+                )
+        return tuple(None if entry is None else entry[0] for entry in self.saved)
+
+
+_FREED = (
+    "backward: the graph was freed by an earlier backward (at {}); call backward(retain_graph=True) "
+    "the first time if you need it twice"
+)
+
+
+class Op:
+    """An operator that can be differentiated. Subclass it, write the two methods, call ``apply``.
+
+    ``forward(ctx, *inputs)`` gets tensors and other arguments and returns a tensor or a tuple of them.
+    ``backward(ctx, *grads)`` gets the gradient of each output and returns one for each input, None where there is
+    none. Check it with ``gradcheck``.
+
+    >>> import tinyseg
+    >>> class Square(Op):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         (x,) = ctx.saved_tensors
+    ...         return grad * x * 2
+    >>> x = tinyseg.tensor([3.0], requires_grad=True)
+    >>> Square.apply(x).sum().backward()
+    >>> x.grad
+    tensor([6.])
+    """
+
+    # Overridden with other signatures by every operator, so only their names are known here.
+    forward: ClassVar[Any]
+    backward: ClassVar[Any]
+
+    @classmethod
+    def apply(cls, *inputs: Any) -> Any:
+        """Run ``forward``; record it if an input requires a gradient and recording is on."""
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        for other in tensors[1:]:
+            if other.device != tensors[0].device:
+                raise ValueError(
+                    f"{cls.__name__}: its inputs are on two devices, {tensors[0].device!r} and {other.device!r}; "
+                    "move one with .to()"
+                )
+        context = Context(cls, inputs)
+        with no_grad():
+            result = cls.forward(context, *inputs)
+        if _mode.recording and any(context.needs_input_grad):
+            outputs = result if isinstance(result, tuple) else (result,)
+            node = Node(cls, context, inputs, outputs)
+            for index, output in enumerate(outputs):
+                if output.is_floating_point:
+                    output.node, output.output_index = node, index
+        return result
+
+
+class Node:
+    """One recorded call of an operator."""
+
+    __slots__ = ("__weakref__", "context", "edges", "op", "outputs")
+
+    def __init__(self, op: type[Op], context: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+        self.op = op
+        self.context = context
+        self.edges = tuple(
+            _edge(x) if needed else None for x, needed in zip(inputs, context.needs_input_grad, strict=True)
+        )
+        self.outputs = tuple((x.shape, x.dtype, x.device) for x in outputs)
+
+    def free(self) -> None:
+        """Let go of what was saved."""
+        self.context.saved = None
+
+
+# Where a gradient goes: to an output of a node, or to a leaf.
+Edge = Union[tuple[Node, int], Tensor]
+
+
+def _edge(x: Tensor) -> Edge:
+    return x if x.node is None else (x.node, x.output_index)
+
+
+def _key(edge: Edge) -> Any:
+    return id(edge) if isinstance(edge, Tensor) else (id(edge[0]), edge[1])
+
+
+def _count_users(roots: Sequence[Node]) -> dict[Node, int]:
+    """For each node that can be reached from the roots, how many edges lead to it."""
+    users = dict.fromkeys(roots, 0)
+    stack = list(users)
+    while stack:  # a loop, not recursion: graphs may be tens of thousands of operators deep
+        for edge in stack.pop().edges:
+            if isinstance(edge, tuple):
+                if edge[0] not in users:
+                    users[edge[0]] = 0
+                    stack.append(edge[0])
+                users[edge[0]] += 1
+    return users
+
+
+class _Pass:
+    """One backward pass: gradients on their way, and what has arrived at leaves and at watched edges."""
+
+    def __init__(self, retain_graph: bool, watched: Sequence[Edge] = ()) -> None:
+        self.retain_graph = retain_graph
+        self.pending: dict[Any, Tensor] = {}
+        self.leaves: dict[int, Tensor] = {}
+        self.arrived: dict[Any, Tensor | None] = {_key(edge): None for edge in watched}
+
+    def bring(self, edge: Edge, gradient: Tensor) -> None:
+        """Add a gradient to what is waiting at its destination."""
+        key = _key(edge)
+        if isinstance(edge, Tensor):
+            self.leaves[key] = edge
+        waiting = self.pending.get(key)
+        self.pending[key] = gradient if waiting is None else waiting + gradient
+
+    def run(self, roots: Sequence[Node]) -> None:
+        """Visit every node after all its users."""
+        users = _count_users(roots)
+        ready = [node for node, count in users.items() if count == 0]
+        while ready:
+            node = ready.pop()
+            self._visit(node)
+            for edge in node.edges:
+                if isinstance(edge, tuple):
+                    users[edge[0]] -= 1
+                    if users[edge[0]] == 0:
+                        ready.append(edge[0])
+
+    def _visit(self, node: Node) -> None:
+        if node.context.saved is None:
+            raise GraphError(_FREED.format(node.op.__name__))
+        keys = [(id(node), index) for index in range(len(node.outputs))]
+        grads = [self.pending.pop(key, None) for key in keys]
+        self.arrived.update((key, grad) for key, grad in zip(keys, grads, strict=True) if key in self.arrived)
+        if any(grad is not None for grad in grads):
+            for edge, gradient in zip(node.edges, self._chain_rule(node, grads), strict=True):
+                if edge is not None and gradient is not None:
+                    self.bring(edge, gradient)
+        if not self.retain_graph:
+            node.free()
+
+    def _chain_rule(self, node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+        filled = [
+            _zeros(*output) if grad is None and output[1].kind == "f" else grad
+            for grad, output in zip(grads, node.outputs, strict=True)
+        ]
+        result = node.op.backward(node.context, *filled)
+        result = result if isinstance(result, tuple) else (result,)
+        if len(result) != len(node.edges):
+            raise ValueError(
+                f"{node.op.__name__}.backward returned {len(result)} gradients for {len(node.edges)} inputs of forward"
+            )
+        for number, (edge, gradient) in enumerate(zip(node.edges, result, strict=True)):
+            if edge is not None and gradient is not None:
+                _check_gradient(node.op.__name__, number, edge, gradient)
+        return result
+
+
+def _zeros(shape: tuple[int, ...], dtype: Any, device: str) -> Tensor:
+    from .backend import kernels
+
+    array = kernels(device).empty(shape, dtype)
+    kernels(device).fill(array, 0)
+    return Tensor(array, device)
+
+
+def _check_gradient(name: str, number: int, edge: Edge, gradient: Any) -> None:
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"{name}.backward returned a {type(gradient).__name__} for input {number}, expected a Tensor")
+    shape, dtype = (edge.shape, edge.dtype) if isinstance(edge, Tensor) else edge[0].outputs[edge[1]][:2]
+    if gradient.shape != shape or gradient.dtype != dtype:
+        raise ValueError(
+            f"{name}.backward: the gradient of input {number} must be {dtype} of shape {shape}, "
+            f"got {gradient.dtype} of shape {gradient.shape}"
+        )
+
+
+def _run(work: _Pass, outputs: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+    """Let the gradients of the outputs flow back."""
+    for output, gradient in zip(outputs, gradients, strict=True):
+        if not output.requires_grad:
+            raise GraphError(
+                "backward: the tensor does not require a gradient and was not computed from one that does"
+            )
+        if gradient is None:
+            if output.numel() != 1:
+                raise ValueError(
+                    f"backward: a tensor of shape {output.shape} needs a gradient of that shape; only a tensor of "
+                    "one element has 1 by default"
+                )
+            gradient = _zeros(output.shape, output.dtype, output.device).fill_(1)
+        _check_gradient("backward", 0, _edge(output), gradient)
+        work.bring(_edge(output), gradient.detach())
+    work.run(list(dict.fromkeys(output.node for output in outputs if output.node is not None)))
+
+
+def _refuse_create_graph(create_graph: bool) -> None:
+    if create_graph:
+        raise NotImplementedError(
+            "backward(create_graph=True): there is no double backward in tinyseg, gradients are not recorded"
+        )
+
+
+@operator
+def backward(
+    output: Tensor, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+) -> None:
+    """Add d(output)/d(leaf) to ``grad`` of each leaf that requires it.
+
+    ``gradient`` is dL/d(output), of the output's shape and type; 1 for a single element if left out. What operators
+    saved is freed on the way unless ``retain_graph``. Raises ``GraphError`` for a tensor without a graph, a graph
+    that is freed already, and saved tensors that were changed in place; ``NotImplementedError`` for ``create_graph``.
+    """
+    _refuse_create_graph(create_graph)
+    with no_grad():
+        work = _Pass(retain_graph)
+        _run(work, [output], [gradient])
+        given: set[Version] = set()
+        for key, leaf in work.leaves.items():
+            arrived = work.pending[key]
+            if leaf.grad is not None:
+                leaf.grad = leaf.grad + arrived
+            else:
+                # Nobody else may hold the same memory; an addition, say, hands one gradient on to both its inputs.
+                leaf.grad = arrived.clone() if arrived.is_view or arrived.version in given else arrived
+            given.add(arrived.version)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the sum of ``outputs`` by ``inputs``, leaves or not; nobody's ``grad`` is touched.
+
+    Raises ``GraphError`` if an input was not used, unless ``allow_unused`` (then its gradient is None); for the rest
+    see ``backward``.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([2.0], requires_grad=True)
+    >>> y = x * x
+    >>> grad((y * 3).sum(), [x, y])
+    (tensor([12.]), tensor([3.]))
+    """
+    _refuse_create_graph(create_graph)
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs] * len(outputs)
+    edges = [_edge(x) for x in inputs]
+    with no_grad():
+        work = _Pass(retain_graph, edges)
+        _run(work, outputs, grad_outputs)
+    gradients = []
+    for x, edge in zip(inputs, edges, strict=True):
+        gradient = work.pending.get(_key(edge)) if x.is_leaf else work.arrived[_key(edge)]
+        if gradient is None and not allow_unused:
+            raise GraphError(f"grad: an input of shape {x.shape} was not used to compute the outputs")
+        gradients.append(gradient)
+    return tuple(gradients)

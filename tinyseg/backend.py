@@ -1,0 +1,65 @@
+"""From a device's name to its kernels. The only file that imports ``tinyseg_kernels``.
+
+Two devices share the processor: ``"cpu"``, Numba's compiled kernels, and ``"reference"``, the plain NumPy in which
+every operator is defined: slow, and right. A tensor knows its device, and operators take their kernels from there;
+tensors of two devices do not mix.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+
+DEVICES = ("cpu", "reference")
+
+_default = "cpu"
+
+
+@functools.cache
+def kernels(device: str) -> ModuleType:
+    """The backend of ``device``, imported at its first use; raises ``ValueError`` for an unknown one.
+
+    >>> kernels("reference").__name__
+    'tinyseg_kernels.reference'
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
+    import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
+
+    return tinyseg_kernels.load(device)
+
+
+def get_default_device() -> str:
+    """Where tensors are made when no device is named."""
+    return _default
+
+
+def set_default_device(device: str) -> None:
+    """Make tensors on ``device`` when none is named."""
+    global _default
+    kernels(device)
+    _default = device
+
+
+def set_num_threads(count: int) -> None:
+    """Let kernels use ``count`` threads; the result of no operator depends on it.
+
+    Raises ``ValueError`` unless ``count`` is positive.
+    """
+    if count < 1:
+        raise ValueError(f"set_num_threads: expected at least 1, got {count}")
+    kernels("cpu").set_num_threads(int(count))
+
+
+def get_num_threads() -> int:
+    """How many threads kernels use; at first, as many as the process has cores."""
+    threads: int = kernels("cpu").get_num_threads()
+    return threads
+
+
+def on_compile(report: Callable[[str], None]) -> Callable[[], None]:
+    """Have ``report(name)`` called whenever a kernel starts to compile; returns a function that ends it."""
+    from tinyseg_kernels.cpu import compiler
+
+    return compiler.on_compile(report)

@@ -1,0 +1,27 @@
+"""The error types of tinyseg, and how their messages are put.
+
+Python's own types say what kind of mistake it was: ``ValueError`` for shapes and values, ``TypeError`` for
+types, ``IndexError`` for indices. A message names the operator, the argument, what was expected, what came,
+and what to do about it::
+
+    conv2d: input has 3 channels but weight of shape (64, 4, 3, 3) expects 4 (groups=1)
+
+The types below mark what a user's *files and options* can get wrong, so that a program can tell such mistakes
+from its own: the command line prints them in a line or two and exits with code 2.
+"""
+
+
+class InputError(ValueError):
+    """Something the user handed over cannot be used: a folder, an image, a mask, an option."""
+
+
+class DataError(InputError):
+    """A data set is not as its layout says: a mask is missing, sizes differ, a label is no class."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint cannot be read, or does not fit the model it is loaded into."""
+
+
+class GraphError(RuntimeError):
+    """The autograd graph cannot be used: freed already, or a saved array was changed in place."""

@@ -1,0 +1,53 @@
+"""Network architectures, one a file, and the table they are made from by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from .fcn import fcn8s, fcn16s, fcn32s
+from .segmentation import SegmentationModel
+from .unet import unet
+
+__all__ = ["SegmentationModel", "create", "names", "options"]
+
+_MODELS: dict[str, Callable[..., SegmentationModel]] = {
+    "fcn32s": fcn32s,
+    "fcn16s": fcn16s,
+    "fcn8s": fcn8s,
+    "unet": unet,
+}
+
+
+def names() -> list[str]:
+    """All names that ``create`` knows."""
+    return list(_MODELS)
+
+
+def options(name: str) -> dict[str, Any]:
+    """The options of a model and their defaults; raises ``InputError`` for an unknown name."""
+    if name not in _MODELS:
+        raise InputError(f"unknown model {name!r}; there are {', '.join(_MODELS)}")
+    parameters = inspect.signature(_MODELS[name]).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+
+
+def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:
+    """A new network with random weights, from the generator that ``manual_seed`` seeds.
+
+    Raises ``InputError`` for an unknown name or option and says which are known.
+
+    >>> create("unet", num_classes=2, in_channels=1, width=8, depth=2).stride
+    4
+    """
+    known = options(name)
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        listed = ", ".join(f"{option} (default {default!r})" for option, default in known.items())
+        raise InputError(f"{name}: unknown option {', '.join(unknown)}; it has {listed}")
+    for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if count < 1:
+            raise InputError(f"{name}: {what} must be at least 1, got {count}")
+    return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)

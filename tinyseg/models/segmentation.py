@@ -1,0 +1,49 @@
+"""What all networks for segmentation have in common."""
+
+from __future__ import annotations
+
+from ..geometry import padding_to_multiple
+from ..nn import Module
+from ..ops.shape import pad
+from ..tensor import Tensor
+
+
+class SegmentationModel(Module):
+    """Images N,C,H,W in, class logits N,num_classes,H,W out, for any size from ``min_size`` on.
+
+    Networks that halve the image again and again need sizes that are multiples of ``stride``. Subclasses define
+    ``logits`` for such sizes; ``forward`` adds what is missing at the right and at the bottom, half a border on each
+    side, and crops it off again.
+    """
+
+    def __init__(self, name: str, num_classes: int, in_channels: int, stride: int) -> None:
+        super().__init__()
+        self.name, self.num_classes, self.in_channels, self.stride = name, num_classes, in_channels, stride
+
+    @property
+    def min_size(self) -> tuple[int, int]:
+        """The smallest image, (height, width): below it the deepest layer would see nothing but padding."""
+        return self.stride, self.stride
+
+    def logits(self, input: Tensor) -> Tensor:
+        """The network itself, for sizes that are multiples of ``stride``."""
+        raise NotImplementedError(f"{type(self).__name__} does not define logits")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, num_classes, H, W). Raises ``ValueError`` for other channels or too small
+        images.
+        """
+        if input.ndim != 4 or input.shape[1] != self.in_channels:
+            raise ValueError(f"{self.name}: input must be (N, {self.in_channels}, H, W), got shape {input.shape}")
+        height, width = input.shape[2:]
+        if height < self.min_size[0] or width < self.min_size[1]:
+            raise ValueError(
+                f"{self.name}: an image of {height}x{width} is too small; at least "
+                f"{self.min_size[0]}x{self.min_size[1]} is needed"
+            )
+        rows, columns = padding_to_multiple(height, self.stride), padding_to_multiple(width, self.stride)
+        if not rows and not columns:
+            return self.logits(input)
+        top, left = rows // 2, columns // 2
+        padded = pad(input, (left, columns - left, top, rows - top))
+        return self.logits(padded)[:, :, top : top + height, left : left + width]

@@ -1,0 +1,154 @@
+"""What all operators need: new tensors, one type for two operands, gradients of what was broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ..backend import get_default_device
+from ..tensor import Dims, Number, Tensor, float32
+
+Pair = tuple[int, int]
+
+
+def new(like: Tensor, shape: Sequence[int], dtype: Any = None) -> Tensor:
+    """An uninitialised tensor on the device of ``like``, in row-major order."""
+    return Tensor(like.backend.empty(tuple(shape), dtype or like.dtype), like.device)
+
+
+def new_activation(like: Tensor, shape: Sequence[int], dtype: Any = None) -> Tensor:
+    """An uninitialised N,C,H,W tensor in the memory order that the backend's kernels like best."""
+    return Tensor(like.backend.empty_activation(tuple(shape), dtype or like.dtype), like.device)
+
+
+def new_like(x: Tensor, dtype: Any = None) -> Tensor:
+    """An uninitialised tensor of the shape and memory order of ``x``."""
+    return Tensor(x.backend.empty_like(x.array, dtype or x.dtype), x.device)
+
+
+def view(x: Tensor, array: Any) -> Tensor:
+    """A tensor of ``array``, which the backend made of ``x``'s: in-place changes of one count for both."""
+    shared = x.backend.shares_memory(x.array, array)
+    return Tensor(array, x.device, x.version if shared else None)
+
+
+def array_or_none(x: Tensor | None) -> Any:
+    """The array of an optional tensor."""
+    return None if x is None else x.array
+
+
+def need_tensor(who: str, name: str, x: Any, ndim: int | None = None, floating: bool = True) -> Tensor:
+    """``x``, if it is a tensor of that kind; raises ``TypeError`` or ``ValueError``."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{who}: {name} must be a Tensor, got {type(x).__name__}; tinyseg.tensor() makes one")
+    if floating and not x.is_floating_point:
+        raise TypeError(f"{who}: {name} must be float32 or float64, got {x.dtype}; .float() converts it")
+    if ndim is not None and x.ndim != ndim:
+        raise ValueError(f"{who}: {name} must have {ndim} dimensions, got shape {x.shape}")
+    return x
+
+
+def need_same_type(who: str, **tensors: Tensor | None) -> None:
+    """Raises ``TypeError`` unless all tensors have one type: float types never mix in silence."""
+    given = {name: x.dtype for name, x in tensors.items() if x is not None}
+    if len(set(given.values())) > 1:
+        listed = ", ".join(f"{name} is {dtype}" for name, dtype in given.items())
+        raise TypeError(f"{who}: types differ: {listed}; convert one with .to()")
+
+
+def pair(who: str, name: str, value: Any, least: int = 0) -> Pair:
+    """An int or two of them as ``(vertical, horizontal)``; raises ``TypeError`` or ``ValueError``."""
+    both = (value, value) if isinstance(value, Integral) else value
+    if not isinstance(both, Sequence) or len(both) != 2 or not all(isinstance(v, Integral) for v in both):
+        raise TypeError(f"{who}: {name} must be an int or a pair of ints, got {value!r}")
+    if min(both) < least:
+        raise ValueError(f"{who}: {name} must be at least {least}, got {value!r}")
+    return int(both[0]), int(both[1])
+
+
+def dimension(who: str, dim: int, ndim: int) -> int:
+    """``dim`` counted from the front; raises ``IndexError`` where there is none."""
+    if not -max(ndim, 1) <= dim < max(ndim, 1):
+        raise IndexError(f"{who}: dim {dim} is out of range for a tensor of {ndim} dimensions")
+    return dim % max(ndim, 1)
+
+
+def dimensions(who: str, dim: Dims, ndim: int) -> tuple[int, ...]:
+    """``dim`` (an int, several, or None for all) as a sorted tuple; raises ``IndexError`` and ``ValueError``."""
+    if dim is None:
+        return tuple(range(ndim))
+    axes = sorted(dimension(who, d, ndim) for d in ([dim] if isinstance(dim, Integral) else dim))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{who}: dim {dim} names a dimension twice")
+    return tuple(axes) if ndim else ()
+
+
+def sizes(who: str, given: tuple[Any, ...]) -> tuple[int, ...]:
+    """``f(2, 3)`` and ``f((2, 3))`` alike as a tuple of ints."""
+    flat = given[0] if len(given) == 1 and isinstance(given[0], Sequence) else given
+    if not all(isinstance(size, Integral) for size in flat):
+        raise TypeError(f"{who}: sizes must be ints, got {flat!r}")
+    return tuple(int(size) for size in flat)
+
+
+def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that all broadcast to; raises ``ValueError`` where sizes do not match."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(str(shape) for shape in shapes)
+        raise ValueError(f"{who}: shapes {listed} cannot be broadcast together") from None
+
+
+def matched(who: str, a: Tensor | Number, b: Tensor | Number) -> tuple[Any, Any]:
+    """Both operands with one type: a Python number takes the tensor's, an int tensor that of a float tensor.
+
+    Raises ``TypeError`` for float32 with float64, and for anything that is neither tensor nor number.
+    """
+    for x in (a, b):
+        if not isinstance(x, (Tensor, Real)):
+            hint = "; tinyseg.tensor() makes a Tensor of it" if isinstance(x, (np.ndarray, list)) else ""
+            raise TypeError(f"{who}: expected a Tensor or a number, got {type(x).__name__}{hint}")
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.dtype == b.dtype:
+            return a, b
+        if a.is_floating_point and b.is_floating_point:
+            raise TypeError(f"{who}: types differ: {a.dtype} and {b.dtype}; convert one with .to()")
+        if a.is_floating_point or b.is_floating_point:
+            dtype = a.dtype if a.is_floating_point else b.dtype
+        else:
+            dtype = np.promote_types(a.dtype, b.dtype)
+        return a.to(dtype), b.to(dtype)
+    if isinstance(a, Tensor):
+        return _with_number(a, b)
+    if isinstance(b, Tensor):
+        return _with_number(b, a)[::-1]
+    raise TypeError(f"{who}: at least one operand must be a Tensor")
+
+
+def _with_number(x: Tensor, number: Any) -> tuple[Tensor, Any]:
+    if x.is_floating_point:
+        return x, float(number)
+    if isinstance(number, Integral) and (isinstance(number, (bool, np.bool_)) or x.dtype.kind != "b"):
+        return x, int(number)
+    return x.to(np.int64 if isinstance(number, Integral) else float32), number
+
+
+def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Sums ``grad`` over the dimensions along which a tensor of ``shape`` was repeated: broadcasting's adjoint."""
+    if grad.shape == shape:
+        return grad
+    extra = grad.ndim - len(shape)
+    axes = (*range(extra), *(extra + i for i, size in enumerate(shape) if size == 1 and grad.shape[extra + i] != 1))
+    kept = tuple(1 if i in axes else size for i, size in enumerate(grad.shape))
+    total = new(grad, kept)
+    grad.backend.sum(grad.array, total.array, axes)
+    return Tensor(grad.backend.reshape(total.array, shape), grad.device)
+
+
+def target_device(device: str | None) -> str:
+    """``device``, or the default one."""
+    return device or get_default_device()

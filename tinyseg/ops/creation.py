@@ -1,0 +1,118 @@
+"""Tensors made from nothing: constants, ranges, random numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import get_default_device, kernels
+from ..random import Generator
+from ..tensor import Number, Tensor, check_dtype, float32, int64, tensor
+from .common import new_like, sizes
+
+
+def _empty(who: str, size: tuple[Any, ...], dtype: Any, device: str | None) -> Tensor:
+    shape = sizes(who, size)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{who}: sizes must not be negative, got {shape}")
+    device = device or get_default_device()
+    return Tensor(kernels(device).empty(shape, check_dtype(dtype or float32, who)), device)
+
+
+def zeros(*size: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """All 0; float32 unless a type is named.
+
+    >>> zeros(2, 2)
+    tensor([[0., 0.],
+           [0., 0.]])
+    """
+    return _empty("zeros", size, dtype, device).fill_(0).requires_grad_(requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """All 1; float32 unless a type is named."""
+    return _empty("ones", size, dtype, device).fill_(1).requires_grad_(requires_grad)
+
+
+def full(
+    size: Any, fill_value: Number, dtype: Any = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """All ``fill_value``, whose own kind (bool, int64, float32) is the type unless one is named."""
+    shape = (size,) if isinstance(size, int) else tuple(size)
+    return (
+        _empty("full", shape, dtype or _type_of(fill_value), device).fill_(fill_value).requires_grad_(requires_grad)
+    )
+
+
+def _type_of(value: Number) -> Any:
+    if isinstance(value, bool):
+        return np.bool_
+    return int64 if isinstance(value, int) else float32
+
+
+def arange(
+    start: Number, end: Number | None = None, step: Number = 1, dtype: Any = None, device: str | None = None
+) -> Tensor:
+    """start, start + step, ... below ``end`` (``arange(end)`` starts at 0); int64 for ints, else float32.
+
+    >>> arange(4)
+    tensor([0, 1, 2, 3])
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ValueError("arange: step must not be 0")
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    return tensor(np.arange(start, end, step), dtype=dtype or (int64 if whole else float32), device=device)
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Random numbers, equally likely in [0, 1)."""
+    return _empty("rand", size, dtype, device).uniform_(generator=generator).requires_grad_(requires_grad)
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Random numbers with mean 0 and standard deviation 1, normally distributed."""
+    return _empty("randn", size, dtype, device).normal_(generator=generator).requires_grad_(requires_grad)
+
+
+def _like(input: Tensor, dtype: Any) -> Tensor:
+    return new_like(input, None if dtype is None else check_dtype(dtype, "like"))
+
+
+def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 0, of input's shape, type, device and memory order."""
+    return _like(input, dtype).fill_(0).requires_grad_(requires_grad)
+
+
+def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 1, of input's shape, type, device and memory order."""
+    return _like(input, dtype).fill_(1).requires_grad_(requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Number, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """All ``fill_value``, of input's shape, type, device and memory order."""
+    return _like(input, dtype).fill_(fill_value).requires_grad_(requires_grad)
+
+
+def rand_like(input: Tensor, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Random numbers in [0, 1), of input's shape, type and device."""
+    return _like(input, None).uniform_(generator=generator).requires_grad_(requires_grad)
+
+
+def randn_like(input: Tensor, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Normally distributed random numbers, of input's shape, type and device."""
+    return _like(input, None).normal_(generator=generator).requires_grad_(requires_grad)

@@ -1,0 +1,55 @@
+"""Dropout: of single elements, or of whole channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Op, no_grad
+from ..random import Generator, default_generator
+from ..tensor import Tensor
+from .common import need_tensor, new, new_like
+
+
+class Dropout(Op):
+    """Elements are set to 0 by chance, and the others scaled up so that the mean stays."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, probability: float, key: int, counter: int) -> Tensor:
+        """The random numbers depend on key and counter alone, so no mask has to be kept."""
+        ctx.chance = probability, key, counter
+        out = new_like(x)
+        x.backend.dropout(x.array, out.array, *ctx.chance)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The same numbers again: the same elements are dropped."""
+        out = new_like(grad)
+        grad.backend.dropout(grad.array, out.array, *ctx.chance)
+        return out, None, None, None
+
+
+def _probability(who: str, p: float) -> float:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{who}: p must be a probability, 0 .. 1, got {p}")
+    return float(p)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+    """See ``nn.functional.dropout``."""
+    x = need_tensor("dropout", "input", input)
+    p = _probability("dropout", p)
+    if not training or p == 0:
+        return x
+    return Dropout.apply(x, p, *(generator or default_generator).reserve(x.numel()))
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
+    """See ``nn.functional.dropout2d``."""
+    x = need_tensor("dropout2d", "input", input, 4)
+    p = _probability("dropout2d", p)
+    if not training or p == 0:
+        return x
+    with no_grad():
+        kept = dropout(new(x, (*x.shape[:2], 1, 1)).fill_(1), p, True, generator)
+    return x * kept

@@ -1,0 +1,479 @@
+"""Operators that work element by element, with broadcasting: arithmetic, comparison, exp and their like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..autograd import Context, Op
+from ..tensor import Number, Tensor, bool_, float32, operator
+from .common import broadcast_shape, matched, need_tensor, new, new_like, sum_to
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return x.shape if isinstance(x, Tensor) else ()
+
+
+def _array(x: Any) -> Any:
+    return x.array if isinstance(x, Tensor) else x
+
+
+def _binary(kernel: str, a: Any, b: Any, dtype: Any = None) -> Tensor:
+    """One kernel of two operands, into a tensor of their common shape and the memory order of the larger one."""
+    shape = broadcast_shape(kernel, _shape(a), _shape(b))
+    like = a if isinstance(a, Tensor) and (a.shape == shape or not isinstance(b, Tensor)) else b
+    out = new_like(like, dtype) if like.shape == shape else new(like, shape, dtype)
+    getattr(like.backend, kernel)(_array(a), _array(b), out.array)
+    return out
+
+
+def _unary(kernel: str, x: Tensor) -> Tensor:
+    out = new_like(x)
+    getattr(x.backend, kernel)(x.array, out.array)
+    return out
+
+
+def _to_inputs(ctx: Context, grad_a: Callable[[], Tensor], grad_b: Callable[[], Tensor]) -> tuple[Any, Any]:
+    """The gradients that are asked for, each summed to its operand's shape (kept in ``ctx.shapes``)."""
+    return (
+        sum_to(grad_a(), ctx.shapes[0]) if ctx.needs_input_grad[0] else None,
+        sum_to(grad_b(), ctx.shapes[1]) if ctx.needs_input_grad[1] else None,
+    )
+
+
+class Add(Op):
+    """d(a + b) = da + db."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a + b."""
+        ctx.shapes = _shape(a), _shape(b)
+        return _binary("add", a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The gradient goes to both."""
+        return _to_inputs(ctx, lambda: grad, lambda: grad)
+
+
+class Subtract(Op):
+    """d(a - b) = da - db."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a - b."""
+        ctx.shapes = _shape(a), _shape(b)
+        return _binary("subtract", a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The gradient, and its negative."""
+        return _to_inputs(ctx, lambda: grad, lambda: -grad)
+
+
+class Multiply(Op):
+    """d(a b) = b da + a db."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a * b."""
+        ctx.shapes = _shape(a), _shape(b)
+        needed = ctx.needs_input_grad
+        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        # each operand is saved only for the other one's sake
+        ctx.save_for_backward(
+            a if isinstance(a, Tensor) and needed[1] else None, b if isinstance(b, Tensor) and needed[0] else None
+        )
+        return _binary("multiply", a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Each operand gets the other one times the gradient."""
+        a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
+        return _to_inputs(ctx, lambda: grad * b, lambda: grad * a)
+
+
+class Divide(Op):
+    """d(a / b) = da / b - (a / b) db / b."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a / b."""
+        out = _binary("divide", a, b)
+        ctx.shapes = _shape(a), _shape(b)
+        ctx.number = None if isinstance(b, Tensor) else b
+        ctx.save_for_backward(b if isinstance(b, Tensor) else None, out if ctx.needs_input_grad[1] else None)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """See the class."""
+        b, out = ctx.saved_tensors
+        b = ctx.number if b is None else b
+        return _to_inputs(ctx, lambda: grad / b, lambda: -(grad * out) / b)
+
+
+class Pow(Op):
+    """d(a ** b) = b a ** (b - 1) da + a ** b log(a) db."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a ** b."""
+        out = _binary("power", a, b)
+        ctx.shapes = _shape(a), _shape(b)
+        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        ctx.save_for_backward(
+            a if isinstance(a, Tensor) else None,
+            b if isinstance(b, Tensor) else None,
+            out if ctx.needs_input_grad[1] else None,
+        )
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """At base 0 the exponent's gradient is 0, as PyTorch's, though log(0) is not finite."""
+        *operands, out = ctx.saved_tensors
+        a, b = (n if t is None else t for t, n in zip(operands, ctx.numbers, strict=True))
+
+        def by_base() -> Tensor:
+            if not isinstance(b, Tensor) and b == 0:  # d(1) = 0, also at a = 0 where a ** -1 is not finite
+                return grad * 0.0
+            return grad * (b * a ** (b - 1.0))
+
+        def by_exponent() -> Tensor:
+            base = a if isinstance(a, Tensor) else new_like(b).fill_(a)
+            slope = out * base.log()
+            return grad * where(_binary("equal", base, 0.0, bool_), 0.0, slope)
+
+        return _to_inputs(ctx, by_base, by_exponent)
+
+
+class Extreme(Op):
+    """The larger (or smaller) of two; where they are equal each gets half of the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: str, a: Any, b: Any) -> Tensor:
+        """``kernel`` is maximum or minimum."""
+        out = _binary(kernel, a, b)
+        ctx.shapes = _shape(a), _shape(b)
+        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        ctx.save_for_backward(a if isinstance(a, Tensor) else None, b if isinstance(b, Tensor) else None)
+        ctx.kernel = kernel
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """To whoever won."""
+        a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
+        wins = "greater" if ctx.kernel == "maximum" else "less"
+        half = where(_binary("equal", a, b, bool_), grad * 0.5, 0.0)
+
+        def share(x: Any, other: Any, number: int) -> Any:
+            if not ctx.needs_input_grad[1 + number]:
+                return None
+            return sum_to(where(_binary(wins, x, other, bool_), grad, half), ctx.shapes[number])
+
+        return None, share(a, b, 0), share(b, a, 1)
+
+
+class Where(Op):
+    """The gradient goes where the value came from."""
+
+    @staticmethod
+    def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Tensor:
+        """a where condition, else b."""
+        shape = broadcast_shape("where", condition.shape, _shape(a), _shape(b))
+        dtype = next(x.dtype for x in (a, b, new(condition, (), float32)) if isinstance(x, Tensor))
+        like = next((x for x in (a, b, condition) if isinstance(x, Tensor) and x.shape == shape), None)
+        out = new(condition, shape, dtype) if like is None else new_like(like, dtype)
+        condition.backend.where(condition.array, _array(a), _array(b), out.array)
+        ctx.shapes = _shape(a), _shape(b)
+        ctx.save_for_backward(condition)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """0 for the one that was not taken."""
+        (condition,) = ctx.saved_tensors
+        _, for_a, for_b = ctx.needs_input_grad
+        return (
+            None,
+            sum_to(where(condition, grad, 0.0), ctx.shapes[0]) if for_a else None,
+            sum_to(where(condition, 0.0, grad), ctx.shapes[1]) if for_b else None,
+        )
+
+
+class Negative(Op):
+    """d(-x) = -dx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """-x."""
+        return _unary("negative", x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """-grad."""
+        return -grad
+
+
+class Abs(Op):
+    """d|x| = sign(x) dx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """|x|."""
+        ctx.save_for_backward(x)
+        return _unary("absolute", x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """0 at 0."""
+        (x,) = ctx.saved_tensors
+        return grad * _unary("sign", x)
+
+
+class Exp(Op):
+    """d(exp x) = exp(x) dx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """e ** x."""
+        out = _unary("exp", x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """The output is its own slope."""
+        (y,) = ctx.saved_tensors
+        return grad * y
+
+
+class Log(Op):
+    """d(log x) = dx / x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Natural logarithm."""
+        ctx.save_for_backward(x)
+        return _unary("log", x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """grad / x."""
+        (x,) = ctx.saved_tensors
+        return grad / x
+
+
+class Sqrt(Op):
+    """d(sqrt x) = dx / (2 sqrt x)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Square root."""
+        out = _unary("sqrt", x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """grad / 2y."""
+        (y,) = ctx.saved_tensors
+        return grad / (y * 2.0)
+
+
+class Tanh(Op):
+    """d(tanh x) = (1 - tanh(x)^2) dx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Hyperbolic tangent."""
+        out = _unary("tanh", x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """grad * (1 - y^2)."""
+        (y,) = ctx.saved_tensors
+        return grad * (1.0 - y * y)
+
+
+class ReLU(Op):
+    """Rectified linear unit: the slope is 1 where the output is positive, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """max(x, 0); NaN stays NaN."""
+        out = _unary("relu", x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """Through where it was open."""
+        (y,) = ctx.saved_tensors
+        out = new_like(y)
+        y.backend.relu_backward(grad.array, y.array, out.array)
+        return out
+
+
+def _floating(who: str, x: Tensor) -> Tensor:
+    """Integers become float32, as a function with real values asks for."""
+    need_tensor(who, "input", x, floating=False)
+    return x if x.is_floating_point else x.to(float32)
+
+
+def _not_bool(who: str, x: Any) -> Any:
+    """Arithmetic on bools is on the integers 0 and 1."""
+    return x.long() if isinstance(x, Tensor) and x.dtype == bool_ else x
+
+
+@operator
+def add(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """input + other, broadcast."""
+    return Add.apply(*matched("add", _not_bool("add", input), _not_bool("add", other)))
+
+
+@operator
+def subtract(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """input - other, broadcast."""
+    return Subtract.apply(*matched("subtract", _not_bool("subtract", input), _not_bool("subtract", other)))
+
+
+@operator
+def multiply(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """input * other, broadcast."""
+    return Multiply.apply(*matched("multiply", _not_bool("multiply", input), _not_bool("multiply", other)))
+
+
+@operator
+def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """input / other, broadcast; integers are divided as float32."""
+    a, b = matched("divide", input, other)
+    a, b = (_floating("divide", x) if isinstance(x, Tensor) else x for x in (a, b))
+    return Divide.apply(a, b)
+
+
+@operator
+def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
+    """input ** exponent, broadcast."""
+    a, b = matched("pow", _not_bool("pow", input), _not_bool("pow", exponent))
+    if not isinstance(b, Tensor) and not a.is_floating_point and b < 0:
+        raise ValueError("pow: an integer tensor cannot take a negative power; .float() converts it")
+    return Pow.apply(a, b)
+
+
+@operator
+def maximum(input: Tensor, other: Tensor | Number) -> Tensor:
+    """The larger of the two, element by element; NaN if either is."""
+    return Extreme.apply("maximum", *matched("maximum", input, other))
+
+
+@operator
+def minimum(input: Tensor, other: Tensor | Number) -> Tensor:
+    """The smaller of the two, element by element; NaN if either is."""
+    return Extreme.apply("minimum", *matched("minimum", input, other))
+
+
+@operator
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """``input`` where ``condition`` (bool) holds, else ``other``; all are broadcast.
+
+    Raises ``TypeError`` if the condition is not bool.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([-1.0, 2.0])
+    >>> tinyseg.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    need_tensor("where", "condition", condition, floating=False)
+    if condition.dtype != bool_:
+        raise TypeError(f"where: condition must be bool, got {condition.dtype}; compare it with something")
+    if isinstance(input, Tensor) or isinstance(other, Tensor):
+        input, other = matched("where", input, other)
+    return Where.apply(condition, input, other)
+
+
+@operator
+def negative(input: Tensor) -> Tensor:
+    """-input."""
+    return Negative.apply(_not_bool("negative", input))
+
+
+@operator
+def abs(input: Tensor) -> Tensor:
+    """|input|."""
+    return Abs.apply(need_tensor("abs", "input", input, floating=False))
+
+
+@operator
+def exp(input: Tensor) -> Tensor:
+    """e ** input."""
+    return Exp.apply(_floating("exp", input))
+
+
+@operator
+def log(input: Tensor) -> Tensor:
+    """Natural logarithm; -inf of 0 and NaN of what is negative."""
+    return Log.apply(_floating("log", input))
+
+
+@operator
+def sqrt(input: Tensor) -> Tensor:
+    """Square root; NaN of what is negative."""
+    return Sqrt.apply(_floating("sqrt", input))
+
+
+@operator
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent."""
+    return Tanh.apply(_floating("tanh", input))
+
+
+@operator
+def relu(input: Tensor) -> Tensor:
+    """max(input, 0); NaN stays NaN."""
+    return ReLU.apply(need_tensor("relu", "input", input, floating=False))
+
+
+def _comparison(name: str, a: Any, b: Any) -> Tensor:
+    a, b = matched(name, a, b)
+    return _binary(name, a, b, bool_)
+
+
+@operator
+def equal(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input == other, element by element."""
+    return _comparison("equal", input, other)
+
+
+@operator
+def not_equal(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input != other, element by element."""
+    return _comparison("not_equal", input, other)
+
+
+@operator
+def less(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input < other, element by element."""
+    return _comparison("less", input, other)
+
+
+@operator
+def less_equal(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input <= other, element by element."""
+    return _comparison("less_equal", input, other)
+
+
+@operator
+def greater(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input > other, element by element."""
+    return _comparison("greater", input, other)
+
+
+@operator
+def greater_equal(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input >= other, element by element."""
+    return _comparison("greater_equal", input, other)

@@ -1,0 +1,132 @@
+"""Changes in place. They are not recorded, so they are refused where a gradient would miss them.
+
+Memory has a version, shared by all views of it, that every change moves on: an operator that saved the old values
+for its backward will notice (``Context.saved_tensors``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import is_grad_enabled
+from ..errors import GraphError
+from ..random import Generator, default_generator
+from ..tensor import Number, Tensor, operator
+from .common import broadcast_shape, need_tensor
+
+
+def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
+    """``x``, about to be written to."""
+    if is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in (x, *sources)):
+        raise GraphError(
+            f"{who}: changes in place are not recorded, and a gradient would miss this one; use the form that makes "
+            "a new tensor (x = x + y), detach(), or a no_grad() block"
+        )
+    x.version.count += 1
+    return x
+
+
+def _fitting(who: str, x: Tensor, source: Any) -> Any:
+    """The source's array, of x's type, if it can be broadcast to x."""
+    if not isinstance(source, Tensor):
+        return source
+    if broadcast_shape(who, x.shape, source.shape) != x.shape:
+        raise ValueError(f"{who}: shape {source.shape} cannot be broadcast to {x.shape}")
+    if source.device != x.device:
+        raise ValueError(
+            f"{who}: tensors are on two devices, {x.device!r} and {source.device!r}; move one with .to()"
+        )
+    if source.is_floating_point and x.is_floating_point and source.dtype != x.dtype:
+        raise TypeError(f"{who}: types differ: {x.dtype} and {source.dtype}; convert one with .to()")
+    return source.detach().to(x.dtype).array
+
+
+def _update(who: str, kernel: str, x: Tensor, other: Any) -> Tensor:
+    operand = _fitting(who, x, other)
+    getattr(x.backend, kernel)(x.array, operand, _changing(who, x, other).array)
+    return x
+
+
+@operator
+def add_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input = input + other."""
+    return _update("add_", "add", input, other)
+
+
+@operator
+def sub_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input = input - other."""
+    return _update("sub_", "subtract", input, other)
+
+
+@operator
+def mul_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input = input * other."""
+    return _update("mul_", "multiply", input, other)
+
+
+@operator
+def div_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input = input / other."""
+    return _update("div_", "divide", need_tensor("div_", "input", input), other)
+
+
+@operator
+def lerp_(input: Tensor, end: Tensor, weight: float) -> Tensor:
+    """input = (1 - weight) * input + weight * end."""
+    operand = _fitting("lerp_", input, end)
+    input.backend.lerp(input.array, operand, _changing("lerp_", input, end).array, float(weight))
+    return input
+
+
+@operator
+def copy_(input: Tensor, source: Tensor) -> Tensor:
+    """input takes over the values of ``source``, broadcast and cast, from any device."""
+    need_tensor("copy_", "source", source, floating=False)
+    if broadcast_shape("copy_", input.shape, source.shape) != input.shape:
+        raise ValueError(f"copy_: shape {source.shape} cannot be broadcast to {input.shape}")
+    values = source.detach().to(device=input.device)
+    input.backend.assign(values.array, _changing("copy_", input, source).array)
+    return input
+
+
+@operator
+def fill_(input: Tensor, value: Number) -> Tensor:
+    """Every element of input = value."""
+    input.backend.fill(_changing("fill_", input).array, value)
+    return input
+
+
+@operator
+def setitem_(input: Tensor, index: Any, value: Tensor | Number) -> None:
+    """``input[index] = value``; the index is made of ints, slices, None and an Ellipsis."""
+    _changing("setitem_", input, value)
+    place = input.detach()[index]
+    if not input.backend.shares_memory(input.array, place.array) and place.numel():
+        raise TypeError(
+            "setitem_: only ints, slices, None and ... can be assigned to; use tinyseg.where() for others"
+        )
+    if isinstance(value, Tensor):
+        place.copy_(value.detach())
+    else:
+        place.fill_(value)
+
+
+@operator
+def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Random numbers, equally likely in [low, high)."""
+    x = need_tensor("uniform_", "input", input)
+    x.backend.uniform(_changing("uniform_", x).array, *(generator or default_generator).reserve(x.numel()))
+    return (
+        x
+        if (low, high) == (0.0, 1.0)
+        else _update("uniform_", "add", _update("uniform_", "multiply", x, high - low), low)
+    )
+
+
+@operator
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normally distributed random numbers."""
+    x = need_tensor("normal_", "input", input)
+    x.backend.normal(_changing("normal_", x).array, *(generator or default_generator).reserve(x.numel()))
+    return x if (mean, std) == (0.0, 1.0) else _update("normal_", "add", _update("normal_", "multiply", x, std), mean)

@@ -1,0 +1,93 @@
+"""Resizing of images: nearest and bilinear. Each is a linear map, and its backward is the adjoint kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor
+from .common import Pair, need_tensor, new_activation, pair
+
+
+class Nearest(Op):
+    """Each output pixel copies one source pixel."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: Pair, step: tuple[float, float]) -> Tensor:
+        """``step``: source pixels for one output pixel."""
+        out = new_activation(x, (*x.shape[:2], *size))
+        ctx.shape, ctx.step = x.shape, step
+        x.backend.interpolate_nearest(x.array, out.array, step)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Sums over the copies."""
+        out = new_activation(grad, ctx.shape)
+        grad.backend.interpolate_nearest_backward(grad.array, out.array, ctx.step)
+        return out, None, None
+
+
+class Bilinear(Op):
+    """Each output pixel weighs the four source pixels around it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: Pair, step: tuple[float, float], align_corners: bool) -> Tensor:
+        """``step``: source pixels for one output pixel."""
+        out = new_activation(x, (*x.shape[:2], *size))
+        ctx.shape, ctx.step, ctx.align_corners = x.shape, step, align_corners
+        x.backend.interpolate_bilinear(x.array, out.array, step, align_corners)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The same weights, the other way."""
+        out = new_activation(grad, ctx.shape)
+        grad.backend.interpolate_bilinear_backward(grad.array, out.array, ctx.step, ctx.align_corners)
+        return out, None, None, None
+
+
+def _scales(scale_factor: Any) -> tuple[float, float]:
+    both = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor, scale_factor)
+    if len(both) != 2 or not all(isinstance(s, (int, float)) and s > 0 and math.isfinite(s) for s in both):
+        raise ValueError(f"interpolate: scale_factor must be one or two positive numbers, got {scale_factor!r}")
+    return float(both[0]), float(both[1])
+
+
+def interpolate(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Tensor:
+    """See ``nn.functional.interpolate``."""
+    x = need_tensor("interpolate", "input", input, 4)
+    if mode not in ("nearest", "bilinear"):
+        raise ValueError(f"interpolate: mode must be 'nearest' or 'bilinear', got {mode!r}")
+    if align_corners is not None and mode == "nearest":
+        raise ValueError("interpolate: align_corners is only for mode='bilinear'")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: give either size or scale_factor")
+    source = x.shape[2:]
+    scales = None
+    if scale_factor is not None:
+        scales = _scales(scale_factor)
+        size = tuple(math.floor(source[i] * scales[i]) for i in (0, 1))
+        scales = None if recompute_scale_factor else scales
+    elif recompute_scale_factor:
+        raise ValueError("interpolate: recompute_scale_factor goes with scale_factor, not with size")
+    height, width = pair("interpolate", "size", size)
+    if min(height, width, *source) < 1:
+        raise ValueError(f"interpolate: input of shape {x.shape} and output of {height}x{width} must not be empty")
+    target = height, width
+    if mode == "bilinear" and align_corners:  # the corner pixels' centres stay in the corners
+        step = tuple((source[i] - 1) / (target[i] - 1) if target[i] > 1 else 0.0 for i in (0, 1))
+    else:
+        step = tuple(source[i] / target[i] if scales is None else 1 / scales[i] for i in (0, 1))
+    if mode == "nearest":
+        return Nearest.apply(x, target, step)
+    return Bilinear.apply(x, target, step, bool(align_corners))

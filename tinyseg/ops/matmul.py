@@ -1,0 +1,85 @@
+"""The matrix product, and the fully connected layer made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor, operator
+from .common import broadcast_shape, need_same_type, need_tensor, new
+
+
+def _swapped(x: Tensor) -> Tensor:
+    return x.transpose(-1, -2)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    out = new(a, (*a.shape[:-1], b.shape[-1]))
+    a.backend.matmul(a.array, b.array, out.array)
+    return out
+
+
+class Matmul(Op):
+    """d(A B) = dA B + A dB, so the gradients are G B^T and A^T G."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        """Leading dimensions are equal."""
+        ctx.save_for_backward(a, b)
+        return _product(a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """See the class."""
+        a, b = ctx.saved_tensors
+        return (
+            _product(grad, _swapped(b)) if ctx.needs_input_grad[0] else None,
+            _product(_swapped(a), grad) if ctx.needs_input_grad[1] else None,
+        )
+
+
+@operator
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """Matrix product over the last two dimensions; vectors and leading dimensions are treated as PyTorch does.
+
+    Raises ``ValueError`` if the inner sizes differ.
+
+    >>> import tinyseg
+    >>> tinyseg.matmul(tinyseg.tensor([[1.0, 2.0]]), tinyseg.tensor([3.0, 4.0]))
+    tensor([11.])
+    """
+    a, b = need_tensor("matmul", "input", input), need_tensor("matmul", "other", other)
+    need_same_type("matmul", input=a, other=b)
+    if not a.ndim or not b.ndim:
+        raise ValueError("matmul: both tensors must have at least one dimension; * multiplies by a number")
+    row, column = a.ndim == 1, b.ndim == 1
+    a = a.reshape(1, -1) if row else a
+    b = b.reshape(-1, 1) if column else b
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(
+            f"matmul: input of shape {input.shape} has rows of {a.shape[-1]} elements but other of shape "
+            f"{other.shape} has columns of {b.shape[-2]}"
+        )
+    if b.ndim == 2 and a.ndim > 2:  # one matrix for all: a single tall product
+        out = Matmul.apply(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
+    else:
+        leading = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
+        out = Matmul.apply(a.expand((*leading, *a.shape[-2:])), b.expand((*leading, *b.shape[-2:])))
+    shape = out.shape
+    if row or column:
+        shape = (*shape[:-2], *(() if row else shape[-2:-1]), *(() if column else shape[-1:]))
+    return out.reshape(shape)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """See ``nn.functional.linear``."""
+    need_tensor("linear", "weight", weight, 2)
+    if need_tensor("linear", "input", input).ndim < 1 or input.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: input of shape {input.shape} must have {weight.shape[1]} features, as weight of shape "
+            f"{weight.shape} expects"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias must have shape {weight.shape[:1]}, got {bias.shape}")
+    out = matmul(input, weight.T)
+    return out if bias is None else out + bias

@@ -1,0 +1,381 @@
+"""Operators that move elements and compute nothing: reshape, permute, slices, concatenation, padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Op
+from ..tensor import Number, Tensor, int64, operator, tensor
+from .common import (
+    dimension,
+    dimensions,
+    need_same_type,
+    need_tensor,
+    new,
+    new_activation,
+    new_like,
+    sizes,
+    sum_to,
+    view,
+)
+from .gather import index_select
+
+
+class Reshape(Op):
+    """Row-major order is kept, so the gradient is reshaped back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """A view where the strides allow it."""
+        ctx.shape = x.shape
+        return view(x, x.backend.reshape(x.array, shape))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Back."""
+        return view(grad, grad.backend.reshape(grad.array, ctx.shape)), None
+
+
+class Permute(Op):
+    """Dimensions in another order; the gradient's are put back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """A view."""
+        ctx.inverse = tuple(axes.index(i) for i in range(len(axes)))
+        return view(x, x.backend.transpose(x.array, axes))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The inverse order."""
+        return view(grad, grad.backend.transpose(grad.array, ctx.inverse)), None
+
+
+class Expand(Op):
+    """An element that is repeated gets the sum of its copies' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """A view."""
+        ctx.shape = x.shape
+        return view(x, x.backend.broadcast_to(x.array, shape))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Summed over the copies."""
+        return sum_to(grad, ctx.shape), None
+
+
+class Slice(Op):
+    """Basic indexing: what was left out has gradient 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: tuple[Any, ...]) -> Tensor:
+        """A view."""
+        ctx.index, ctx.shape = index, x.shape
+        return view(x, x.backend.slice_view(x.array, index))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The gradient in its place among zeros."""
+        out = (new_activation if len(ctx.shape) == 4 else new)(grad, ctx.shape).zero_()
+        grad.backend.assign(grad.array, grad.backend.slice_view(out.array, ctx.index))
+        return out, None
+
+
+class Cat(Op):
+    """Each input gets its own part of the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, axis: int, *tensors: Tensor) -> Tensor:
+        """Each input is written into its place."""
+        first = tensors[0]
+        ctx.axis, ctx.lengths = axis, [x.shape[axis] for x in tensors]
+        shape = list(first.shape)
+        shape[axis] = sum(ctx.lengths)
+        out = (new_activation if first.ndim == 4 else new)(first, shape)
+        for x, index in zip(tensors, _parts(axis, ctx.lengths), strict=True):
+            first.backend.assign(x.array, first.backend.slice_view(out.array, index))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Views of the gradient."""
+        parts = _parts(ctx.axis, ctx.lengths)
+        return None, *(view(grad, grad.backend.slice_view(grad.array, index)) for index in parts)
+
+
+def _parts(axis: int, lengths: Sequence[int]) -> list[tuple[Any, ...]]:
+    """For each of the pieces that lie along ``axis`` the index of its place."""
+    ends = np.cumsum([0, *lengths]).tolist()
+    return [(*[slice(None)] * axis, slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+
+
+class Pad(Op):
+    """The border is constant, so only the inside has a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, borders: list[tuple[int, int]], value: float) -> Tensor:
+        """``borders``: elements before and after, for each dimension; negative ones cut off."""
+        shape = [size + before + after for size, (before, after) in zip(x.shape, borders, strict=True)]
+        out = (new_activation if x.ndim == 4 else new)(x, shape).fill_(value)
+        ctx.inside = tuple(
+            slice(max(before, 0), size - max(after, 0)) for size, (before, after) in zip(shape, borders, strict=True)
+        )
+        ctx.taken = tuple(
+            slice(max(-before, 0), size - max(-after, 0))
+            for size, (before, after) in zip(x.shape, borders, strict=True)
+        )
+        ctx.shape = x.shape
+        slice_view = x.backend.slice_view
+        x.backend.assign(slice_view(x.array, ctx.taken), slice_view(out.array, ctx.inside))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The inside, with zeros where something was cut off."""
+        out = (new_activation if grad.ndim == 4 else new)(grad, ctx.shape).zero_()
+        slice_view = grad.backend.slice_view
+        grad.backend.assign(slice_view(grad.array, ctx.inside), slice_view(out.array, ctx.taken))
+        return out, None, None
+
+
+class Copy(Op):
+    """The same values in other memory, perhaps of another type."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, out: Tensor) -> Tensor:
+        """Into ``out``, which is new."""
+        ctx.dtype, ctx.device = x.dtype, x.device
+        x.backend.assign(x.array, out.array)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Back in the old type."""
+        return grad.to(ctx.dtype), None
+
+
+class Move(Op):
+    """The same values on another device."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, device: str) -> Tensor:
+        """By way of the host."""
+        ctx.device = x.device
+        return tensor(x, device=device)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Back to where the input was."""
+        return tensor(grad, device=ctx.device), None
+
+
+@operator
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The elements of ``input``, in row-major order, under another shape; one size may be -1.
+
+    Raises ``ValueError`` if the number of elements differs.
+    """
+    given = sizes("reshape", shape)
+    known = math.prod(size for size in given if size != -1)
+    wanted = list(given)
+    if given.count(-1) == 1 and known:
+        wanted[given.index(-1)] = input.numel() // known
+    if min(wanted, default=0) < 0 or math.prod(wanted) != input.numel():
+        raise ValueError(f"reshape: shape {input.shape} has {input.numel()} elements, which do not fill {given}")
+    return Reshape.apply(input, tuple(wanted))
+
+
+@operator
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions ``start_dim .. end_dim`` made one."""
+    if not input.ndim:
+        return reshape(input, 1)
+    start, end = dimension("flatten", start_dim, input.ndim), dimension("flatten", end_dim, input.ndim)
+    if start > end:
+        raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    shape = input.shape
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+@operator
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in the order ``dims``; raises ``ValueError`` unless each comes once."""
+    axes = tuple(dimension("permute", d, input.ndim) for d in sizes("permute", dims))
+    if sorted(axes) != list(range(input.ndim)):
+        raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
+    return Permute.apply(input, axes)
+
+
+@operator
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged."""
+    axes = list(range(input.ndim))
+    a, b = dimension("transpose", dim0, input.ndim), dimension("transpose", dim1, input.ndim)
+    if axes:
+        axes[a], axes[b] = axes[b], axes[a]
+    return permute(input, axes)
+
+
+@operator
+def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
+    """Without the dimensions of size 1, or without ``dim`` if its size is 1."""
+    axes = dimensions("squeeze", dim, input.ndim)
+    return reshape(input, tuple(size for i, size in enumerate(input.shape) if i not in axes or size != 1))
+
+
+@operator
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a dimension of size 1 put in before ``dim``."""
+    axis = dimension("unsqueeze", dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:axis], 1, *input.shape[axis:]))
+
+
+@operator
+def expand(input: Tensor, *shape: Any) -> Tensor:
+    """Dimensions of size 1 repeated without a copy; -1 leaves a size, new dimensions come in front."""
+    wanted = list(sizes("expand", shape))
+    extra = len(wanted) - input.ndim
+    for i, size in enumerate(input.shape):
+        if extra >= 0 and wanted[extra + i] == -1:
+            wanted[extra + i] = size
+    old = (1,) * extra + input.shape
+    if extra < 0 or any(a not in (1, b) for a, b in zip(old, wanted, strict=True)):
+        raise ValueError(f"expand: shape {input.shape} cannot be repeated to {tuple(wanted)}")
+    return Expand.apply(input, tuple(wanted))
+
+
+def _is_basic(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, (slice, Integral))
+
+
+@operator
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """``input[index]``: ints, slices, None and an Ellipsis make a view; one list or vector of ints makes a copy.
+
+    Raises ``IndexError`` where NumPy does and ``TypeError`` for what cannot be an index.
+    """
+    items = index if isinstance(index, tuple) else (index,)
+    items = tuple(int(i) if isinstance(i, Tensor) and i.ndim == 0 and i.dtype.kind in "iu" else i for i in items)
+    vectors = [i for i, item in enumerate(items) if not _is_basic(item)]
+    if len(vectors) > 1:
+        raise TypeError("index: only one of the indices may be a list or tensor; use gather() for more")
+    if not vectors:
+        return Slice.apply(input, _checked(input, items))
+    place = vectors[0]
+    chosen = _vector(items[place])
+    # First everything but the vector, then the vector along the dimension where it now stands.
+    basic = _checked(input, (*items[:place], slice(None), *items[place + 1 :]))
+    before = items[:place]
+    if Ellipsis in before:
+        used = sum(1 for item in items if item is not None and item is not Ellipsis)
+        before = (*(item for item in before if item is not Ellipsis), *[slice(None)] * (input.ndim - used))
+    axis = sum(1 for item in before if item is None or isinstance(item, slice))
+    return index_select(Slice.apply(input, basic), axis, chosen.to(device=input.device))
+
+
+def _vector(item: Any) -> Tensor:
+    chosen = item if isinstance(item, Tensor) else None
+    if isinstance(item, (list, np.ndarray)):
+        chosen = tensor(np.asarray(item, dtype=None if len(item) else np.int64))
+    if chosen is None or chosen.dtype.kind not in "iu" or chosen.ndim != 1:
+        what = type(item).__name__ if chosen is None else f"a tensor of {chosen.dtype} with shape {chosen.shape}"
+        hint = "; tinyseg.where() chooses by a mask" if chosen is not None and chosen.dtype.kind == "b" else ""
+        raise TypeError(f"index: expected ints, slices, None, ... or one vector of integers, got {what}{hint}")
+    return chosen.to(int64)
+
+
+def _checked(x: Tensor, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The index, if it fits; raises ``IndexError``."""
+    used = [item for item in items if item is not None and item is not Ellipsis]
+    if len(used) > x.ndim or sum(item is Ellipsis for item in items) > 1:
+        raise IndexError(f"index: {len(used)} indices for a tensor of {x.ndim} dimensions")
+    before = items[: items.index(Ellipsis)] if Ellipsis in items else items
+    places = [*range(len([i for i in before if i is not None])), *range(x.ndim - len(used), x.ndim)]
+    for place, item in zip(places, used, strict=False):
+        if isinstance(item, Integral) and not -x.shape[place] <= item < x.shape[place]:
+            raise IndexError(f"index: {item} is out of range for dimension {place} of size {x.shape[place]}")
+    return items
+
+
+@operator
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along a dimension that they have; other sizes and types must agree.
+
+    >>> import tinyseg
+    >>> tinyseg.cat([tinyseg.zeros(1, 2), tinyseg.ones(1, 2)])
+    tensor([[0., 0.],
+           [1., 1.]])
+    """
+    if not tensors:
+        raise ValueError("cat: expected at least one tensor, got none")
+    for i, x in enumerate(tensors):
+        need_tensor("cat", f"tensors[{i}]", x, floating=False)
+    axis = dimension("cat", dim, tensors[0].ndim)
+    need_same_type("cat", **{f"tensors[{i}]": x for i, x in enumerate(tensors)})
+    rest = {(*x.shape[:axis], *x.shape[axis + 1 :]) for x in tensors}
+    if len({x.ndim for x in tensors}) > 1 or len(rest) > 1 or not tensors[0].ndim:
+        raise ValueError(f"cat: shapes {[x.shape for x in tensors]} must agree in all dimensions but {axis}")
+    return Cat.apply(axis, *tensors)
+
+
+@operator
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new dimension."""
+    if len({x.shape for x in tensors}) > 1:
+        raise ValueError(f"stack: shapes {[x.shape for x in tensors]} must be equal")
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+@operator
+def pad(input: Tensor, pad: Sequence[int], value: Number = 0.0) -> Tensor:
+    """A constant border. ``pad`` counts elements as PyTorch does: (left, right, top, bottom, ...), the last
+    dimension first; negative numbers cut off.
+
+    Raises ``ValueError`` for an odd or too long ``pad`` and for sizes that would become negative.
+    """
+    x = need_tensor("pad", "input", input, floating=False)
+    given = sizes("pad", (tuple(pad),))
+    if len(given) % 2 or len(given) > 2 * x.ndim:
+        raise ValueError(f"pad: expected two numbers for each of at most {x.ndim} dimensions, got {given}")
+    ends = [(given[i], given[i + 1]) for i in range(0, len(given), 2)][::-1]
+    borders = [(0, 0)] * (x.ndim - len(ends)) + ends
+    if any(
+        size + a + b < 0 or size + min(a, 0) + min(b, 0) < 0 for size, (a, b) in zip(x.shape, borders, strict=True)
+    ):
+        raise ValueError(f"pad: {given} cuts off more than there is of shape {x.shape}")
+    return Pad.apply(x, borders, value)
+
+
+@operator
+def to(input: Tensor, dtype: Any = None, device: str | None = None) -> Tensor:
+    """Cast to ``dtype``, or copy to ``device``; itself if nothing changes. ``to("reference")`` names a device."""
+    from ..backend import DEVICES
+    from ..tensor import check_dtype
+
+    if isinstance(dtype, str) and dtype in DEVICES:
+        dtype, device = None, dtype
+    x = input
+    if dtype is not None and check_dtype(dtype, "to") != x.dtype:
+        x = Copy.apply(x, new_like(x, check_dtype(dtype, "to")))
+    if device is not None and device != x.device:
+        x = Move.apply(x, device)
+    return x
+
+
+@operator
+def clone(input: Tensor) -> Tensor:
+    """A copy in memory of its own."""
+    return Copy.apply(input, new_like(input))
+
+
+@operator
+def contiguous(input: Tensor) -> Tensor:
+    """A copy in row-major order."""
+    return Copy.apply(input, new(input, input.shape))

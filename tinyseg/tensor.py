@@ -1,0 +1,545 @@
+"""Tensor: an array on a device, its gradient, and the operators as methods.
+
+The operators themselves live in ``ops/`` and enter themselves here by ``operator``; so this file can be read as the
+list of what a tensor can do, and nothing below it has to be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
+
+import numpy as np
+
+from . import backend
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .autograd import Node
+
+float32 = np.dtype(np.float32)
+float64 = np.dtype(np.float64)
+int32 = np.dtype(np.int32)
+int64 = np.dtype(np.int64)
+uint8 = np.dtype(np.uint8)
+bool_ = np.dtype(np.bool_)
+DTYPES = (float32, float64, int32, int64, uint8, bool_)
+
+Number = Union[int, float, bool]
+Dims = Union[int, Sequence[int], None]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_operators: dict[str, Callable[..., Any]] = {}
+
+
+def operator(function: F) -> F:
+    """Enter ``function`` as the operator of its name, so that Tensor's methods find it."""
+    _operators[function.__name__] = function
+    return function
+
+
+def check_dtype(dtype: Any, who: str) -> np.dtype[Any]:
+    """``dtype`` as NumPy's, if tensors may have it; raises ``TypeError`` if not."""
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    if known not in DTYPES:
+        names = ", ".join(str(d) for d in DTYPES)
+        raise TypeError(f"{who}: dtype {dtype!r} is not supported; there are {names}")
+    return known
+
+
+class Version:
+    """Counts in-place changes of one piece of memory; shared by all tensors that are views of it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class MaxResult(NamedTuple):
+    """What ``max`` and ``min`` over one dimension give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class Tensor:
+    """An array with a gradient. Make one with ``tinyseg.tensor``, ``zeros``, ``rand`` and their like.
+
+    ``array`` is the backend's array and belongs to the tensor. ``grad`` is a Tensor or None: the sum of what
+    ``backward`` has brought to this leaf since it was last set to None.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_requires_grad",
+        "array",
+        "device",
+        "grad",
+        "is_view",
+        "node",
+        "output_index",
+        "version",
+    )
+
+    # NumPy must leave `ndarray + Tensor` to Tensor, which refuses it by name, instead of looping over elements.
+    __array_ufunc__ = None
+
+    def __init__(self, array: Any, device: str, version: Version | None = None) -> None:
+        self.array = array
+        self.device = device
+        self.version = version or Version()
+        self.is_view = version is not None
+        self.grad: Tensor | None = None
+        self.node: Node | None = None
+        self.output_index = 0
+        self._requires_grad = False
+
+    # What it is
+
+    @property
+    def backend(self) -> ModuleType:
+        """The kernels of the tensor's device."""
+        return backend.kernels(self.device)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions; N, C, H, W for images."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's type of the elements."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.array.shape)
+
+    @property
+    def is_floating_point(self) -> bool:
+        """True for float32 and float64, the types that can have gradients."""
+        return self.dtype.kind == "f"
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded operator made it."""
+        return self.node is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if gradients flow to or through this tensor."""
+        return self._requires_grad or self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order."""
+        return self.permute(*reversed(range(self.ndim)))
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return int(self.array.size)
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self.ndim
+
+    # Values
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array that shares memory and cannot be written to (take ``.copy()`` for that).
+
+        Read-only, so that no change can go unseen by the gradients that are still to be computed.
+        Raises ``RuntimeError`` if the tensor requires a gradient: ``x.detach().numpy()`` says that it is left behind.
+        """
+        if self.requires_grad:
+            raise RuntimeError("numpy: the tensor requires a gradient; use x.detach().numpy()")
+        view = self.backend.to_numpy(self.array).view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        values = self.numpy()
+        if dtype is not None and np.dtype(dtype) != values.dtype:
+            return values.astype(dtype)
+        return values.copy() if copy else values
+
+    def item(self) -> Any:
+        """The only element as a Python number; raises ``ValueError`` if there is more than one."""
+        if self.numel() != 1:
+            raise ValueError(f"item: only a tensor of one element has one, this one has shape {self.shape}")
+        return self.backend.to_numpy(self.array).item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self.backend.to_numpy(self.array).tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __index__(self) -> int:
+        if self.is_floating_point:
+            raise TypeError("only integer tensors of one element can be used as an index")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without dimensions")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("iteration over a tensor without dimensions")
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.backend.to_numpy(self.array), separator=", ", prefix="tensor(")
+        notes = [] if self.dtype in (float32, int64, bool_) else [f"dtype={self.dtype}"]
+        if self.device != "cpu":
+            notes.append(f"device={self.device!r}")
+        if self.node is not None:
+            notes.append(f"op={self.node.op.__name__}")
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return f"tensor({', '.join([text, *notes])})"
+
+    __hash__ = object.__hash__
+
+    # Gradients
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Record (or no longer record) what is computed from this leaf; returns it.
+
+        Raises ``TypeError`` for integers and ``ValueError`` for what an operator made.
+        """
+        if requires_grad and not self.is_floating_point:
+            raise TypeError(f"requires_grad_: only floating types have gradients, this tensor is {self.dtype}")
+        if not requires_grad and self.node is not None:
+            raise ValueError("requires_grad_(False): an operator made this tensor; use detach() instead")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    def detach(self) -> Tensor:
+        """The same memory, cut off from the graph; in-place changes of either are seen by both."""
+        return Tensor(self.array, self.device, self.version)
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Add d(self)/d(leaf), times ``gradient``, to ``grad`` of every leaf; see ``autograd.backward``."""
+        _operators["backward"](self, gradient, retain_graph, create_graph)
+
+    # Arithmetic
+
+    def __add__(self, other: Tensor | Number) -> Tensor:
+        return _operators["add"](self, other)
+
+    def __radd__(self, other: Number) -> Tensor:
+        return _operators["add"](other, self)
+
+    def __sub__(self, other: Tensor | Number) -> Tensor:
+        return _operators["subtract"](self, other)
+
+    def __rsub__(self, other: Number) -> Tensor:
+        return _operators["subtract"](other, self)
+
+    def __mul__(self, other: Tensor | Number) -> Tensor:
+        return _operators["multiply"](self, other)
+
+    def __rmul__(self, other: Number) -> Tensor:
+        return _operators["multiply"](other, self)
+
+    def __truediv__(self, other: Tensor | Number) -> Tensor:
+        return _operators["divide"](self, other)
+
+    def __rtruediv__(self, other: Number) -> Tensor:
+        return _operators["divide"](other, self)
+
+    def __pow__(self, other: Tensor | Number) -> Tensor:
+        return _operators["pow"](self, other)
+
+    def __rpow__(self, other: Number) -> Tensor:
+        return _operators["pow"](other, self)
+
+    def __neg__(self) -> Tensor:
+        return _operators["negative"](self)
+
+    def __abs__(self) -> Tensor:
+        return _operators["abs"](self)
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return _operators["matmul"](self, other)
+
+    def abs(self) -> Tensor:
+        """|x|."""
+        return _operators["abs"](self)
+
+    def exp(self) -> Tensor:
+        """e ** x."""
+        return _operators["exp"](self)
+
+    def log(self) -> Tensor:
+        """Natural logarithm."""
+        return _operators["log"](self)
+
+    def sqrt(self) -> Tensor:
+        """Square root."""
+        return _operators["sqrt"](self)
+
+    def tanh(self) -> Tensor:
+        """Hyperbolic tangent."""
+        return _operators["tanh"](self)
+
+    def pow(self, exponent: Tensor | Number) -> Tensor:
+        """x ** exponent."""
+        return _operators["pow"](self, exponent)
+
+    def relu(self) -> Tensor:
+        """max(x, 0)."""
+        return _operators["relu"](self)
+
+    def matmul(self, other: Tensor) -> Tensor:
+        """Matrix product over the last two dimensions."""
+        return _operators["matmul"](self, other)
+
+    # Comparison: element by element, bool tensors
+
+    def __eq__(self, other: Any) -> Any:
+        return _operators["equal"](self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return _operators["not_equal"](self, other)
+
+    def __lt__(self, other: Tensor | Number) -> Tensor:
+        return _operators["less"](self, other)
+
+    def __le__(self, other: Tensor | Number) -> Tensor:
+        return _operators["less_equal"](self, other)
+
+    def __gt__(self, other: Tensor | Number) -> Tensor:
+        return _operators["greater"](self, other)
+
+    def __ge__(self, other: Tensor | Number) -> Tensor:
+        return _operators["greater_equal"](self, other)
+
+    def all(self) -> Tensor:
+        """True if every element is (is not 0)."""
+        return _operators["all"](self)
+
+    def any(self) -> Tensor:
+        """True if some element is (is not 0)."""
+        return _operators["any"](self)
+
+    # Reductions
+
+    def sum(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """Sum over ``dim`` (an int, several, or all)."""
+        return _operators["sum"](self, dim, keepdim)
+
+    def mean(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """Mean over ``dim`` (an int, several, or all)."""
+        return _operators["mean"](self, dim, keepdim)
+
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The largest element; with ``dim`` the pair (values, indices) along it."""
+        return _operators["max"](self, dim, keepdim)
+
+    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The smallest element; with ``dim`` the pair (values, indices) along it."""
+        return _operators["min"](self, dim, keepdim)
+
+    def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """Largest elements over ``dim`` (an int, several, or all); equal ones share the gradient."""
+        return _operators["amax"](self, dim, keepdim)
+
+    def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """Smallest elements over ``dim`` (an int, several, or all); equal ones share the gradient."""
+        return _operators["amin"](self, dim, keepdim)
+
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Index of the first largest element, of the flat tensor or along ``dim``."""
+        return _operators["argmax"](self, dim, keepdim)
+
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Index of the first smallest element, of the flat tensor or along ``dim``."""
+        return _operators["argmin"](self, dim, keepdim)
+
+    # Shape
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return _operators["getitem"](self, index)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in row-major order under another shape; one size may be -1."""
+        return _operators["reshape"](self, *shape)
+
+    def view(self, *shape: Any) -> Tensor:
+        """The same as ``reshape``: a view where the strides allow it, else a copy."""
+        return _operators["reshape"](self, *shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Dimensions start_dim .. end_dim as one."""
+        return _operators["flatten"](self, start_dim, end_dim)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """The dimensions in another order; a view."""
+        return _operators["permute"](self, *dims)
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        """Two dimensions exchanged; a view."""
+        return _operators["transpose"](self, dim0, dim1)
+
+    def squeeze(self, dim: int | None = None) -> Tensor:
+        """Without dimensions of size 1 (or without that one, if its size is 1)."""
+        return _operators["squeeze"](self, dim)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """With a new dimension of size 1."""
+        return _operators["unsqueeze"](self, dim)
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Dimensions of size 1 repeated without copying; -1 leaves a size as it is."""
+        return _operators["expand"](self, *sizes)
+
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        """out[..., i, ...] = x[..., index[..., i, ...], ...] along ``dim``."""
+        return _operators["gather"](self, dim, index)
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """The slices of ``dim`` that the one-dimensional ``index`` names."""
+        return _operators["index_select"](self, dim, index)
+
+    # Types, devices, copies
+
+    def to(self, dtype: Any = None, device: str | None = None) -> Tensor:
+        """Cast to a type, or copy to a device (a string may stand first); itself if nothing changes."""
+        return _operators["to"](self, dtype, device)
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return _operators["to"](self, float32, None)
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return _operators["to"](self, float64, None)
+
+    def long(self) -> Tensor:
+        """As int64."""
+        return _operators["to"](self, int64, None)
+
+    def int(self) -> Tensor:
+        """As int32."""
+        return _operators["to"](self, int32, None)
+
+    def bool(self) -> Tensor:
+        """As bool: True where not 0."""
+        return _operators["to"](self, bool_, None)
+
+    def clone(self) -> Tensor:
+        """A copy; gradients flow through."""
+        return _operators["clone"](self)
+
+    def contiguous(self) -> Tensor:
+        """A copy in row-major order; gradients flow through."""
+        return _operators["contiguous"](self)
+
+    # In place: not recorded, so refused while the tensor is part of a graph (see ops/inplace.py)
+
+    def __setitem__(self, index: Any, value: Tensor | Number) -> None:
+        _operators["setitem_"](self, index, value)
+
+    def copy_(self, source: Tensor) -> Tensor:
+        """Take over the values of ``source``, broadcast and cast."""
+        return _operators["copy_"](self, source)
+
+    def fill_(self, value: Number) -> Tensor:
+        """Set every element to ``value``."""
+        return _operators["fill_"](self, value)
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0."""
+        return _operators["fill_"](self, 0)
+
+    def add_(self, other: Tensor | Number) -> Tensor:
+        """x = x + other."""
+        return _operators["add_"](self, other)
+
+    def sub_(self, other: Tensor | Number) -> Tensor:
+        """x = x - other."""
+        return _operators["sub_"](self, other)
+
+    def mul_(self, other: Tensor | Number) -> Tensor:
+        """x = x * other."""
+        return _operators["mul_"](self, other)
+
+    def div_(self, other: Tensor | Number) -> Tensor:
+        """x = x / other."""
+        return _operators["div_"](self, other)
+
+    def lerp_(self, end: Tensor, weight: float) -> Tensor:
+        """x = (1 - weight) * x + weight * end."""
+        return _operators["lerp_"](self, end, weight)
+
+    def uniform_(self, low: float = 0.0, high: float = 1.0, generator: Any = None) -> Tensor:
+        """Random numbers, equally likely in [low, high)."""
+        return _operators["uniform_"](self, low, high, generator)
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
+        """Normally distributed random numbers."""
+        return _operators["normal_"](self, mean, std, generator)
+
+
+def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of ``data``: numbers, nested lists, a NumPy array or a Tensor.
+
+    Python floats become float32; NumPy arrays keep their type and memory order. Raises ``TypeError`` for types that
+    tensors cannot have and ``ValueError`` for an unknown device or lists of unequal lengths.
+
+    >>> import tinyseg
+    >>> tinyseg.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+           [3, 4]])
+    >>> tinyseg.tensor([0.5]).dtype
+    dtype('float32')
+    """
+    if isinstance(data, Tensor):
+        data = data.backend.to_numpy(data.array)
+    given_array = isinstance(data, (np.ndarray, np.generic))
+    try:
+        values = np.asarray(data)
+    except ValueError as error:
+        raise ValueError("tensor: the nested lists are of unequal lengths") from error
+    if dtype is None and values.dtype == np.float64 and not given_array:
+        dtype = float32
+    dtype = check_dtype(values.dtype if dtype is None else dtype, "tensor")
+    if values.dtype != dtype:
+        values = values.astype(dtype)
+    device = device or backend.get_default_device()
+    result = Tensor(backend.kernels(device).from_numpy(values), device)
+    return result.requires_grad_() if requires_grad else result
