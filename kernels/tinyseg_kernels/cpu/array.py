@@ -1,0 +1,49 @@
+"""NumPy arrays as the backend's arrays, activations in channels-last order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..reference.array import (
+    Array,
+    broadcast_to,
+    empty,
+    empty_like,
+    from_numpy,
+    reshape,
+    shares_memory,
+    slice_view,
+    to_numpy,
+    transpose,
+)
+from .parallel import get_num_threads, set_num_threads
+
+__all__ = [
+    "Array",
+    "broadcast_to",
+    "channels_last",
+    "empty",
+    "empty_activation",
+    "empty_like",
+    "from_numpy",
+    "get_num_threads",
+    "reshape",
+    "set_num_threads",
+    "shares_memory",
+    "slice_view",
+    "to_numpy",
+    "transpose",
+]
+
+
+def empty_activation(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Logical shape N,C,H,W over the memory of N,H,W,C: a pixel's channels stand side by side, as vectors want."""
+    n, c, h, w = shape
+    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+
+
+def channels_last(array: Array) -> Array:
+    """The C-contiguous N,H,W,C view of an N,C,H,W array; a copy if its memory is in another order."""
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1))

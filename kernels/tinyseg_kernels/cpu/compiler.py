@@ -1,0 +1,107 @@
+"""How kernels are compiled: lazily, without the interpreter lock, cached on disk, honest about NaN.
+
+Numba's own cache compares the time stamp of the file a function stands in, and does not notice that a helper in
+*another* file changed. So the folder's name carries a hash of all kernel sources, of Numba's version and of the
+processor: whatever could change the machine code leads to another folder, and stale code is never served.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite.binding
+import numba
+from numba.core import event
+
+# Fused multiply-add, other orders of summation, -0 for 0, reciprocals: these change last digits. Never "nnan" or
+# "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
+FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _user_cache() -> Path:
+    """The user's folder for caches; ``TINYSEG_CACHE_DIR`` overrides it."""
+    if chosen := os.environ.get("TINYSEG_CACHE_DIR"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "tinyseg" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "tinyseg"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tinyseg"
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """The folder of compiled kernels for these sources, this Numba and this processor."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    cpu = llvmlite.binding.get_host_cpu_name()
+    for part in (numba.__version__, platform.machine(), cpu, platform.python_version()):
+        digest.update(part.encode() + b"\0")
+    name = f"kernels-{cpu}-{digest.hexdigest()[:16]}"
+    for root in (_user_cache(), Path(tempfile.gettempdir()) / "tinyseg-cache"):
+        folder = root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:  # a read-only home, say: kernels are then cached until the next reboot
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return folder
+
+
+_declaring = threading.Lock()
+
+
+def kernel(function: F) -> F:
+    """Declare ``function(start, stop, ...)`` a kernel: compiled at its first call for each set of types.
+
+    It runs without the interpreter lock, so that ``parallel.run`` can spread it over threads, and is cached.
+    """
+    with _declaring:
+        # Numba asks for its cache folder only here; it is put back so that a user's own functions are not moved.
+        previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
+        try:
+            compiled: F = numba.njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")(function)
+        finally:
+            numba.config.CACHE_DIR = previous
+    return compiled
+
+
+def helper(function: F) -> F:
+    """Declare a function that kernels call; it is inlined into their machine code."""
+    compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="never")(function)
+    return compiled
+
+
+class _CompileListener(event.Listener):
+    """Tells ``report`` the name of each kernel of ours when its compilation starts."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.report = report
+
+    def on_start(self, event: Any) -> None:
+        module = getattr(event.data["dispatcher"].py_func, "__module__", "")
+        if module.startswith("tinyseg_kernels"):
+            self.report(event.data["dispatcher"].py_func.__name__.strip("_"))
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to tell."""
+
+
+def on_compile(report: Callable[[str], None]) -> Callable[[], None]:
+    """Have ``report(name)`` called whenever a kernel starts to compile; returns a function that ends it."""
+    listener = _CompileListener(report)
+    event.register("numba:compile", listener)
+    return lambda: event.unregister("numba:compile", listener)

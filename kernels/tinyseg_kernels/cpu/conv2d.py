@@ -1,0 +1,263 @@
+"""Convolution forward, its adjoint, and its gradient by the weight, channels-last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import depthwise, parallel
+from .array import Array, channels_last
+from .compiler import kernel
+from .microkernel import outer_sum
+from .simd import VECTORS, lanes
+from .walk import Lattice, Tap, walk
+
+Pair = tuple[int, int]
+
+_GRADIENT_ROWS = 8
+_sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
+_sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
+
+# Partial sums of the gradient by the weight may take so many bytes in all.
+_PARTIAL_BYTES = 16 << 20
+_BAND_BYTES = 256 * 1024
+
+
+def _writable(out: Array) -> tuple[Array, Array]:
+    """A C-contiguous N,H,W,C array to write, and the view of ``out`` that it has to reach in the end."""
+    view = out.transpose(0, 2, 3, 1)
+    return (view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)), view
+
+
+def _finish(written: Array, view: Array) -> None:
+    if written is not view:
+        view[...] = written
+
+
+def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
+    """The weight's memory as a vector, and the strides of O, I, kh, kw in it, counted in elements."""
+    weight = np.ascontiguousarray(weight)
+    o, i, r, s = (stride // weight.itemsize for stride in weight.strides)
+    return weight.reshape(-1), (o, i, r, s)
+
+
+def _each_group(groups: int, *arrays: tuple[Array | None, int]) -> Any:
+    """For each group of channels the parts of the arrays that belong to it; each comes with its channel axis."""
+    for g in range(groups):
+        parts = []
+        for array, axis in arrays:
+            if array is None:
+                parts.append(None)
+                continue
+            size = array.shape[axis] // groups
+            parts.append(array[(*[slice(None)] * axis, slice(g * size, (g + 1) * size))])
+        yield parts
+
+
+def _is_depthwise(weight: Array, groups: int) -> bool:
+    return groups > 1 and weight.shape[1] == 1 and weight.shape[0] == groups
+
+
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
+    """One lattice: every output pixel."""
+    if _is_depthwise(weight, groups):
+        depthwise.conv2d(x, weight, bias, out, stride, padding, dilation)
+        return
+    if groups > 1:
+        for part in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
+            conv2d(*part, stride, padding, dilation, 1)
+        return
+    written, view = _writable(out)
+    taps = [
+        Tap(r * dilation[0] - padding[0], s * dilation[1] - padding[1], r, s)
+        for r in range(weight.shape[2])
+        for s in range(weight.shape[3])
+    ]
+    down, across = (Lattice(0, 1, out.shape[2 + i], stride[i]) for i in (0, 1))
+    walk(channels_last(x), *_flat_weight(weight), taps, bias, written, down, across)
+    _finish(written, view)
+
+
+def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Lattice, Any]:
+    """One dimension of the adjoint: the pixels h with (h + padding) % stride == phase, and the taps they meet.
+
+    Where h = i stride - padding + r dilation, so r dilation % stride == phase, the source is
+    i = (h + padding) // stride - r dilation // stride.
+    """
+    first = (phase - padding) % stride
+    count = max(0, -(-(size - first) // stride))
+    origin = (first + padding) // stride
+    taps = [(origin - r * dilation // stride, r) for r in range(kernel) if r * dilation % stride == phase]
+    return Lattice(first, stride, count, 1), taps
+
+
+def conv_transpose2d(
+    y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
+    """stride x stride lattices, each with the taps that reach it."""
+    if _is_depthwise(weight, groups):
+        depthwise.conv_transpose2d(y, weight, bias, out, stride, padding, dilation)
+        return
+    if groups > 1:
+        for part in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
+            conv_transpose2d(*part, stride, padding, dilation, 1)
+        return
+    written, view = _writable(out)
+    source = channels_last(y)
+    flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
+    for down_phase in range(stride[0]):
+        down, rows = _phase(down_phase, out.shape[2], weight.shape[2], stride[0], padding[0], dilation[0])
+        for across_phase in range(stride[1]):
+            across, columns = _phase(across_phase, out.shape[3], weight.shape[3], stride[1], padding[1], dilation[1])
+            taps = [Tap(row, column, r, s) for row, r in rows for column, s in columns]
+            if taps:
+                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, written, down, across)
+            else:  # a stride longer than the kernel leaves pixels that nothing reaches
+                written[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
+    _finish(written, view)
+
+
+@kernel
+def _weight_gradient(start, stop, x, grad, partial, stride, padding, dilation, size, band_rows, splits, block):
+    """Items: (partial sum, part of the blocks of x's channels).
+
+    partial[s, r, t, c, o] sums over the bands of output rows that belong to s. Taps meet pixels outside the image
+    at its border: these are left out pixel by pixel, so no padded copy is needed.
+    """
+    images, height, width, channels = x.shape
+    _, out_height, out_width, outputs = grad.shape
+    sums = partial.shape[0]
+    kernel_height, kernel_width = size
+    flat_x, flat_grad, flat_partial = x.reshape(-1), grad.reshape(-1), partial.reshape(-1)
+    bands_an_image = (out_height + band_rows - 1) // band_rows
+    bands = images * bands_an_image
+    channel_blocks = channels // _GRADIENT_ROWS
+    pixels_x = np.empty(band_rows * out_width, np.int64)
+    pixels_grad = np.empty(band_rows * out_width, np.int64)
+    for item in range(start, stop):
+        s, split = item // splits, item % splits
+        for band in range(s * bands // sums, (s + 1) * bands // sums):
+            n, top = band // bands_an_image, band % bands_an_image * band_rows
+            for tap in range(kernel_height * kernel_width):
+                r, t = tap // kernel_width, tap % kernel_width
+                count = 0
+                for i in range(top, min(top + band_rows, out_height)):
+                    h = i * stride[0] - padding[0] + r * dilation[0]
+                    if h < 0 or h >= height:
+                        continue
+                    for j in range(out_width):
+                        w = j * stride[1] - padding[1] + t * dilation[1]
+                        if 0 <= w < width:
+                            pixels_x[count] = ((n * height + h) * width + w) * channels
+                            pixels_grad[count] = ((n * out_height + i) * out_width + j) * outputs
+                            count += 1
+                if count == 0:
+                    continue
+                for c in range(split * channel_blocks // splits, (split + 1) * channel_blocks // splits):
+                    c0 = c * _GRADIENT_ROWS
+                    place = ((s * kernel_height * kernel_width + tap) * channels + c0) * outputs
+                    for o in range(0, outputs, block):
+                        if outputs - o >= block:
+                            _sum_wide(
+                                flat_x,
+                                c0,
+                                pixels_x,
+                                flat_grad,
+                                o,
+                                pixels_grad,
+                                count,
+                                flat_partial,
+                                place + o,
+                                outputs,
+                            )
+                        else:
+                            _sum_narrow(
+                                flat_x,
+                                c0,
+                                pixels_x,
+                                flat_grad,
+                                o,
+                                pixels_grad,
+                                count,
+                                flat_partial,
+                                place + o,
+                                outputs,
+                            )
+
+
+@kernel
+def _combine(start, stop, partial, channels, outputs, out):
+    """out[o, c, r, t] = sum over s of partial[s, (r, t), c, o]. Items: output channels."""
+    sums, taps = partial.shape[:2]
+    for o in range(start, stop):
+        for c in range(channels):
+            for tap in range(taps):
+                total = partial[0, tap, c, o]
+                for s in range(1, sums):
+                    total += partial[s, tap, c, o]
+                out[o, c, tap] = total
+
+
+def _channels_padded(array: Array, multiple: int) -> Array:
+    """N,H,W,C with channels of 0 added up to a multiple: the blocks of ``outer_sum`` read whole ones."""
+    missing = -array.shape[3] % multiple
+    if not missing:
+        return array
+    padded = np.zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
+    padded[..., : array.shape[3]] = array
+    return padded
+
+
+def conv2d_weight_gradient(
+    x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
+    """Outer products of x's and the gradient's channels, summed over pixels, tap by tap.
+
+    How the sums are split follows from the shapes: for many pixels several partial sums over bands of rows, for
+    many channels by channels.
+    """
+    if _is_depthwise(out, groups):
+        depthwise.conv2d_weight_gradient(x, grad, out, stride, padding, dilation)
+        return
+    if groups > 1:
+        for part in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
+            conv2d_weight_gradient(*part, stride, padding, dilation, 1)
+        return
+    outputs, channels, *size = out.shape
+    vector = lanes(x.dtype)
+    padded_x = _channels_padded(channels_last(x), _GRADIENT_ROWS)
+    padded_grad = _channels_padded(channels_last(grad), vector)
+    images, out_height, out_width, _ = padded_grad.shape
+    if not images:
+        out[...] = 0
+        return
+    row_bytes = out_width * (padded_x.shape[3] + padded_grad.shape[3]) * x.dtype.itemsize
+    band_rows = max(1, min(out_height, _BAND_BYTES // row_bytes))
+    bands = images * -(-out_height // band_rows)
+    elements = size[0] * size[1] * padded_x.shape[3] * padded_grad.shape[3]
+    sums = max(1, min(8, bands, _PARTIAL_BYTES // (elements * x.dtype.itemsize)))
+    splits = max(1, min(padded_x.shape[3] // _GRADIENT_ROWS, -(-8 // sums)))
+    partial = np.zeros((sums, size[0] * size[1], padded_x.shape[3], padded_grad.shape[3]), x.dtype)
+    parallel.run(
+        _weight_gradient,
+        sums * splits,
+        1,
+        padded_x,
+        padded_grad,
+        partial,
+        tuple(stride),
+        tuple(padding),
+        tuple(dilation),
+        tuple(size),
+        band_rows,
+        splits,
+        VECTORS * vector,
+    )
+    whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    flat = whole.reshape(outputs, channels, size[0] * size[1])
+    parallel.run(_combine, outputs, max(1, 65536 // (elements // outputs + 1)), partial, channels, outputs, flat)
+    if whole is not out:
+        out[...] = whole

@@ -1,0 +1,129 @@
+"""Depthwise convolution: as many groups as channels, each channel convolved with a kernel of its own.
+
+There is no sum over channels, so nothing to keep in registers: plain loops whose innermost one runs over the
+channels of a pixel, which lie side by side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import parallel
+from .array import Array, channels_last
+from .compiler import kernel
+
+Pair = tuple[int, int]
+
+
+def _taps_first(weight: Array) -> Array:
+    """(C, 1, kh, kw) -> C-contiguous (kh, kw, C)."""
+    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+
+
+def _bias_or_zero(bias: Array | None, like: Array) -> Array:
+    return np.zeros(like.shape[1], like.dtype) if bias is None else np.ascontiguousarray(bias)
+
+
+@kernel
+def _forward(start, stop, x, weight, bias, out, stride, padding, dilation):
+    """Items: output rows of all images."""
+    height, width, channels = x.shape[1:]
+    out_height, out_width = out.shape[1:3]
+    kernel_height, kernel_width = weight.shape[:2]
+    for row in range(start, stop):
+        n, i = row // out_height, row % out_height
+        for j in range(out_width):
+            for c in range(channels):
+                out[n, i, j, c] = bias[c]
+            for r in range(kernel_height):
+                h = i * stride[0] - padding[0] + r * dilation[0]
+                if h < 0 or h >= height:
+                    continue
+                for s in range(kernel_width):
+                    w = j * stride[1] - padding[1] + s * dilation[1]
+                    if 0 <= w < width:
+                        for c in range(channels):
+                            out[n, i, j, c] += weight[r, s, c] * x[n, h, w, c]
+
+
+@kernel
+def _adjoint(start, stop, y, weight, bias, out, stride, padding, dilation):
+    """Items: output rows of all images; each pixel gathers from the y that met it."""
+    y_height, y_width, channels = y.shape[1:]
+    height, width = out.shape[1:3]
+    kernel_height, kernel_width = weight.shape[:2]
+    for row in range(start, stop):
+        n, h = row // height, row % height
+        for w in range(width):
+            for c in range(channels):
+                out[n, h, w, c] = bias[c]
+            for r in range(kernel_height):
+                above = h + padding[0] - r * dilation[0]
+                i = above // stride[0]
+                if above < 0 or above % stride[0] != 0 or i >= y_height:
+                    continue
+                for s in range(kernel_width):
+                    before = w + padding[1] - s * dilation[1]
+                    j = before // stride[1]
+                    if before >= 0 and before % stride[1] == 0 and j < y_width:
+                        for c in range(channels):
+                            out[n, h, w, c] += weight[r, s, c] * y[n, i, j, c]
+
+
+@kernel
+def _weight_gradient(start, stop, x, grad, out, stride, padding, dilation):
+    """Items: taps; out is (kh, kw, C)."""
+    height, width, channels = x.shape[1:]
+    images, out_height, out_width = grad.shape[:3]
+    total = np.empty(channels, np.float64)
+    for tap in range(start, stop):
+        r, s = tap // out.shape[1], tap % out.shape[1]
+        total[:] = 0
+        for n in range(images):
+            for i in range(out_height):
+                h = i * stride[0] - padding[0] + r * dilation[0]
+                if h < 0 or h >= height:
+                    continue
+                for j in range(out_width):
+                    w = j * stride[1] - padding[1] + s * dilation[1]
+                    if 0 <= w < width:
+                        for c in range(channels):
+                            total[c] += grad[n, i, j, c] * x[n, h, w, c]
+        for c in range(channels):
+            out[r, s, c] = total[c]
+
+
+def _by_rows(function, source: Array, weight: Array, bias: Array | None, out: Array, *window: Pair) -> None:
+    view = out.transpose(0, 2, 3, 1)
+    written = view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)
+    taps = _taps_first(weight)
+    work = written.shape[2] * taps.size // (window[0][0] * window[0][1])
+    rows = written.shape[0] * written.shape[1]
+    grain = max(1, (1 << 18) // max(work, 1))
+    parallel.run(function, rows, grain, channels_last(source), taps, _bias_or_zero(bias, out), written, *window)
+    if written is not view:
+        view[...] = written
+
+
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    """As ``conv2d`` of ``spec.py``, with groups = channels."""
+    _by_rows(_forward, x, weight, bias, out, tuple(stride), tuple(padding), tuple(dilation))
+
+
+def conv_transpose2d(
+    y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    """As ``conv_transpose2d`` of ``spec.py``, with groups = channels."""
+    _by_rows(_adjoint, y, weight, bias, out, tuple(stride), tuple(padding), tuple(dilation))
+
+
+def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+    """As ``conv2d_weight_gradient`` of ``spec.py``, with groups = channels."""
+    taps = np.empty((*out.shape[2:], out.shape[0]), out.dtype)
+    window = (tuple(stride), tuple(padding), tuple(dilation))
+    parallel.run(
+        _weight_gradient, taps.shape[0] * taps.shape[1], 1, channels_last(x), channels_last(grad), taps, *window
+    )
+    out[:, 0] = taps.transpose(2, 0, 1)

@@ -1,0 +1,40 @@
+"""The matrix product: a convolution of an image of one row, a (n, k) being its n pixels of k channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .array import Array
+from .walk import Lattice, Tap, walk
+
+
+def _flat(b: Array) -> tuple[Array, int, int]:
+    """The memory of a matrix as a vector, with the strides of its rows and columns in it, counted in elements."""
+    if b.T.flags.c_contiguous:
+        return b.T.reshape(-1), 1, b.shape[0]
+    return np.ascontiguousarray(b).reshape(-1), b.shape[1], 1
+
+
+def matmul(a: Array, b: Array, out: Array) -> None:
+    """For each pair of matrices."""
+    for place in np.ndindex(a.shape[:-2]):
+        left, right, result = a[place], b[place], out[place]
+        rows, inner = left.shape
+        if not inner:
+            result[...] = 0
+            continue
+        written = result if result.flags.c_contiguous else np.empty(result.shape, result.dtype)
+        flat, row_stride, column_stride = _flat(right)
+        image = np.ascontiguousarray(left).reshape(1, 1, rows, inner)
+        walk(
+            image,
+            flat,
+            (column_stride, row_stride, 0, 0),
+            [Tap(0, 0, 0, 0)],
+            None,
+            written.reshape(1, 1, rows, -1),
+            Lattice(0, 1, 1, 1),
+            Lattice(0, 1, rows, 1),
+        )
+        if written is not result:
+            result[...] = written

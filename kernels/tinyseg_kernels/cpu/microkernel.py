@@ -1,0 +1,159 @@
+"""The two inner loops that nearly all arithmetic of a network runs through, as Numba intrinsics.
+
+Both keep a block of ROWS x VECTORS vectors of results in registers while they sum, so that each number loaded is
+used many times: with 14 x 2 blocks, a step of 28 fused multiply-adds loads 2 vectors and 14 numbers. Numba cannot
+be told to keep an array in registers, so these loops are written in LLVM's language; everything around them is
+ordinary Numba.
+
+``gather_product`` makes results from rows that lie anywhere (convolution forward, its adjoint, matrix products)::
+
+    C[c_row[i] + j] = bias[j] + sum_t sum_k A[a_row[i] + tap[t] + k] * B[t, k, j]
+
+``outer_sum`` sums outer products over pixels that lie anywhere (the gradient by the weight)::
+
+    C[i * c_rows + j] += sum_p A[a_pixel[p] + i] * B[b_pixel[p] + j]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from .simd import INT, ROWS, Vectors, pointer
+
+N = types.intp
+
+
+def _constant(value: int) -> Any:
+    return ir.Constant(INT, value)
+
+
+class _Loop:
+    """A counted loop, body first (so the count must be at least 1), that carries values from turn to turn."""
+
+    def __init__(self, builder: Any, name: str, count: Any, carried: list[Any]) -> None:
+        self.builder, self.count = builder, count
+        before = builder.block
+        self.body = builder.append_basic_block(name)
+        builder.branch(self.body)
+        builder.position_at_end(self.body)
+        self.index = builder.phi(INT)
+        self.index.add_incoming(_constant(0), before)
+        self.carried = []
+        for value in carried:
+            phi = builder.phi(value.type)
+            phi.add_incoming(value, before)
+            self.carried.append(phi)
+
+    def close(self, values: list[Any]) -> None:
+        """Go round again with ``values``, or leave."""
+        builder = self.builder
+        following = builder.add(self.index, _constant(1))
+        self.index.add_incoming(following, builder.block)
+        for phi, value in zip(self.carried, values, strict=True):
+            phi.add_incoming(value, builder.block)
+        after = builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_signed("<", following, self.count), self.body, after)
+        builder.position_at_end(after)
+
+
+def _entry(builder: Any, table: Any, index: int) -> Any:
+    return builder.load(builder.gep(table, [_constant(index)]))
+
+
+def gather_product(vectors: int) -> Any:
+    """The first loop, for blocks of ROWS x ``vectors``. Its arguments:
+
+    A, a0, a_row, r0: numbers, and for each row of the block the offset of its first one (a_row[r0 + i] + a0).
+    tap, taps, K: offsets that are added one after the other, how many, and the length of each run of products.
+    B, b0: packed so that the ``vectors`` vectors of each (t, k) stand side by side, in order of use.
+    bias, bias0: what the sums start from, one number for each column.
+    C, c_row, s0: where the rows of the block are written (c_row[s0 + i]).
+    """
+
+    @intrinsic
+    def kernel(typingctx, A, a0, a_row, r0, tap, taps, K, B, b0, bias, bias0, C, c_row, s0):  # noqa: ANN001, ANN202
+        signature = types.void(A, N, a_row, N, tap, N, N, B, N, bias, N, C, c_row, N)
+
+        def codegen(context, builder, sig, args):  # noqa: ANN001, ANN202
+            def at(array, index):  # noqa: ANN001, ANN202
+                return pointer(context, builder, sig.args[array], args[array], args[index])
+
+            a, row_table, b, start, row_out = at(0, 1), at(2, 3), at(7, 8), at(9, 10), at(12, 13)
+            tap_table = pointer(context, builder, sig.args[4], args[4], _constant(0))
+            c = pointer(context, builder, sig.args[11], args[11], _constant(0))
+            taps_, length = args[5], args[6]
+            v = Vectors(builder, sig.args[0].dtype)
+            offsets = [_entry(builder, row_table, i) for i in range(ROWS)]
+            first = [v.load(start, j * v.lanes) for j in range(vectors)] * ROWS
+
+            over_taps = _Loop(builder, "tap", taps_, first)
+            shift = builder.load(builder.gep(tap_table, [over_taps.index]))
+            rows = [builder.gep(a, [builder.add(offset, shift)]) for offset in offsets]
+            panel = builder.gep(b, [builder.mul(builder.mul(over_taps.index, length), _constant(vectors * v.lanes))])
+
+            over_k = _Loop(builder, "k", length, over_taps.carried)
+            here = builder.gep(panel, [builder.mul(over_k.index, _constant(vectors * v.lanes))])
+            columns = [v.load(here, j * v.lanes) for j in range(vectors)]
+            sums = []
+            for i in range(ROWS):
+                x = v.splat(builder.load(builder.gep(rows[i], [over_k.index])))
+                sums += [v.fma(x, columns[j], over_k.carried[i * vectors + j]) for j in range(vectors)]
+            over_k.close(sums)
+            over_taps.close(sums)
+
+            for i in range(ROWS):
+                row = builder.gep(c, [_entry(builder, row_out, i)])
+                for j in range(vectors):
+                    v.store(sums[i * vectors + j], row, j * v.lanes)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return kernel
+
+
+def outer_sum(rows: int, vectors: int) -> Any:
+    """The second loop, for blocks of ``rows`` x ``vectors``. Its arguments:
+
+    A, a0, a_pixel: numbers; for each pixel the offset of its ``rows`` (a_pixel[p] + a0), which lie side by side.
+    B, b0, b_pixel: numbers; for each pixel the offset of its ``vectors`` vectors (b_pixel[p] + b0).
+    pixels: how many, at least 1.
+    C, c0, c_rows: where the block is added, and from one of its rows to the next.
+    """
+
+    @intrinsic
+    def kernel(typingctx, A, a0, a_pixel, B, b0, b_pixel, pixels, C, c0, c_rows):  # noqa: ANN001, ANN202
+        signature = types.void(A, N, a_pixel, B, N, b_pixel, N, C, N, N)
+
+        def codegen(context, builder, sig, args):  # noqa: ANN001, ANN202
+            def at(array, index):  # noqa: ANN001, ANN202
+                return pointer(context, builder, sig.args[array], args[array], args[index])
+
+            a, b, c = at(0, 1), at(3, 4), at(7, 8)
+            a_table = pointer(context, builder, sig.args[2], args[2], _constant(0))
+            b_table = pointer(context, builder, sig.args[5], args[5], _constant(0))
+            v = Vectors(builder, sig.args[0].dtype)
+
+            over_pixels = _Loop(builder, "pixel", args[6], [v.zero()] * (rows * vectors))
+            x = builder.gep(a, [builder.load(builder.gep(a_table, [over_pixels.index]))])
+            y = builder.gep(b, [builder.load(builder.gep(b_table, [over_pixels.index]))])
+            columns = [v.load(y, j * v.lanes) for j in range(vectors)]
+            sums = []
+            for i in range(rows):
+                number = v.splat(builder.load(builder.gep(x, [_constant(i)])))
+                sums += [v.fma(number, columns[j], over_pixels.carried[i * vectors + j]) for j in range(vectors)]
+            over_pixels.close(sums)
+
+            for i in range(rows):
+                row = builder.gep(c, [builder.mul(args[9], _constant(i))])
+                for j in range(vectors):
+                    v.store(v.add(v.load(row, j * v.lanes), sums[i * vectors + j]), row, j * v.lanes)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return kernel

@@ -1,0 +1,93 @@
+"""The processor's vectors: how wide they are, and LLVM's view of them.
+
+A vector register holds ``VECTOR_BYTES`` bytes: 16 float32 with AVX-512, 8 with AVX2, 4 with NEON or SSE. Kernels
+that need full speed are written in terms of "a vector" and get the width from here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import cgutils, types
+
+INT = ir.IntType(64)
+
+
+def _host_vector_bytes() -> int:
+    """The widest vectors of this processor; ``TINYSEG_VECTOR_BYTES`` (16, 32 or 64) asks for narrower ones."""
+    features = llvmlite.binding.get_host_cpu_features()
+    widest = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+    return min(widest, int(os.environ.get("TINYSEG_VECTOR_BYTES", widest)))
+
+
+VECTOR_BYTES = _host_vector_bytes()
+
+# A block of results is kept in registers: ROWS x VECTORS of them, and room for what they are made of. AVX-512 and
+# NEON have 32 registers, AVX2 and SSE have 16.
+VECTORS = 2
+_registers = (
+    16
+    if VECTOR_BYTES == 32 or not llvmlite.binding.get_default_triple().startswith(("x86", "aarch64", "arm64"))
+    else 32
+)
+ROWS = 14 if _registers == 32 else 6
+
+
+def lanes(dtype: Any) -> int:
+    """How many numbers of that type a vector holds."""
+    return VECTOR_BYTES // int(dtype.itemsize)
+
+
+class Vectors:
+    """LLVM instructions on vectors of one floating type, at the place where ``builder`` stands."""
+
+    def __init__(self, builder: Any, scalar: Any) -> None:
+        self.builder = builder
+        self.element = ir.FloatType() if scalar == types.float32 else ir.DoubleType()
+        self.alignment = 4 if scalar == types.float32 else 8
+        self.lanes = VECTOR_BYTES // self.alignment
+        self.type = ir.VectorType(self.element, self.lanes)
+        suffix = f"v{self.lanes}f{8 * self.alignment}"
+        signature = ir.FunctionType(self.type, [self.type] * 3)
+        self._fma = cgutils.get_or_insert_function(builder.module, signature, f"llvm.fma.{suffix}")
+
+    def zero(self) -> Any:
+        """All 0."""
+        return ir.Constant(self.type, [0.0] * self.lanes)
+
+    def load(self, pointer: Any, offset: int = 0) -> Any:
+        """The numbers from ``pointer + offset`` on, which need not be aligned to a vector."""
+        vector = self.builder.load(self._at(pointer, offset))
+        vector.align = self.alignment
+        return vector
+
+    def store(self, vector: Any, pointer: Any, offset: int = 0) -> None:
+        """Write them there."""
+        self.builder.store(vector, self._at(pointer, offset)).align = self.alignment
+
+    def _at(self, pointer: Any, offset: int) -> Any:
+        place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
+        return self.builder.bitcast(place, self.type.as_pointer())
+
+    def splat(self, number: Any) -> Any:
+        """One number in every lane."""
+        undefined = ir.Constant(self.type, ir.Undefined)
+        first = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+        order = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, undefined, order)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """a * b + c, rounded once."""
+        return self.builder.call(self._fma, [a, b, c])
+
+    def add(self, a: Any, b: Any) -> Any:
+        """a + b."""
+        return self.builder.fadd(a, b)
+
+
+def pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """The address of element ``index`` of a one-dimensional array."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
