@@ -10,9 +10,12 @@ import numpy as np
 
 from . import parallel
 from .array import Array, channels_last
-from .compiler import kernel
+from .compiler import helper, kernel
 
 Pair = tuple[int, int]
+
+# Below this a loop over channels is too short for vectors, and a sum in a register is the faster one.
+_FEW_CHANNELS = 32
 
 
 def _taps_first(weight: Array) -> Array:
@@ -46,28 +49,50 @@ def _forward(start, stop, x, weight, bias, out, stride, padding, dilation):
                             out[n, i, j, c] += weight[r, s, c] * x[n, h, w, c]
 
 
+@helper
+def _meeting(place, stride, dilation, taps, size, sources, used):
+    """The sources 0 <= i < size with place = i stride + r dilation, and their r; returns how many there are."""
+    count = 0
+    for r in range(taps):
+        i = place - r * dilation
+        if i >= 0 and i % stride == 0 and i // stride < size:
+            sources[count], used[count] = i // stride, r
+            count += 1
+    return count
+
+
 @kernel
 def _adjoint(start, stop, y, weight, bias, out, stride, padding, dilation):
     """Items: output rows of all images; each pixel gathers from the y that met it."""
     y_height, y_width, channels = y.shape[1:]
     height, width = out.shape[1:3]
     kernel_height, kernel_width = weight.shape[:2]
+    rows, row_taps = np.empty(kernel_height, np.int64), np.empty(kernel_height, np.int64)
+    # Which columns meet is the same for every row.
+    columns, column_taps = np.empty((width, kernel_width), np.int64), np.empty((width, kernel_width), np.int64)
+    counts = np.empty(width, np.int64)
+    for w in range(width):
+        counts[w] = _meeting(
+            w + padding[1], stride[1], dilation[1], kernel_width, y_width, columns[w], column_taps[w]
+        )
     for row in range(start, stop):
         n, h = row // height, row % height
+        count = _meeting(h + padding[0], stride[0], dilation[0], kernel_height, y_height, rows, row_taps)
         for w in range(width):
+            if channels < _FEW_CHANNELS:
+                for c in range(channels):
+                    total = bias[c]
+                    for a in range(count):
+                        for b in range(counts[w]):
+                            total += weight[row_taps[a], column_taps[w, b], c] * y[n, rows[a], columns[w, b], c]
+                    out[n, h, w, c] = total
+                continue
             for c in range(channels):
                 out[n, h, w, c] = bias[c]
-            for r in range(kernel_height):
-                above = h + padding[0] - r * dilation[0]
-                i = above // stride[0]
-                if above < 0 or above % stride[0] != 0 or i >= y_height:
-                    continue
-                for s in range(kernel_width):
-                    before = w + padding[1] - s * dilation[1]
-                    j = before // stride[1]
-                    if before >= 0 and before % stride[1] == 0 and j < y_width:
-                        for c in range(channels):
-                            out[n, h, w, c] += weight[r, s, c] * y[n, i, j, c]
+            for a in range(count):
+                for b in range(counts[w]):
+                    for c in range(channels):
+                        out[n, h, w, c] += weight[row_taps[a], column_taps[w, b], c] * y[n, rows[a], columns[w, b], c]
 
 
 @kernel

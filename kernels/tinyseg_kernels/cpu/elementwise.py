@@ -28,7 +28,8 @@ _BLOCK = 4096  # elements: a few blocks fit the first-level cache
 _GRAIN = 65536  # elements a thread takes at a time
 
 
-# --- The exponential function, of which LLVM makes vector code (a call of the C library stays a call).
+# --- Functions of which LLVM makes vector code, as it cannot of a call of the C library. Single precision goes by
+# them alone; in double precision only the exponential does, which is good to the last digit.
 # "contract" alone: were sums reordered, the two steps of the range reduction would collapse into one.
 
 _exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -36,7 +37,7 @@ _exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 
 @_exact
 def _exponential32(x: Any) -> Any:
-    """e^x = 2^n e^r with |r| <= ln(2) / 2, and a polynomial for e^r (Cephes, expf); error below 1.5 ulp."""
+    """e^x = 2^n e^r with |r| <= ln(2) / 2, and a polynomial for e^r (Cephes, expf); error below 1 ulp."""
     one = np.float32(1)
     x = np.float32(-104) if x < np.float32(-104) else x  # 0 and infinity lie beyond; a NaN passes
     x = np.float32(89) if x > np.float32(89) else x
@@ -59,7 +60,7 @@ def _exponential32(x: Any) -> Any:
 
 @_exact
 def _exponential64(x: Any) -> Any:
-    """The same in double precision, with Taylor's polynomial."""
+    """The same in double precision, with Taylor's polynomial; error below 1 ulp."""
     x = -746.0 if x < -746.0 else x
     x = 710.0 if x > 710.0 else x
     n = np.rint(x * 1.44269504088896341)
@@ -99,6 +100,58 @@ def _exponential(x: Any) -> Any:
         return _exponential64(x)
 
     return single if x == numba.float32 else double
+
+
+@_exact
+def logarithm(x: Any) -> Any:
+    """ln x in double precision: x = 2^n m with m around 1, and ln m = 2 artanh((m - 1) / (m + 1)) as a series."""
+    tiny = 0 < x < 2.2250738585072014e-308  # below this the bits hold no exponent
+    scaled = x * 18014398509481984.0 if tiny else x  # 2^54
+    bits = np.float64(scaled).view(np.int64)
+    n = (bits >> 52) - 1023
+    m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
+    large = m > 1.4142135623730951
+    m = m * 0.5 if large else m
+    n = np.float64(n + 1 if large else n) - (54.0 if tiny else 0.0)
+    s = (m - 1) / (m + 1)
+    z = s * s
+    p = 2 / 23
+    p = p * z + 2 / 21
+    p = p * z + 2 / 19
+    p = p * z + 2 / 17
+    p = p * z + 2 / 15
+    p = p * z + 2 / 13
+    p = p * z + 2 / 11
+    p = p * z + 2 / 9
+    p = p * z + 2 / 7
+    p = p * z + 2 / 5
+    p = p * z + 2 / 3
+    result = n * 6.93145751953125e-1 + (n * 1.42860682030941723212e-6 + s * z * p + 2 * s)
+    result = result if 0 < x < np.inf else x  # infinity and NaN
+    result = -np.inf if x == 0 else result
+    return np.nan if x < 0 else result
+
+
+@_exact
+def _tanh32(x: Any) -> Any:
+    """(1 - e^-2|x|) / (1 + e^-2|x|), in double precision against the cancellation."""
+    size = np.float64(abs(x))
+    t = _exponential64(-2 * size)
+    y = (1 - t) / (1 + t) if not size < 1e-6 else size  # the series' next term is size^3 / 3
+    return np.float32(-y if x < 0 else y)
+
+
+@_exact
+def _power32(a: Any, b: Any) -> Any:
+    """e^(b ln |a|) in double precision, with the sign and the exceptions of the C library's pow."""
+    size, exponent = np.float64(abs(a)), np.float64(b)
+    y = _exponential64(exponent * logarithm(size))
+    whole = np.floor(exponent) == exponent
+    odd = whole & (np.floor(exponent * 0.5) != exponent * 0.5)  # & and |, since "and" would branch
+    y = 1.0 if size == 1 else y
+    y = np.nan if (a < 0) & (not whole) & (size < np.inf) else y
+    y = -y if (a < 0) & odd else y
+    return np.float32(1.0 if (exponent == 0) | (a == 1) else y)
 
 
 # --- Loops over blocks. A step is the distance of an operand's blocks: the
@@ -161,6 +214,7 @@ _subtract = _compile("subtract", lambda a, b: a - b)
 _multiply = _compile("multiply", lambda a, b: a * b)
 _divide = _compile("divide", lambda a, b: a / b)
 _power = _compile("power", lambda a, b: a**b)
+_power_single = _compile("power32", lambda a, b: _power32(a, b))
 _maximum = _compile("maximum", lambda a, b: a if a >= b or a != a else b)
 _minimum = _compile("minimum", lambda a, b: a if a <= b or a != a else b)
 _equal = _compile("equal", lambda a, b: a == b)
@@ -174,8 +228,10 @@ _absolute = _compile("absolute", lambda x: -x if x < 0 else x)
 _sign = _compile("sign", lambda x: x if x != x else (x > 0) - (x < 0))
 _exp = _compile("exp", lambda x: exponential(x))
 _log = _compile("log", lambda x: math.log(x))
+_log_single = _compile("log32", lambda x: logarithm(x))
 _sqrt = _compile("sqrt", lambda x: math.sqrt(x))
 _tanh = _compile("tanh", lambda x: math.tanh(x))
+_tanh_single = _compile("tanh32", lambda x: _tanh32(x))
 _relu = _compile("relu", lambda x: x if x > 0 or x != x else 0)
 _relu_backward = _compile("relu_backward", lambda grad, y: grad if y > 0 else 0)
 _where = _compile("where", lambda condition, a, b: a if condition else b)
@@ -231,52 +287,57 @@ def _written_out(array: Array, period: int, block: int) -> Array:
     return np.full(block, once[0]) if period == 1 else np.tile(once, block // period)
 
 
-def _launch(compiled: Callable[..., None], out: Array, operands: Sequence[Array], periods: list[int]) -> None:
-    """Run a kernel over operands that are full (their period is ``out``'s size) or repeated."""
+def _launch(compiled: Callable[..., None], out: Array, *operands: Array) -> bool:
+    """Run a kernel over contiguous ``out`` if all operands are full or repeated; tells whether they are."""
     size, block = out.size, _BLOCK
-    arguments: list[Any] = []
-    if any(period < size for period in periods):
-        longest = max(period for period in periods if period < size)  # the others divide it
+    periods = [_period(operand, out) for operand in operands]
+    shortest = min(periods)
+    if shortest == 0:
+        return False
+    if shortest < size:
+        longest = max([period for period in periods if period < size])  # the others divide it
         block = longest * max(1, _BLOCK // longest)
+    arguments: list[Any] = []
     for array, period in zip(operands, periods, strict=True):
         if period == size:
             arguments += (array.reshape(-1), block)
         else:
             arguments += (_written_out(array, period, block), 0)
     parallel.run(compiled, -(-size // block), _GRAIN // block, block, *arguments, out.reshape(-1))
+    return True
 
 
 def _apply(compiled: Callable[..., None], out: Array, *operands: Array) -> None:
     """Run a kernel over ``out`` and operands of as many dimensions, of size 1 where they are to be broadcast."""
     if out.size == 0:
         return
-    if out.ndim == 4 and not out.flags.c_contiguous:
-        out, *operands = (array.transpose(0, 2, 3, 1) for array in (out, *operands))  # channels-last, most likely
-    if out.flags.c_contiguous:
-        periods = [_period(operand, out) for operand in operands]
-        if all(periods):
-            return _launch(compiled, out, operands, periods)
-    return _apply_strided(compiled, *merged([out, *(_broadcast(operand, out.shape) for operand in operands)]))
+    arrays = (out, *operands)
+    contiguous = out.flags.c_contiguous
+    if out.ndim == 4 and not contiguous:
+        arrays = tuple([array.transpose(0, 2, 3, 1) for array in arrays])  # channels-last, most likely
+        contiguous = arrays[0].flags.c_contiguous
+    if not (contiguous and _launch(compiled, *arrays)):
+        _apply_strided(compiled, *merged([_broadcast(array, out.shape) for array in (out, *operands)]))
 
 
 def _apply_strided(compiled: Callable[..., None], out: Array, *operands: Array) -> None:
     """The same for any strides: slice by slice where slices are large, else through copies in out's order."""
-    periods = [_period(operand, out) for operand in operands]
-    if all(periods) and out.flags.c_contiguous:
-        _launch(compiled, out, operands, periods)
-    elif out.ndim > 1 and out[0].size >= _BLOCK:
+    if out.flags.c_contiguous and _launch(compiled, out, *operands):
+        return
+    if out.ndim > 1 and out[0].size >= _BLOCK:
         for parts in zip(out, *operands, strict=True):
             _apply_strided(compiled, *parts)
-    else:
-        result = np.ascontiguousarray(out)
-        copies = [np.ascontiguousarray(operand) for operand in operands]
-        _launch(compiled, result, copies, [out.size] * len(copies))
-        if not shares_memory(result, out):
-            out[...] = result
+        return
+    result = np.ascontiguousarray(out)
+    _launch(compiled, result, *(np.ascontiguousarray(operand) for operand in operands))
+    if not shares_memory(result, out):
+        out[...] = result
 
 
 def _number(value: Any, partner: Any, out: Array) -> Any:
-    """A Python number in the type in which NumPy would compute with it beside ``partner``."""
+    """A number in the type in which NumPy would compute with it beside ``partner``."""
+    if isinstance(value, np.generic):
+        return np.asarray(value)
     kind = partner.dtype if isinstance(partner, np.ndarray) else out.dtype
     if kind.kind == "f":
         return np.asarray(value, kind)
@@ -298,7 +359,7 @@ def _operands(out: Array, *values: Any) -> list[Array]:
     """Arrays of ``out``'s number of dimensions; of two values, either may be a number."""
     arrays = []
     for value, partner in zip(values, reversed(values), strict=True):
-        array = np.asarray(value) if isinstance(value, np.ndarray | np.generic) else _number(value, partner, out)
+        array = value if isinstance(value, np.ndarray) else _number(value, partner, out)
         if array.ndim != out.ndim:
             array = array.reshape((1,) * (out.ndim - array.ndim) + array.shape)
         arrays.append(array)
@@ -335,7 +396,7 @@ def power(a: Any, b: Any, out: Array) -> None:
             return multiply(a, a, out)
         if b == 0.5:
             return sqrt(a, out)
-    return _apply(_power, out, *_operands(out, a, b))
+    return _apply(_power_single if out.dtype == np.float32 else _power, out, *_operands(out, a, b))
 
 
 def maximum(a: Any, b: Any, out: Array) -> None:
@@ -400,7 +461,7 @@ def exp(x: Array, out: Array) -> None:
 
 def log(x: Array, out: Array) -> None:
     """Natural logarithm."""
-    _apply(_log, out, *_operands(out, x))
+    _apply(_log_single if out.dtype == np.float32 else _log, out, *_operands(out, x))
 
 
 def sqrt(x: Array, out: Array) -> None:
@@ -410,7 +471,7 @@ def sqrt(x: Array, out: Array) -> None:
 
 def tanh(x: Array, out: Array) -> None:
     """Hyperbolic tangent."""
-    _apply(_tanh, out, *_operands(out, x))
+    _apply(_tanh_single if out.dtype == np.float32 else _tanh, out, *_operands(out, x))
 
 
 def relu(x: Array, out: Array) -> None:

@@ -47,7 +47,7 @@ def _bilinear(source: int, target: int, step: float, align_corners: bool, dtype:
 
 
 def _runs(low: Array, source: int, reach: int) -> Array:
-    """For each source pixel the run (first, last) of output pixels whose ``low`` is that or up to ``reach`` before."""
+    """For each source pixel the run of output pixels whose ``low`` is that one or up to ``reach`` before."""
     pixels = np.arange(source)
     return np.stack((np.searchsorted(low, pixels - reach, "left"), np.searchsorted(low, pixels, "right")), axis=1)
 

@@ -1,0 +1,181 @@
+"""The loader: order, randomness independent of threads, errors and early ends."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tinyseg.data import (
+    Batch,
+    Classes,
+    Compose,
+    DataLoader,
+    RandomCrop,
+    RandomFlip,
+    RandomScale,
+    ResizeImage,
+    Sample,
+    Shapes,
+)
+from tinyseg.errors import DataError
+
+
+class Sizes:
+    """Samples of given sizes; each pixel holds its sample's index. A size of None cannot be read."""
+
+    name = "sizes"
+    classes = Classes.numbered(3)
+    in_channels = 1
+
+    def __init__(self, sizes: list[tuple[int, int] | None]) -> None:
+        self.sizes = sizes
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> Sample:
+        self.asked.append(index)
+        size = self.sizes[index]
+        if size is None:
+            raise DataError(f"{index}.png: cannot be read")
+        return Sample(np.full((*size, 1), index, np.uint8), np.zeros(size, np.uint8), str(index))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("tinyseg-loader")]
+    assert not left
+
+
+def names(batches: list[Batch]) -> list[list[str]]:
+    return [batch.names for batch in batches]
+
+
+def order(loader: DataLoader, epoch: int) -> list[str]:
+    return [name for batch in loader.epoch(epoch) for name in batch.names]
+
+
+def test_batches_types_and_memory() -> None:
+    loader = DataLoader(Shapes("val", count=5, size=(32, 48)), batch_size=2)
+    batches = list(loader.epoch(0))
+    assert loader.num_batches == len(batches) == 3
+    assert [len(batch.names) for batch in batches] == [2, 2, 1]
+    batch = batches[0]
+    assert batch.images.shape == (2, 3, 32, 48)
+    assert batch.images.dtype == np.float32
+    assert batch.images.transpose(0, 2, 3, 1).flags.c_contiguous
+    assert batch.labels.shape == (2, 32, 48)
+    assert batch.labels.dtype == np.int64
+    sample = loader.dataset[1]
+    np.testing.assert_allclose(batch.images[1, 2], sample.image[:, :, 2] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(batch.labels[1], sample.mask)
+
+
+def test_drop_last() -> None:
+    loader = DataLoader(Sizes([(2, 2)] * 5), 2, drop_last=True)
+    assert loader.num_batches == 2
+    assert loader.num_samples == 4
+    assert names(list(loader.epoch(0))) == [["0", "1"], ["2", "3"]]
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    loader = DataLoader(Sizes([(2, 2)] * 20), 4, shuffle=True)
+    orders = [order(loader, number) for number in range(3)]
+    assert sorted(orders[0], key=int) == [str(index) for index in range(20)]
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    other = DataLoader(Sizes([(2, 2)] * 20), 4, shuffle=True, seed=1)
+    assert order(other, 0) != orders[0]
+
+
+@pytest.mark.parametrize(("workers", "prefetch"), [(0, 1), (1, 1), (4, 3)])
+def test_results_depend_on_seed_epoch_and_index_alone(workers: int, prefetch: int) -> None:
+    transform = Compose([RandomScale(), RandomFlip(), RandomCrop((32, 32))])
+    dataset = Shapes("train", count=9, size=(40, 40))
+    unbroken = DataLoader(dataset, 2, transform, shuffle=True, workers=2)
+    list(unbroken.epoch(0))
+    expected = list(unbroken.epoch(1))
+    resumed = DataLoader(dataset, 2, transform, shuffle=True, workers=workers, prefetch=prefetch)
+    for one, other in zip(expected, resumed.epoch(1), strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        assert one.names == other.names
+
+
+def test_augmentation_differs_between_epochs_and_samples() -> None:
+    image = np.arange(32 * 32, dtype=np.uint8).reshape(32, 32, 1)
+
+    class One(Sizes):
+        def __getitem__(self, index: int) -> Sample:
+            return Sample(image, np.zeros((32, 32), np.uint8), str(index))
+
+    loader = DataLoader(One([None] * 8), 8, RandomCrop((8, 8)))
+    crops = [crop.tobytes() for number in range(2) for crop in next(loader.epoch(number)).images]
+    assert len(set(crops)) > 12
+
+
+def test_mixed_sizes_are_handed_out_in_order() -> None:
+    loader = DataLoader(Sizes([(2, 2), (2, 2), (3, 2), (2, 2), (4, 4)]), 4)
+    batches = list(loader.epoch(0))
+    assert names(batches) == [["0", "1"], ["2"], ["3"], ["4"]]
+    assert [batch.images.shape[2:] for batch in batches] == [(2, 2), (3, 2), (2, 2), (4, 4)]
+
+
+def test_mixed_sizes_are_refused_in_training() -> None:
+    loader = DataLoader(Sizes([(2, 2), (3, 2)]), 2, shuffle=True)
+    with pytest.raises(DataError, match=r"is [23]x2x1 but [01] is .*resize or crop them"):
+        list(loader.epoch(0))
+
+
+def test_labels_keep_their_resolution_where_the_image_alone_is_resized() -> None:
+    loader = DataLoader(Sizes([(8, 8), (8, 8), (6, 8)]), 3, ResizeImage((4, 4)))
+    one, other = loader.epoch(0)
+    assert one.images.shape == (2, 1, 4, 4)
+    assert one.labels.shape == (2, 8, 8)
+    assert other.labels.shape == (1, 6, 8)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_in_a_worker_reaches_the_consumer(workers: int) -> None:
+    loader = DataLoader(Sizes([(2, 2), (2, 2), None, (2, 2)]), 2, workers=workers)
+    batches = loader.epoch(0)
+    assert next(batches).names == ["0", "1"]
+    with pytest.raises(DataError, match=r"2.png: cannot be read"):
+        next(batches)
+
+
+def test_breaking_off_leaves_no_thread() -> None:
+    for batch in DataLoader(Sizes([(2, 2)] * 100), 1).epoch(0):
+        assert batch.names == ["0"]
+        break
+
+
+def test_an_interrupt_in_the_consumer_leaves_no_thread() -> None:
+    def consume() -> None:
+        for _ in DataLoader(Sizes([(2, 2)] * 100), 1).epoch(0):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+
+
+def test_prefetching_is_bounded() -> None:
+    dataset = Sizes([(2, 2)] * 50)
+    batches = DataLoader(dataset, 2, workers=2, prefetch=3).epoch(0)
+    next(batches)
+    time.sleep(0.05)
+    assert len(dataset.asked) <= 2 * 3
+    batches.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("batch_size", 0, 1), ("seed", -1, 0), ("workers", -1, 0), ("prefetch", 0, 1)],
+)
+def test_impossible_options_are_refused(option: str, value: int, least: int) -> None:
+    options = {"batch_size": 1, option: value}
+    with pytest.raises(ValueError, match=f"{option} must be {least} or more, got {value}"):
+        DataLoader(Sizes([]), **options)

@@ -1,0 +1,233 @@
+"""What a data set is: a sequence of samples, and what can be counted over it.
+
+A data set yields one :class:`Sample` at a time and keeps no images in memory; batches, shuffling and random
+changes are the loader's and the transforms' affair. Any class with the five members of :class:`Dataset` is a
+data set: there is nothing to inherit from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE_INDEX = 255
+"""The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""
+
+MAX_CLASSES = 255
+"""Masks are bytes, and 255 is taken."""
+
+Color = tuple[int, int, int]
+
+
+class Sample(NamedTuple):
+    """One image with its labels.
+
+    ``image`` is ``(H, W, C)`` with C = 1 or 3, ``uint8``, or ``float32`` in 0..1 when its file has more than
+    8 bits a channel; ``mask`` is ``(H, W)`` ``uint8``: class indices, and 255 where a pixel is ignored.
+    """
+
+    image: NDArray[Any]
+    mask: NDArray[np.uint8]
+    name: str
+
+
+def voc_palette(count: int) -> NDArray[np.uint8]:
+    """The colours of Pascal VOC's masks: ``(count, 3)`` ``uint8``, for 1 to 256 classes.
+
+    Bit ``3j + k`` of a class index becomes bit ``7 - j`` of its colour's channel ``k``, so that neighbouring
+    indices get colours far apart. Raises ``ValueError`` for any other count.
+
+    >>> voc_palette(4).tolist()
+    [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    """
+    if not 1 <= count <= 256:
+        raise ValueError(f"voc_palette: count must be 1 to 256, got {count}")
+    index = np.arange(count)
+    palette = np.zeros((count, 3), np.uint8)
+    for channel in range(3):
+        for j in range(3):
+            bit = index >> (3 * j + channel) & 1
+            palette[:, channel] |= (bit << (7 - j)).astype(np.uint8)
+    return palette
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a data set: names and colours, in the order of their indices.
+
+    ``void_color`` is the colour of pixels that are ignored (Pascal VOC's if not given).
+
+    Raises ``ValueError`` when there are none, more than 255 (masks are bytes and 255 is ignored), or not as
+    many colours as names.
+
+    >>> classes = Classes.numbered(2)
+    >>> classes.names, classes.colors
+    (('class 0', 'class 1'), ((0, 0, 0), (128, 0, 0)))
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color, ...]
+    void_color: Color = (224, 224, 192)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.names) <= MAX_CLASSES:
+            raise ValueError(f"Classes: expected 1 to {MAX_CLASSES} classes, got {len(self.names)}")
+        if len(self.colors) != len(self.names):
+            raise ValueError(f"Classes: {len(self.names)} names but {len(self.colors)} colours")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def palette(self) -> NDArray[np.uint8]:
+        """The colours as a ``(K, 3)`` ``uint8`` array."""
+        return np.array(self.colors, np.uint8)
+
+    @classmethod
+    def named(cls, names: Sequence[str]) -> "Classes":
+        """Classes of these names, in the colours of Pascal VOC."""
+        if not names:
+            raise ValueError("Classes: expected at least one name")
+        return cls(tuple(names), palette_colors(voc_palette(len(names))))
+
+    @classmethod
+    def numbered(cls, count: int) -> "Classes":
+        """Classes named ``class 0``, ``class 1``, ... in the colours of Pascal VOC."""
+        return cls.named([f"class {index}" for index in range(count)])
+
+
+def palette_colors(palette: NDArray[np.uint8]) -> tuple[Color, ...]:
+    """A ``(K, 3)`` array of colours as a tuple of plain integers, which is comparable and hashable."""
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
+
+
+class Dataset(Protocol):
+    """A sequence of samples. ``dataset[i]`` is the same sample each time, whatever was asked for before.
+
+    The loader calls ``dataset[i]`` from several threads at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the data set is called."""
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of its classes."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of every image: 1 (grey) or 3 (RGB)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+def check_index(index: int, length: int) -> int:
+    """``index`` as 0 to length - 1, negative ones counting from the end; ``IndexError`` outside."""
+    if not -length <= index < length:
+        raise IndexError(f"sample {index} of a data set of {length}")
+    return index % length
+
+
+class ClassCounts(NamedTuple):
+    """How often each class occurs in a data set.
+
+    ``pixels[c]``: pixels of class c. ``image_pixels[c]``: all pixels, ignored ones included, of the images in
+    which c occurs. Both are ``(K,)`` ``int64``. ``ignored``: pixels that are 255. ``images``: images counted.
+    """
+
+    pixels: NDArray[np.int64]
+    image_pixels: NDArray[np.int64]
+    ignored: int
+    images: int
+
+    @property
+    def absent(self) -> list[int]:
+        """The indices of the classes that never occur."""
+        return [int(index) for index in np.flatnonzero(self.pixels == 0)]
+
+
+def class_counts(dataset: Dataset) -> ClassCounts:
+    """Count the pixels of each class over all of ``dataset``: every mask is read once."""
+    count = len(dataset.classes)
+    pixels = np.zeros(count, np.int64)
+    image_pixels = np.zeros(count, np.int64)
+    ignored = 0
+    for index in range(len(dataset)):
+        mask = dataset[index].mask
+        histogram = np.bincount(mask.ravel(), minlength=256)
+        pixels += histogram[:count]
+        image_pixels += np.where(histogram[:count] > 0, mask.size, 0)
+        ignored += int(histogram[IGNORE_INDEX])
+    return ClassCounts(pixels, image_pixels, ignored, len(dataset))
+
+
+def median_frequency_weights(counts: ClassCounts) -> NDArray[np.float64]:
+    """Class weights that make up for rare classes (Eigen and Fergus 2015; SegNet's for CamVid).
+
+    ::
+
+        freq_c = pixels of c / all pixels of the images that contain c
+        weight_c = median(freq) / freq_c
+
+    The median is over the classes that occur. The others (``counts.absent``) get weight 0. Returns ``(K,)``
+    ``float64``; raises ``ValueError`` when no class occurs at all.
+
+    >>> counts = ClassCounts(np.array([800, 100, 50, 0]), np.array([1000, 1000, 1000, 0]), 50, 10)
+    >>> median_frequency_weights(counts).tolist(), counts.absent
+    ([0.125, 1.0, 2.0, 0.0], [3])
+    """
+    present = counts.pixels > 0
+    if not present.any():
+        raise ValueError("median_frequency_weights: no pixel belongs to any class")
+    frequency = counts.pixels[present] / counts.image_pixels[present]
+    weights = np.zeros(len(counts.pixels))
+    weights[present] = np.median(frequency) / frequency
+    return weights
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of each channel, of images in 0..1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def unit_range(image: NDArray[Any]) -> NDArray[np.float32]:
+    """An image in 0..1 as ``float32``: bytes are divided by 255, floats stay.
+
+    Raises ``TypeError`` for any other type.
+    """
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / np.float32(255)
+    if image.dtype == np.float32:
+        return image
+    raise TypeError(f"an image must be uint8, or float32 in 0..1, got {image.dtype}")
+
+
+def measure_normalisation(dataset: Dataset, limit: int = 200) -> Normalisation:
+    """Mean and standard deviation of each channel over ``limit`` images spread evenly over ``dataset``.
+
+    A channel that never changes gets standard deviation 1, so that dividing by it is harmless. Raises
+    ``ValueError`` for an empty data set or a limit below 1.
+    """
+    if len(dataset) == 0 or limit < 1:
+        raise ValueError(f"measure_normalisation: {len(dataset)} images, limit {limit}: nothing to measure")
+    count = min(limit, len(dataset))
+    chosen = [index * len(dataset) // count for index in range(count)]
+    total = np.zeros(dataset.in_channels)
+    squares = np.zeros(dataset.in_channels)
+    pixels = 0
+    for index in chosen:
+        image = unit_range(dataset[index].image).astype(np.float64)
+        total += image.sum((0, 1))
+        squares += np.square(image).sum((0, 1))
+        pixels += image.shape[0] * image.shape[1]
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    std[std < 1e-6] = 1
+    return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))

@@ -1,0 +1,220 @@
+"""Image and mask files: what every kind of file becomes, and which are refused.
+
+Images. Grey files (1-bit, ``L``, 16-bit, float) have one channel, all others three. Palettes are looked up;
+CMYK, YCbCr, LAB and HSV become RGB. An alpha channel that is opaque everywhere is dropped, otherwise the image
+is laid on white. 16-bit grey becomes ``float32`` (value / 65535), so that no level is lost; a float file must be
+in 0..1. (Pillow itself reads 16-bit *colour* files at 8 bits.) EXIF orientation is applied.
+
+Masks. The value of a pixel is its class: in 1-bit, 8-bit, 16-bit and palette files the stored number (the
+palette is only for the eye), in RGB files the class that has this colour. 255 is ignored. Lossy formats are
+refused: they blur labels into values that look like classes.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..errors import DataError
+from .dataset import IGNORE_INDEX, Classes
+
+PathLike = str | os.PathLike[str]
+
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
+
+# Pillow's decoders meet broken files with whatever their arithmetic raises.
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, zlib.error)
+
+_EXIF_ORIENTATION = 0x0112
+
+
+class Header(NamedTuple):
+    """What a file says of itself, before its pixels are decoded. ``size`` is (height, width) as displayed."""
+
+    size: tuple[int, int]
+    channels: int
+
+
+@contextmanager
+def _opened(path: PathLike) -> Iterator[Image.Image]:
+    """Open an image file that has one frame; whatever goes wrong inside is a ``DataError`` naming the file."""
+    try:
+        with Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            # Phones write MPO: a JPEG photograph followed by a preview of itself.
+            if frames > 1 and image.format != "MPO":
+                raise DataError(
+                    f"{path}: expected one image but the file has {frames} frames; save each as a file of its own"
+                )
+            yield image
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: too large to be decoded ({error})") from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(f"{path}: not an image that Pillow can read; is the file complete?") from error
+    except _BROKEN as error:
+        raise DataError(f"{path}: cannot be read ({error}); is the file complete?") from error
+
+
+def read_header(path: PathLike) -> Header:
+    """Size and channels of an image file, without decoding it. Raises ``DataError`` as :func:`read_image`."""
+    with _opened(path) as image:
+        width, height = image.size
+        # Orientations 5 to 8 are turned by a quarter.
+        if image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8):
+            width, height = height, width
+        return Header((height, width), 1 if image.mode in GREY_MODES else 3)
+
+
+def image_channels(path: PathLike) -> int:
+    """1 for a grey file, 3 for any other. Raises ``DataError`` as :func:`read_image`."""
+    return read_header(path).channels
+
+
+def read_image(path: PathLike, channels: int | None = None) -> NDArray[Any]:
+    """The image in a file: ``(H, W, C)``, ``uint8``, or ``float32`` in 0..1 for 16-bit and float files.
+
+    Args:
+        path: any file that Pillow reads; the module's text says what becomes of each kind.
+        channels: 1 or 3 to have that many: colour becomes grey by luma (0.299 R + 0.587 G + 0.114 B), grey
+            becomes three equal channels. As in the file when not given.
+
+    Raises ``DataError``, naming the file, when it is missing, truncated, no image, or has several frames, and
+    when its values have no known range; ``ValueError`` for another number of channels.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "grey.png"
+    >>> Image.new("L", (4, 3), 7).save(path)
+    >>> read_image(path).shape, read_image(path, channels=3)[0, 0].tolist()
+    ((3, 4, 1), [7, 7, 7])
+    """
+    if channels not in (None, 1, 3):
+        raise ValueError(f"read_image: channels must be 1, 3 or None, got {channels}")
+    with _opened(path) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode in DEEP_MODES or image.mode == "F":
+            pixels = _deep_grey(path, image)
+        elif image.mode in GREY_MODES:
+            pixels = np.asarray(_without_alpha(image).convert("L"))[:, :, None]
+        else:
+            pixels = np.asarray(_without_alpha(image).convert("RGB"))
+    if channels == 3 and pixels.shape[2] == 1:
+        return np.repeat(pixels, 3, axis=2)
+    if channels == 1 and pixels.shape[2] == 3:
+        return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
+    return np.ascontiguousarray(pixels)
+
+
+def _deep_grey(path: PathLike, image: Image.Image) -> NDArray[np.float32]:
+    """A 16-bit or float image as ``(H, W, 1)`` ``float32`` in 0..1."""
+    values = np.asarray(image)
+    limit = 1 if image.mode == "F" else 65535
+    # Written so that a NaN fails too.
+    if values.size and not (values.min() >= 0 and values.max() <= limit):
+        raise DataError(
+            f"{path}: values run from {values.min():g} to {values.max():g}, expected 0 to {limit}; "
+            "rescale the image or save it with 8 or 16 bits"
+        )
+    return (values.astype(np.float32) / np.float32(limit))[:, :, None]
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """``image`` without transparency: laid on white where it has any."""
+    if not image.has_transparency_data:
+        return image
+    layered = image.convert("RGBA")
+    white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, layered).convert("RGB")
+
+
+def read_mask(path: PathLike, classes: Classes) -> NDArray[np.uint8]:
+    """The mask in a file: ``(H, W)`` ``uint8`` class indices, 255 = ignored.
+
+    Raises ``DataError``, naming the file, for values or colours that are no class (it lists them), for lossy
+    formats, for masks of any other kind, and when the file cannot be read.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.png"
+    >>> Image.new("L", (4, 3), 7).save(path)
+    >>> read_mask(path, Classes.numbered(2))
+    Traceback (most recent call last):
+    ...
+    tinyseg.errors.DataError: ...mask.png: values 7 are no class: with 2 classes a mask holds 0 to 1, and 255
+    where a pixel is ignored
+    """
+    with _opened(path) as file:
+        if file.format in LOSSY_FORMATS:
+            raise DataError(f"{path}: a {file.format} mask is lossy, labels do not survive it; use PNG")
+        image = ImageOps.exif_transpose(file)
+        if image.mode in ("1", "L", "P") or image.mode in DEEP_MODES:
+            values = np.asarray(image)
+        elif image.mode == "RGB" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255):
+            values = _indices_of_colors(path, np.asarray(image.convert("RGB")), classes)
+        else:
+            raise DataError(
+                f"{path}: a mask cannot be of Pillow's mode {image.mode}; save class indices as 8-bit grey PNG"
+            )
+    wrong = values[(values < 0) | ((values >= len(classes)) & (values != IGNORE_INDEX))]
+    if wrong.size:
+        raise DataError(
+            f"{path}: values {_listed(np.unique(wrong).tolist())} are no class: with {len(classes)} classes "
+            f"a mask holds 0 to {len(classes) - 1}, and {IGNORE_INDEX} where a pixel is ignored"
+        )
+    return values.astype(np.uint8)
+
+
+def _indices_of_colors(path: PathLike, pixels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
+    """Look up the class of each colour; the colour of ignored pixels gives 255."""
+    codes, inverse = np.unique(_color_codes(pixels), return_inverse=True)
+    index_of = {int(_color_codes(np.array(classes.void_color))): IGNORE_INDEX}
+    # In reverse, so that of classes with one colour the first has it.
+    for index in reversed(range(len(classes))):
+        index_of[int(_color_codes(np.array(classes.colors[index])))] = index
+    unknown = [(code >> 16, code >> 8 & 255, code & 255) for code in codes.tolist() if code not in index_of]
+    if unknown:
+        raise DataError(
+            f"{path}: colours {_listed(unknown)} are no class; give each class its colour in classes.txt "
+            "('name R G B'), or save class indices as 8-bit grey PNG"
+        )
+    indices = np.array([index_of[code] for code in codes.tolist()], np.uint8)
+    return indices[inverse].reshape(pixels.shape[:2])
+
+
+def _color_codes(pixels: NDArray[Any]) -> NDArray[np.int64]:
+    """Each colour ``(..., 3)`` as the number 0xRRGGBB."""
+    wide = pixels.astype(np.int64)
+    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+
+
+def _listed(values: list[Any], limit: int = 8) -> str:
+    """The first few of ``values``, separated by commas."""
+    more = f", ... ({len(values)} in all)" if len(values) > limit else ""
+    return ", ".join(str(value) for value in values[:limit]) + more
+
+
+def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes) -> None:
+    """Write ``mask`` ``(H, W)`` ``uint8`` as an indexed PNG: pixel value = class, palette = class colours.
+
+    Read back as a mask it is the same array; opened in a viewer it is a picture, not black. Raises
+    ``ValueError`` for another type or shape.
+    """
+    if mask.ndim != 2 or mask.dtype != np.uint8:
+        raise ValueError(f"write_palette_png: expected a uint8 mask (H, W), got {mask.dtype} {mask.shape}")
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(classes)] = classes.palette
+    palette[IGNORE_INDEX] = classes.void_color
+    image = Image.fromarray(mask)
+    image.putpalette(palette.tobytes())
+    image.save(Path(path), format="PNG")

@@ -1,0 +1,171 @@
+"""Batches of a data set, made ahead of time by threads.
+
+Threads are enough: decoding, resizing and array work let go of the GIL. Nothing depends on which thread does
+what: the order of an epoch, and all that is random in a sample, comes from ``(seed, epoch, index)``. Epoch 7 is
+the same whether or not epochs 0 to 6 were run before in this process, so that a resumed training run repeats
+the unbroken one.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .dataset import Dataset, unit_range
+from .transforms import Transform
+
+
+class Batch(NamedTuple):
+    """``images`` ``(N, C, H, W)`` ``float32``; ``labels`` ``(N, H', W')`` ``int64``; ``names`` of the N samples.
+
+    The memory of ``images`` is channels-last: the array is a transposed view of a contiguous (N, H, W, C) one.
+    H', W' are H, W unless the transform changed the image alone (:class:`~tinyseg.data.transforms.ResizeImage`).
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    names: list[str]
+
+
+class _Loaded(NamedTuple):
+    image: NDArray[Any]
+    mask: NDArray[np.uint8]
+    name: str
+
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return self.image.shape, self.mask.shape
+
+
+class DataLoader:
+    """Batches of ``dataset``, an epoch at a time: ``for batch in loader.epoch(0): ...``.
+
+    Args:
+        dataset: what to load.
+        batch_size: samples in a batch.
+        transform: called with each image, mask and a generator of its own. Images that are still ``uint8``
+            afterwards are divided by 255.
+        shuffle: a new order in each epoch. Then all samples of a batch must have one size. Without it, samples
+            of a batch whose sizes differ are handed out as several smaller batches, in order: evaluation goes
+            over images of any size.
+        seed: a whole number, 0 or more.
+        workers: threads that load; with 0 everything happens in the caller's thread.
+        prefetch: batches made ahead at most.
+        drop_last: leave out a last batch that is not full.
+
+    Raises ``ValueError`` for impossible numbers.
+
+    >>> from tinyseg.data import Shapes
+    >>> loader = DataLoader(Shapes("val", count=5, size=(32, 32)), batch_size=2, shuffle=True)
+    >>> [batch.images.shape for batch in loader.epoch(0)]
+    [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 32, 32)]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        transform: Transform | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        workers: int = 2,
+        prefetch: int = 4,
+        drop_last: bool = False,
+    ) -> None:
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("seed", seed, 0),
+            ("workers", workers, 0),
+            ("prefetch", prefetch, 1),
+        ):
+            if value < least:
+                raise ValueError(f"DataLoader: {name} must be {least} or more, got {value}")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.transform = transform
+        self.shuffle = shuffle
+        self.seed = seed
+        self.workers = workers
+        self.prefetch = prefetch
+        self.drop_last = drop_last
+
+    @property
+    def num_samples(self) -> int:
+        """Samples in an epoch: all, unless a last batch is left out."""
+        count = len(self.dataset)
+        return count - count % self.batch_size if self.drop_last else count
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch; where sizes differ there can be more (see ``shuffle``)."""
+        return -(-self.num_samples // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch ``number`` (0, 1, ...).
+
+        What goes wrong in a thread is raised here, as it was: a ``DataError`` that names the file. When the
+        caller stops early, the threads finish the batch they are at, and end.
+        """
+        chunks = self._chunks(number)
+        if self.workers == 0:
+            for chunk in chunks:
+                yield from self._load(number, chunk)
+            return
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="tinyseg-loader")
+        pending: deque[Future[list[Batch]]] = deque()
+        try:
+            for chunk in chunks:
+                pending.append(pool.submit(self._load, number, chunk))
+                if len(pending) == self.prefetch:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _chunks(self, epoch: int) -> list[list[int]]:
+        """The indices of the samples of each batch."""
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            order = self._generator(epoch, len(self.dataset)).permutation(order)
+        order = order[: self.num_samples]
+        return [order[start : start + self.batch_size].tolist() for start in range(0, len(order), self.batch_size)]
+
+    def _generator(self, epoch: int, index: int) -> np.random.Generator:
+        """The generator of sample ``index``; that of the order has the index after the last sample's."""
+        return np.random.default_rng([self.seed, epoch, index])
+
+    def _load(self, epoch: int, indices: list[int]) -> list[Batch]:
+        """Load the samples of one batch; several batches where sizes differ."""
+        samples = [self._load_sample(epoch, index) for index in indices]
+        runs = [list(run) for _, run in groupby(samples, key=lambda sample: sample.sizes)]
+        if self.shuffle and len(runs) > 1:
+            one, other = runs[0][0], runs[1][0]
+            raise DataError(
+                f"{one.name} is {_written(one.image)} but {other.name} is {_written(other.image)} "
+                "(height x width x channels): images of one batch must be of one size; "
+                "resize or crop them (--size), or take batches of 1"
+            )
+        return [_collate(run) for run in runs]
+
+    def _load_sample(self, epoch: int, index: int) -> _Loaded:
+        image, mask, name = self.dataset[index]
+        if self.transform is not None:
+            image, mask = self.transform(image, mask, self._generator(epoch, index))
+        return _Loaded(image, mask, name)
+
+
+def _collate(samples: list[_Loaded]) -> Batch:
+    """Stack samples of one size."""
+    images = np.stack([unit_range(sample.image) for sample in samples])
+    labels = np.stack([sample.mask for sample in samples]).astype(np.int64)
+    return Batch(images.transpose(0, 3, 1, 2), labels, [sample.name for sample in samples])
+
+
+def _written(image: NDArray[Any]) -> str:
+    return "x".join(str(length) for length in image.shape)

@@ -1,0 +1,185 @@
+"""The confusion matrix, and every score of semantic segmentation that is read off it.
+
+One matrix is filled over a whole data set and the scores are taken once, at its end: the mean of the scores of
+batches is another number, and depends on how the images were batched. With n_ij the pixels of class i that were
+predicted as j, t_i = sum_j n_ij the pixels of class i and p_i = sum_j n_ji those predicted as i (Long, Shelhamer
+and Darrell 2015, section 5)::
+
+    pixel accuracy          sum_i n_ii / sum_i t_i
+    accuracy of class i     n_ii / t_i                 mean accuracy: over the classes in the truth
+    IU of class i           n_ii / (t_i + p_i - n_ii)  mean IU: over the classes in truth or prediction
+    Dice of class i         2 n_ii / (t_i + p_i)       mean Dice: over the same
+    f.w. IU                 sum_i t_i IU_i / sum_i t_i
+
+A class in neither truth nor prediction is *absent*: it has no score (NaN here, None in :meth:`as_dict`) and
+counts in no mean. One that is only predicted has an IU of 0, and counts.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class ConfusionMatrix:
+    """Pixels of each class (rows: the truth) by what was predicted (columns).
+
+    Args:
+        num_classes: K, 1 or more.
+        ignore_index: pixels of this true value are not counted.
+
+    ``matrix`` is ``(K, K)`` ``int64``. Without any counted pixel all scores are NaN (None in :meth:`as_dict`).
+
+    >>> matrix = ConfusionMatrix(3)
+    >>> matrix.update([[0, 1, 1]], [[0, 0, 255]])
+    >>> matrix.matrix.tolist(), matrix.pixel_accuracy, matrix.mean_iu, matrix.absent_classes
+    ([[1, 1, 0], [0, 0, 0], [0, 0, 0]], 0.5, 0.25, [2])
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+        if num_classes < 1:
+            raise ValueError(f"ConfusionMatrix: num_classes must be 1 or more, got {num_classes}")
+        if 0 <= ignore_index < num_classes:
+            raise ValueError(f"ConfusionMatrix: ignore_index {ignore_index} is one of {num_classes} classes")
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.matrix = np.zeros((num_classes, num_classes), np.int64)
+
+    def update(self, prediction: Any, target: Any) -> None:
+        """Count the pixels of integer arrays of one shape.
+
+        Raises ``TypeError`` for other than integers; ``ValueError`` when shapes differ, or a counted pixel's
+        value is no class. Predictions where the target is ignored may be anything.
+        """
+        prediction, target = np.asarray(prediction), np.asarray(target)
+        for name, array in (("prediction", prediction), ("target", target)):
+            if array.dtype.kind not in "iu":
+                raise TypeError(f"ConfusionMatrix.update: {name} must hold integers, got {array.dtype}")
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f"ConfusionMatrix.update: prediction has shape {prediction.shape} but target {target.shape}"
+            )
+        counted = target != self.ignore_index
+        truth, guess = target[counted].astype(np.int64), prediction[counted].astype(np.int64)
+        for name, values in (("prediction", guess), ("target", truth)):
+            if values.size and not (values.min() >= 0 and values.max() < self.num_classes):
+                raise ValueError(
+                    f"ConfusionMatrix.update: {name} has values {values.min()} to {values.max()}, expected 0 to "
+                    f"{self.num_classes - 1} (a target of {self.ignore_index} is ignored)"
+                )
+        cells = np.bincount(truth * self.num_classes + guess, minlength=self.num_classes**2)
+        self.matrix += cells.reshape(self.matrix.shape)
+
+    def merge(self, other: "ConfusionMatrix") -> None:
+        """Add the counts of ``other``, which must have as many classes (``ValueError``)."""
+        if other.num_classes != self.num_classes:
+            raise ValueError(
+                f"ConfusionMatrix.merge: {self.num_classes} classes here but {other.num_classes} in the other"
+            )
+        self.matrix += other.matrix
+
+    @property
+    def true_pixels(self) -> NDArray[np.int64]:
+        """t_i: the pixels of each class in the truth."""
+        return self.matrix.sum(axis=1)
+
+    @property
+    def predicted_pixels(self) -> NDArray[np.int64]:
+        """p_i: the pixels predicted as each class."""
+        return self.matrix.sum(axis=0)
+
+    @property
+    def correct_pixels(self) -> NDArray[np.int64]:
+        """n_ii: the pixels of each class that were predicted as it."""
+        return self.matrix.diagonal()
+
+    @property
+    def num_pixels(self) -> int:
+        """All pixels counted; ignored ones are not."""
+        return int(self.matrix.sum())
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """``(K,)``: whether the class is in the truth or was predicted."""
+        return self.true_pixels + self.predicted_pixels > 0
+
+    @property
+    def absent_classes(self) -> list[int]:
+        """The indices of the classes in neither truth nor prediction: they have no score."""
+        return [int(index) for index in np.flatnonzero(~self.present)]
+
+    @property
+    def accuracy(self) -> Array:
+        """``(K,)``: n_ii / t_i; NaN for a class that is not in the truth."""
+        return _divide(self.correct_pixels, self.true_pixels)
+
+    @property
+    def iu(self) -> Array:
+        """``(K,)``: intersection over union; NaN for an absent class."""
+        return _divide(self.correct_pixels, self.true_pixels + self.predicted_pixels - self.correct_pixels)
+
+    @property
+    def dice(self) -> Array:
+        """``(K,)``: Dice's coefficient, the F1 score; NaN for an absent class."""
+        return _divide(2 * self.correct_pixels, self.true_pixels + self.predicted_pixels)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """The share of the pixels that are right."""
+        return float(_divide(self.correct_pixels.sum(), self.true_pixels.sum()))
+
+    @property
+    def mean_accuracy(self) -> float:
+        """The mean accuracy of the classes in the truth."""
+        return _mean_of_present(self.accuracy)
+
+    @property
+    def mean_iu(self) -> float:
+        """The mean IU of the classes that are present."""
+        return _mean_of_present(self.iu)
+
+    @property
+    def mean_dice(self) -> float:
+        """The mean Dice coefficient of the classes that are present."""
+        return _mean_of_present(self.dice)
+
+    @property
+    def frequency_weighted_iu(self) -> float:
+        """The IUs, each weighted by its class's share of the true pixels."""
+        true = self.true_pixels
+        return float(_divide((true * np.nan_to_num(self.iu)).sum(), true.sum()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers and lists, for JSON; None where there is no score."""
+        return {
+            "pixel_accuracy": _plain(self.pixel_accuracy),
+            "mean_accuracy": _plain(self.mean_accuracy),
+            "mean_iu": _plain(self.mean_iu),
+            "mean_dice": _plain(self.mean_dice),
+            "frequency_weighted_iu": _plain(self.frequency_weighted_iu),
+            "iu": [_plain(value) for value in self.iu.tolist()],
+            "dice": [_plain(value) for value in self.dice.tolist()],
+            "accuracy": [_plain(value) for value in self.accuracy.tolist()],
+            "absent_classes": self.absent_classes,
+            "num_pixels": self.num_pixels,
+            "confusion_matrix": self.matrix.tolist(),
+        }
+
+
+def _divide(numerator: Any, denominator: Any) -> Array:
+    """Element by element; NaN, without a warning, where the denominator is 0."""
+    numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
+    result = np.full(denominator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
+
+
+def _mean_of_present(values: Array) -> float:
+    scores = values[~np.isnan(values)]
+    return float(scores.mean()) if scores.size else float("nan")
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
