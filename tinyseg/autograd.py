@@ -14,16 +14,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ContextDecorator
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 from .errors import GraphError
 from .tensor import Tensor, Version, operator
 
 
 class _Mode(threading.local):
-    """Whether operators are recorded; each thread has its own."""
+    """Whether operators are recorded, and what to go back to; each thread has its own."""
 
-    recording = True
+    def __init__(self) -> None:
+        self.recording = True
+        self.before: list[bool] = []
 
 
 _mode = _Mode()
@@ -41,10 +43,12 @@ class set_grad_enabled(ContextDecorator):
         self.enabled = enabled
 
     def __enter__(self) -> None:
-        self.before, _mode.recording = _mode.recording, self.enabled
+        # Not kept on self: one decorator serves all calls of its function, also recursive ones and other threads'.
+        _mode.before.append(_mode.recording)
+        _mode.recording = self.enabled
 
     def __exit__(self, *exception: object) -> None:
-        _mode.recording = self.before
+        _mode.recording = _mode.before.pop()
 
 
 class no_grad(set_grad_enabled):
@@ -72,6 +76,9 @@ class Context:
         self.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs)
         self.saved: tuple[tuple[Tensor, int] | None, ...] | None = ()
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.op.__name__}: forward did not set ctx.{name}")
+
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors (inputs or outputs) until backward; a change in place before then is an error there."""
         # Detached, lest an output that is saved by its own node keeps itself alive in a circle.
@@ -84,9 +91,10 @@ class Context:
             raise GraphError(_FREED.format(self.op.__name__))
         for entry in self.saved:
             if entry is not None and entry[0].version.count != entry[1]:
+                saved, times = entry[0], entry[0].version.count - entry[1]
                 raise GraphError(
-                    f"backward: a tensor of shape {entry[0].shape} that {self.op.__name__} saved was changed in place "
-                    f"({entry[0].version.count - entry[1]} times) since; work on a clone() of it"
+                    f"backward: a tensor of shape {saved.shape} that {self.op.__name__} saved was changed in place "
+                    f"{times} times since; work on a clone() of it"
                 )
         return tuple(None if entry is None else entry[0] for entry in self.saved)
 
@@ -137,13 +145,18 @@ class Op:
         context = Context(cls, inputs)
         with no_grad():
             result = cls.forward(context, *inputs)
-        if _mode.recording and any(context.needs_input_grad):
-            outputs = result if isinstance(result, tuple) else (result,)
-            node = Node(cls, context, inputs, outputs)
-            for index, output in enumerate(outputs):
-                if output.is_floating_point:
-                    output.node, output.output_index = node, index
-        return result
+        if not (_mode.recording and any(context.needs_input_grad)):
+            return result
+        # An input that is handed on gets a tensor of its own: it must not become the operator's result itself.
+        outputs = tuple(
+            y.detach() if any(y is x for x in tensors) else y
+            for y in (result if isinstance(result, tuple) else (result,))
+        )
+        node = Node(cls, context, inputs, outputs)
+        for index, output in enumerate(outputs):
+            if output.is_floating_point:
+                output.node, output.output_index = node, index
+        return outputs if isinstance(result, tuple) else outputs[0]
 
 
 class Node:
@@ -165,7 +178,7 @@ class Node:
 
 
 # Where a gradient goes: to an output of a node, or to a leaf.
-Edge = Union[tuple[Node, int], Tensor]
+Edge = tuple[Node, int] | Tensor
 
 
 def _edge(x: Tensor) -> Edge:
@@ -242,11 +255,11 @@ class _Pass:
         result = result if isinstance(result, tuple) else (result,)
         if len(result) != len(node.edges):
             raise ValueError(
-                f"{node.op.__name__}.backward returned {len(result)} gradients for {len(node.edges)} inputs of forward"
+                f"{node.op.__name__}.backward returned {len(result)} gradients; forward has {len(node.edges)} inputs"
             )
         for number, (edge, gradient) in enumerate(zip(node.edges, result, strict=True)):
             if edge is not None and gradient is not None:
-                _check_gradient(node.op.__name__, number, edge, gradient)
+                _check_gradient(f"{node.op.__name__}.backward", number, edge, gradient)
         return result
 
 
@@ -260,12 +273,14 @@ def _zeros(shape: tuple[int, ...], dtype: Any, device: str) -> Tensor:
 
 def _check_gradient(name: str, number: int, edge: Edge, gradient: Any) -> None:
     if not isinstance(gradient, Tensor):
-        raise TypeError(f"{name}.backward returned a {type(gradient).__name__} for input {number}, expected a Tensor")
-    shape, dtype = (edge.shape, edge.dtype) if isinstance(edge, Tensor) else edge[0].outputs[edge[1]][:2]
-    if gradient.shape != shape or gradient.dtype != dtype:
+        raise TypeError(f"{name}: the gradient of input {number} must be a Tensor, got {type(gradient).__name__}")
+    shape, dtype, device = (
+        (edge.shape, edge.dtype, edge.device) if isinstance(edge, Tensor) else edge[0].outputs[edge[1]]
+    )
+    if (gradient.shape, gradient.dtype, gradient.device) != (shape, dtype, device):
         raise ValueError(
-            f"{name}.backward: the gradient of input {number} must be {dtype} of shape {shape}, "
-            f"got {gradient.dtype} of shape {gradient.shape}"
+            f"{name}: the gradient of input {number} must be {dtype} of shape {shape} on {device!r}, "
+            f"got {gradient.dtype} of shape {gradient.shape} on {gradient.device!r}"
         )
 
 

@@ -66,7 +66,7 @@ def gradcheck(
     numbers and summed, so that one backward pass checks all of them at once. Choose inputs away from kinks and ties.
 
     Raises ``GradcheckError`` for a wrong gradient (or returns False if not ``raise_exception``), ``TypeError`` if
-    such an input is not float64, and ``ValueError`` if there is none.
+    such an input is not float64, and ``ValueError`` if there is none, or no output of floating type.
 
     >>> import tinyseg
     >>> x = tinyseg.randn(3, dtype=tinyseg.float64, requires_grad=True)
@@ -81,6 +81,8 @@ def gradcheck(
         if inputs[number].dtype != float64:
             raise TypeError(f"gradcheck: input {number} is {inputs[number].dtype}; differences need float64")
     outputs = _outputs(function, inputs)
+    if not outputs:
+        raise ValueError("gradcheck: the function returns no tensor of floating type, so nothing is compared")
     weights = _projections(outputs, seed=len(outputs))
     gradients = autograd.grad(
         outputs,

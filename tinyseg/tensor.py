@@ -6,8 +6,9 @@ list of what a tensor can do, and nothing below it has to be known.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,8 +27,8 @@ uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
 DTYPES = (float32, float64, int32, int64, uint8, bool_)
 
-Number = Union[int, float, bool]
-Dims = Union[int, Sequence[int], None]
+Number = int | float | bool
+Dims = int | Sequence[int] | None
 F = TypeVar("F", bound=Callable[..., Any])
 
 _operators: dict[str, Callable[..., Any]] = {}
@@ -502,15 +503,15 @@ class Tensor:
         """x = x / other."""
         return _operators["div_"](self, other)
 
-    def lerp_(self, end: Tensor, weight: float) -> Tensor:
+    def lerp_(self, end: Tensor, weight: builtins.float) -> Tensor:
         """x = (1 - weight) * x + weight * end."""
         return _operators["lerp_"](self, end, weight)
 
-    def uniform_(self, low: float = 0.0, high: float = 1.0, generator: Any = None) -> Tensor:
+    def uniform_(self, low: builtins.float = 0.0, high: builtins.float = 1.0, generator: Any = None) -> Tensor:
         """Random numbers, equally likely in [low, high)."""
         return _operators["uniform_"](self, low, high, generator)
 
-    def normal_(self, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
+    def normal_(self, mean: builtins.float = 0.0, std: builtins.float = 1.0, generator: Any = None) -> Tensor:
         """Normally distributed random numbers."""
         return _operators["normal_"](self, mean, std, generator)
 

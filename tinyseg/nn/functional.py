@@ -8,7 +8,7 @@ for indices, each with a message that says what was expected and what came.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
 from ..ops import conv, norm, pool
 from ..ops import dropout as _dropout
@@ -38,7 +38,7 @@ __all__ = [
     "tanh",
 ]
 
-Size = Union[int, Sequence[int]]
+Size = int | Sequence[int]
 
 
 def conv2d(

@@ -35,7 +35,7 @@ class _ConvNd(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(who, "kernel_size", kernel_size, 1)
         self.stride, self.dilation = pair(who, "stride", stride, 1), pair(who, "dilation", dilation, 1)
-        self.padding = padding if isinstance(padding, str) else pair(who, "padding", padding)
+        self.padding: Any = padding if isinstance(padding, str) else pair(who, "padding", padding)
 
     def _add_parameters(self, shape: tuple[int, ...], bias: bool) -> None:
         """PyTorch's default: uniform in +-1 / sqrt(fan in), for weight and bias."""

@@ -67,6 +67,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """``forward``, and then the hooks."""
         outputs = self.forward(*inputs, **options)
         for hook in list(self._hooks.values()):
             replaced = hook(self, inputs, outputs)
@@ -80,10 +81,12 @@ class Module:
             raise AttributeError(f"{type(self).__name__}: call super().__init__() before setting {name!r}")
         stores = (self._parameters, self._buffers, self._modules)
         if isinstance(value, (Parameter, Module)):
+            target = self._parameters if isinstance(value, Parameter) else self._modules
             for store in stores:
-                store.pop(name, None)
+                if store is not target:  # there it keeps its place in the order
+                    store.pop(name, None)
             self.__dict__.pop(name, None)
-            (self._parameters if isinstance(value, Parameter) else self._modules)[name] = value
+            target[name] = value
             return
         for store in stores:
             if name in store:
@@ -139,7 +142,9 @@ class Module:
                 continue
             seen.add(id(module))
             yield name, module
-            children = [(f"{name}.{key}" if name else key, part) for key, part in module._modules.items() if part]
+            children = [
+                (f"{name}.{key}" if name else key, part) for key, part in module._modules.items() if part is not None
+            ]
             stack.extend(reversed(children))
 
     def modules(self) -> Iterator[Module]:

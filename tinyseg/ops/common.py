@@ -52,11 +52,17 @@ def need_tensor(who: str, name: str, x: Any, ndim: int | None = None, floating: 
 
 
 def need_same_type(who: str, **tensors: Tensor | None) -> None:
-    """Raises ``TypeError`` unless all tensors have one type: float types never mix in silence."""
-    given = {name: x.dtype for name, x in tensors.items() if x is not None}
+    """Raises ``TypeError`` unless all are tensors of one type: float types never mix in silence."""
+    given = {name: need_tensor(who, name, x, floating=False).dtype for name, x in tensors.items() if x is not None}
     if len(set(given.values())) > 1:
         listed = ", ".join(f"{name} is {dtype}" for name, dtype in given.items())
         raise TypeError(f"{who}: types differ: {listed}; convert one with .to()")
+
+
+def need_same_device(who: str, a: Tensor, b: Tensor) -> None:
+    """Raises ``ValueError`` unless both are on one device: nothing is copied between devices in silence."""
+    if a.device != b.device:
+        raise ValueError(f"{who}: tensors are on two devices, {a.device!r} and {b.device!r}; move one with .to()")
 
 
 def pair(who: str, name: str, value: Any, least: int = 0) -> Pair:
@@ -80,7 +86,8 @@ def dimensions(who: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     """``dim`` (an int, several, or None for all) as a sorted tuple; raises ``IndexError`` and ``ValueError``."""
     if dim is None:
         return tuple(range(ndim))
-    axes = sorted(dimension(who, d, ndim) for d in ([dim] if isinstance(dim, Integral) else dim))
+    given = [dim] if isinstance(dim, int) else list(dim)
+    axes = sorted(dimension(who, d, ndim) for d in given)
     if len(set(axes)) != len(axes):
         raise ValueError(f"{who}: dim {dim} names a dimension twice")
     return tuple(axes) if ndim else ()
@@ -106,13 +113,15 @@ def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 def matched(who: str, a: Tensor | Number, b: Tensor | Number) -> tuple[Any, Any]:
     """Both operands with one type: a Python number takes the tensor's, an int tensor that of a float tensor.
 
-    Raises ``TypeError`` for float32 with float64, and for anything that is neither tensor nor number.
+    Raises ``TypeError`` for float32 with float64, and for anything that is neither tensor nor number; ``ValueError``
+    for tensors on two devices.
     """
     for x in (a, b):
         if not isinstance(x, (Tensor, Real)):
             hint = "; tinyseg.tensor() makes a Tensor of it" if isinstance(x, (np.ndarray, list)) else ""
             raise TypeError(f"{who}: expected a Tensor or a number, got {type(x).__name__}{hint}")
     if isinstance(a, Tensor) and isinstance(b, Tensor):
+        need_same_device(who, a, b)
         if a.dtype == b.dtype:
             return a, b
         if a.is_floating_point and b.is_floating_point:

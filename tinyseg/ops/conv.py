@@ -114,6 +114,8 @@ def _check(who: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int
         raise ValueError(
             f"{who}: input must be N,C,H,W, got shape {x.shape}" + ("; unsqueeze(0) adds N" if x.ndim == 3 else "")
         )
+    if min(x.shape[2:]) < 1:
+        raise ValueError(f"{who}: input of shape {x.shape} has no pixel")
     if not isinstance(groups, int) or groups < 1:
         raise ValueError(f"{who}: groups must be a positive int, got {groups!r}")
     if min(weight.shape) < 1:
@@ -208,6 +210,6 @@ def conv_transpose2d(
         size.append(
             transposed_size(input.shape[2 + i], kernel[i], stride[i], padding[i], output_padding[i], dilation[i])
         )
-    if min(size) < 1 or min(input.shape[2:]) < 1:
+    if min(size) < 1:
         raise ValueError(f"{who}: input of shape {input.shape} gives an output of {size[0]}x{size[1]} pixels")
     return ConvTranspose2d.apply(input, weight, bias, tuple(size), stride, padding, dilation, groups)

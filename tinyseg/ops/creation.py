@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,16 @@ def full(
     size: Any, fill_value: Number, dtype: Any = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
     """All ``fill_value``, whose own kind (bool, int64, float32) is the type unless one is named."""
-    shape = (size,) if isinstance(size, int) else tuple(size)
+    shape = (size,) if isinstance(size, Integral) else tuple(size)
     return (
         _empty("full", shape, dtype or _type_of(fill_value), device).fill_(fill_value).requires_grad_(requires_grad)
     )
 
 
 def _type_of(value: Number) -> Any:
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         return np.bool_
-    return int64 if isinstance(value, int) else float32
+    return int64 if isinstance(value, Integral) else float32
 
 
 def arange(
@@ -63,7 +64,7 @@ def arange(
         start, end = 0, start
     if step == 0:
         raise ValueError("arange: step must not be 0")
-    whole = all(isinstance(v, int) for v in (start, end, step))
+    whole = all(isinstance(v, Integral) for v in (start, end, step))
     return tensor(np.arange(start, end, step), dtype=dtype or (int64 if whole else float32), device=device)
 
 

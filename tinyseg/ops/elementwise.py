@@ -136,9 +136,10 @@ class Pow(Op):
         a, b = (n if t is None else t for t, n in zip(operands, ctx.numbers, strict=True))
 
         def by_base() -> Tensor:
-            if not isinstance(b, Tensor) and b == 0:  # d(1) = 0, also at a = 0 where a ** -1 is not finite
-                return grad * 0.0
-            return grad * (b * a ** (b - 1.0))
+            slope = b * a ** (b - 1.0)
+            if isinstance(b, Tensor):  # a ** 0 = 1 has slope 0, also at a = 0 where a ** -1 is not finite
+                slope = where(_binary("equal", b, 0.0, bool_), 0.0, slope)
+            return grad * (slope if isinstance(b, Tensor) or b else 0.0)
 
         def by_exponent() -> Tensor:
             base = a if isinstance(a, Tensor) else new_like(b).fill_(a)
@@ -360,7 +361,8 @@ def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent, broadcast."""
     a, b = matched("pow", _not_bool("pow", input), _not_bool("pow", exponent))
-    if not isinstance(b, Tensor) and not a.is_floating_point and b < 0:
+    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
+    if whole and (bool((b < 0).any()) if isinstance(b, Tensor) else b < 0):
         raise ValueError("pow: an integer tensor cannot take a negative power; .float() converts it")
     return Pow.apply(a, b)
 

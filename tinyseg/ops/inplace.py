@@ -12,7 +12,7 @@ from ..autograd import is_grad_enabled
 from ..errors import GraphError
 from ..random import Generator, default_generator
 from ..tensor import Number, Tensor, operator
-from .common import broadcast_shape, need_tensor
+from .common import broadcast_shape, need_same_device, need_tensor
 
 
 def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
@@ -29,16 +29,20 @@ def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
 def _fitting(who: str, x: Tensor, source: Any) -> Any:
     """The source's array, of x's type, if it can be broadcast to x."""
     if not isinstance(source, Tensor):
+        if isinstance(source, float) and not x.is_floating_point:
+            raise TypeError(f"{who}: a tensor of {x.dtype} cannot take {source!r} in place; .float() converts it")
         return source
     if broadcast_shape(who, x.shape, source.shape) != x.shape:
         raise ValueError(f"{who}: shape {source.shape} cannot be broadcast to {x.shape}")
-    if source.device != x.device:
-        raise ValueError(
-            f"{who}: tensors are on two devices, {x.device!r} and {source.device!r}; move one with .to()"
-        )
-    if source.is_floating_point and x.is_floating_point and source.dtype != x.dtype:
+    need_same_device(who, x, source)
+    if source.is_floating_point and source.dtype != x.dtype:
         raise TypeError(f"{who}: types differ: {x.dtype} and {source.dtype}; convert one with .to()")
-    return source.detach().to(x.dtype).array
+    return _apart(x, source.detach().to(x.dtype)).array
+
+
+def _apart(x: Tensor, source: Tensor) -> Tensor:
+    """The source, in other memory if it is another view of x's, which is written to while it is read."""
+    return source.clone() if source.version is x.version and source.array is not x.array else source
 
 
 def _update(who: str, kernel: str, x: Tensor, other: Any) -> Tensor:
@@ -85,7 +89,7 @@ def copy_(input: Tensor, source: Tensor) -> Tensor:
     need_tensor("copy_", "source", source, floating=False)
     if broadcast_shape("copy_", input.shape, source.shape) != input.shape:
         raise ValueError(f"copy_: shape {source.shape} cannot be broadcast to {input.shape}")
-    values = source.detach().to(device=input.device)
+    values = _apart(input, source.detach().to(device=input.device))
     input.backend.assign(values.array, _changing("copy_", input, source).array)
     return input
 

@@ -81,12 +81,14 @@ def max_pool2d(
     stride = kernel_size if stride is None else pair(who, "stride", stride, 1)
     padding, dilation = pair(who, "padding", padding), pair(who, "dilation", dilation, 1)
     for i, name in enumerate(("height", "width")):
+        if not x.shape[2 + i]:
+            raise ValueError(f"{who}: input of shape {x.shape} has no pixel")
         if 2 * padding[i] > kernel_size[i]:
             raise ValueError(f"{who}: padding {padding} must be at most half of kernel_size {kernel_size}")
         if dilation[i] > 1 and padding[i] and dilation[i] >= x.shape[2 + i] + padding[i]:
             raise ValueError(
-                f"{who}: input of shape {x.shape} with padding {padding} and dilation {dilation} has windows that hold "
-                "no pixel"
+                f"{who}: input of shape {x.shape} with padding {padding} and dilation {dilation} has windows that "
+                "hold no pixel"
             )
         if not convolution_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i], dilation[i]):
             raise ValueError(

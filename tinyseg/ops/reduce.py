@@ -106,7 +106,8 @@ def _position(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
         place = _position(kernel, x.reshape(-1), 0, False)
         return place.reshape((1,) * x.ndim) if keepdim else place
     axis = dimension(kernel, dim, x.ndim)
-    x = x if x.ndim else x.reshape(1)
+    if not x.ndim:
+        return _position(kernel, x.reshape(1), 0, False)
     if x.shape[axis] == 0:
         raise ValueError(f"{kernel}: no element to choose from in shape {x.shape} along dim {axis}")
     out = new(x, _kept(x.shape, (axis,)), int64)
@@ -128,9 +129,10 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def _best(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Any:
     if dim is None:
-        out = _extremum(name, x, None, False)
-        return out.reshape((1,) * x.ndim) if keepdim else out
+        return _extremum(name, x, None, keepdim)
     axis = dimension(name, dim, x.ndim)
+    if not x.ndim:
+        return _best(name, x.reshape(1), 0, False)
     indices = _position(f"arg{name}", x, axis, True)
     values = gather(x, axis, indices)
     return MaxResult(_without(values, (axis,), keepdim), _without(indices, (axis,), keepdim))

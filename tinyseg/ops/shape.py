@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -113,7 +114,7 @@ class Cat(Op):
 def _parts(axis: int, lengths: Sequence[int]) -> list[tuple[Any, ...]]:
     """For each of the pieces that lie along ``axis`` the index of its place."""
     ends = np.cumsum([0, *lengths]).tolist()
-    return [(*[slice(None)] * axis, slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+    return [(*[slice(None)] * axis, slice(a, b)) for a, b in pairwise(ends)]
 
 
 class Pad(Op):
@@ -252,6 +253,8 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
 
 
 def _is_basic(item: Any) -> bool:
+    if isinstance(item, bool):  # an int in Python, but a mask where arrays are indexed
+        return False
     return item is None or item is Ellipsis or isinstance(item, (slice, Integral))
 
 

@@ -24,8 +24,8 @@ def _moments(start: int, stop: int, x: Array, shift: Array, height: int, sums: A
     width = shift.size
     for block in range(start, stop):
         first, second = sums[block, 0], sums[block, 1]
-        first[:] = 0
-        second[:] = 0
+        for j in range(width):
+            first[j] = second[j] = 0
         values = x[block * height * width : (block + 1) * height * width]
         for base in range(0, values.size, width):
             row = values[base : base + width]
@@ -43,8 +43,8 @@ def _gradient_sums(
     width = mean.size
     for block in range(start, stop):
         bias, weight = sums[block, 0], sums[block, 1]
-        bias[:] = 0
-        weight[:] = 0
+        for j in range(width):
+            bias[j] = weight[j] = 0
         gradients = grad[block * height * width : (block + 1) * height * width]
         values = x[block * height * width : (block + 1) * height * width]
         for base in range(0, values.size, width):

@@ -45,7 +45,7 @@ def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
 def _each_group(groups: int, *arrays: tuple[Array | None, int]) -> Any:
     """For each group of channels the parts of the arrays that belong to it; each comes with its channel axis."""
     for g in range(groups):
-        parts = []
+        parts: list[Any] = []
         for array, axis in arrays:
             if array is None:
                 parts.append(None)
@@ -67,8 +67,8 @@ def conv2d(
         depthwise.conv2d(x, weight, bias, out, stride, padding, dilation)
         return
     if groups > 1:
-        for part in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv2d(*part, stride, padding, dilation, 1)
+        for x_, weight_, bias_, out_ in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
+            conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
     written, view = _writable(out)
     taps = [
@@ -102,8 +102,8 @@ def conv_transpose2d(
         depthwise.conv_transpose2d(y, weight, bias, out, stride, padding, dilation)
         return
     if groups > 1:
-        for part in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv_transpose2d(*part, stride, padding, dilation, 1)
+        for y_, weight_, bias_, out_ in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
+            conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
     written, view = _writable(out)
     source = channels_last(y)
@@ -223,8 +223,8 @@ def conv2d_weight_gradient(
         depthwise.conv2d_weight_gradient(x, grad, out, stride, padding, dilation)
         return
     if groups > 1:
-        for part in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
-            conv2d_weight_gradient(*part, stride, padding, dilation, 1)
+        for x_, grad_, out_ in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
+            conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
     outputs, channels, *size = out.shape
     vector = lanes(x.dtype)

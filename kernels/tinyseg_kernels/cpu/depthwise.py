@@ -6,6 +6,8 @@ channels of a pixel, which lie side by side.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import parallel
@@ -118,7 +120,9 @@ def _weight_gradient(start, stop, x, grad, out, stride, padding, dilation):
             out[r, s, c] = total[c]
 
 
-def _by_rows(function, source: Array, weight: Array, bias: Array | None, out: Array, *window: Pair) -> None:
+def _by_rows(
+    function: Any, source: Array, weight: Array, bias: Array | None, out: Array, window: tuple[Pair, Pair, Pair]
+) -> None:
     view = out.transpose(0, 2, 3, 1)
     written = view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)
     taps = _taps_first(weight)
@@ -134,21 +138,22 @@ def conv2d(
     x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv2d`` of ``spec.py``, with groups = channels."""
-    _by_rows(_forward, x, weight, bias, out, tuple(stride), tuple(padding), tuple(dilation))
+    _by_rows(_forward, x, weight, bias, out, (stride, padding, dilation))
 
 
 def conv_transpose2d(
     y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv_transpose2d`` of ``spec.py``, with groups = channels."""
-    _by_rows(_adjoint, y, weight, bias, out, tuple(stride), tuple(padding), tuple(dilation))
+    _by_rows(_adjoint, y, weight, bias, out, (stride, padding, dilation))
 
 
 def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """As ``conv2d_weight_gradient`` of ``spec.py``, with groups = channels."""
-    taps = np.empty((*out.shape[2:], out.shape[0]), out.dtype)
-    window = (tuple(stride), tuple(padding), tuple(dilation))
+    channels, _, height, width = out.shape
+    taps = np.empty((height, width, channels), out.dtype)
+    window = (stride, padding, dilation)
     parallel.run(
-        _weight_gradient, taps.shape[0] * taps.shape[1], 1, channels_last(x), channels_last(grad), taps, *window
+        _weight_gradient, height * width, 1, channels_last(x), channels_last(grad), taps, *window
     )
     out[:, 0] = taps.transpose(2, 0, 1)

@@ -32,7 +32,7 @@ _GRAIN = 65536  # elements a thread takes at a time
 # them alone; in double precision only the exponential does, which is good to the last digit.
 # "contract" alone: were sums reordered, the two steps of the range reduction would collapse into one.
 
-_exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+_exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
 
 
 @_exact
@@ -146,8 +146,8 @@ def _power32(a: Any, b: Any) -> Any:
     """e^(b ln |a|) in double precision, with the sign and the exceptions of the C library's pow."""
     size, exponent = np.float64(abs(a)), np.float64(b)
     y = _exponential64(exponent * logarithm(size))
-    whole = np.floor(exponent) == exponent
-    odd = whole & (np.floor(exponent * 0.5) != exponent * 0.5)  # & and |, since "and" would branch
+    whole = np.rint(exponent) == exponent
+    odd = whole & (np.rint(exponent * 0.5) != exponent * 0.5)  # & and |, since "and" would branch
     y = 1.0 if size == 1 else y
     y = np.nan if (a < 0) & (not whole) & (size < np.inf) else y
     y = -y if (a < 0) & odd else y

@@ -70,7 +70,9 @@ def _sum_copies(start: int, stop: int, grad: Array, out: Array, runs: Array, col
     for item in range(start, stop):
         n, h = divmod(item, out.shape[1])
         target = out[n, h]
-        target[:] = 0
+        for w in range(target.shape[0]):
+            for c in range(target.shape[1]):
+                target[w, c] = 0
         for i in range(runs[h, 0], runs[h, 1]):
             source = grad[n, i]
             for j in range(source.shape[0]):
@@ -114,7 +116,8 @@ def _unblend(
     flat = gathered.reshape(-1)
     for item in range(start, stop):
         n, h = divmod(item, out.shape[1])
-        flat[:] = 0
+        for k in range(flat.size):
+            flat[k] = 0
         for i in range(row_runs[h, 0], row_runs[h, 1]):
             source = grad[n, i].reshape(-1)
             weight = _weight(rows, i, h)
@@ -122,7 +125,8 @@ def _unblend(
                 flat[k] += weight * source[k]
         for w in range(out.shape[2]):
             result = out[n, h, w]
-            result[:] = 0
+            for c in range(result.size):
+                result[c] = 0
             for j in range(column_runs[w, 0], column_runs[w, 1]):
                 weight, gradient = _weight(columns, j, w), gathered[j]
                 for c in range(result.size):

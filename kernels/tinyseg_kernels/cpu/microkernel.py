@@ -75,11 +75,11 @@ def gather_product(vectors: int) -> Any:
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_row, r0, tap, taps, K, B, b0, bias, bias0, C, c_row, s0):  # noqa: ANN001, ANN202
+    def kernel(typingctx, A, a0, a_row, r0, tap, taps, K, B, b0, bias, bias0, C, c_row, s0):
         signature = types.void(A, N, a_row, N, tap, N, N, B, N, bias, N, C, c_row, N)
 
-        def codegen(context, builder, sig, args):  # noqa: ANN001, ANN202
-            def at(array, index):  # noqa: ANN001, ANN202
+        def codegen(context, builder, sig, args):
+            def at(array, index):
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
             a, row_table, b, start, row_out = at(0, 1), at(2, 3), at(7, 8), at(9, 10), at(12, 13)
@@ -126,11 +126,11 @@ def outer_sum(rows: int, vectors: int) -> Any:
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_pixel, B, b0, b_pixel, pixels, C, c0, c_rows):  # noqa: ANN001, ANN202
+    def kernel(typingctx, A, a0, a_pixel, B, b0, b_pixel, pixels, C, c0, c_rows):
         signature = types.void(A, N, a_pixel, B, N, b_pixel, N, C, N, N)
 
-        def codegen(context, builder, sig, args):  # noqa: ANN001, ANN202
-            def at(array, index):  # noqa: ANN001, ANN202
+        def codegen(context, builder, sig, args):
+            def at(array, index):
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
             a, b, c = at(0, 1), at(3, 4), at(7, 8)

@@ -57,8 +57,9 @@ def _pool(
                         best[c] = pixel[c] if wins else best[c]
                         where[c] = place if wins else where[c]
             if first:  # dilated taps all in the padding
-                best[:] = -np.inf
-                where[:] = -1
+                for c in range(best.size):
+                    best[c] = -np.inf
+                    where[c] = -1
 
 
 @kernel
@@ -70,7 +71,9 @@ def _scatter_add(start: int, stop: int, source: Array, indices: Array, size: int
         target = out[n, :, part * size : (part + 1) * size]
         values = source[n, :, part * size : (part + 1) * size]
         places = indices[n, :, part * size : (part + 1) * size]
-        target[:] = 0
+        for k in range(target.shape[0]):
+            for c in range(target.shape[1]):
+                target[k, c] = 0
         for k in range(values.shape[0]):
             for c in range(values.shape[1]):
                 target[places[k, c], c] += values[k, c]
@@ -85,7 +88,9 @@ def _scatter(start: int, stop: int, source: Array, indices: Array, size: int, ou
         target = out[n, :, part * size : (part + 1) * size]
         values = source[n, :, part * size : (part + 1) * size]
         places = indices[n, :, part * size : (part + 1) * size]
-        target[:] = 0
+        for k in range(target.shape[0]):
+            for c in range(target.shape[1]):
+                target[k, c] = 0
         for k in range(values.shape[0]):
             for c in range(values.shape[1]):
                 target[places[k, c], c] = values[k, c]

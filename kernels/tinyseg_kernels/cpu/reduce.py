@@ -77,9 +77,10 @@ def _reduce_rows(start: int, stop: int, x: Array, out: Array) -> None:
 def _find_in_columns(start: int, stop: int, x: Array, best: Array, where: Array) -> None:
     """The row of the best element of x (outer, rows, columns) in each column; an item is an outer one."""
     for item in range(start, stop):
-        champion, place = best[item], where[item]
-        champion[:] = x[item, 0]
-        place[:] = 0
+        champion, place, row = best[item], where[item], x[item, 0]
+        for j in range(row.size):
+            champion[j] = row[j]
+            place[j] = 0
         for i in range(1, x.shape[1]):
             row = x[item, i]
             for j in range(row.size):
@@ -93,8 +94,9 @@ def _find_in_rows(start: int, stop: int, x: Array, best: Array, where: Array) ->
     for item in range(start, stop):
         values = x[item * _TILE : (item + 1) * _TILE]
         champion, place = best[item * _TILE : (item + 1) * _TILE], where[item * _TILE : (item + 1) * _TILE]
-        champion[:] = values[:, 0]
-        place[:] = 0
+        for n in range(champion.size):
+            champion[n] = values[n, 0]
+            place[n] = 0
         for j in range(1, values.shape[1]):
             for n in range(champion.size):
                 wins = operation(values[n, j], champion[n])

@@ -45,8 +45,8 @@ def transpose(array: Array, axes: tuple[int, ...]) -> Array:
 
 
 def broadcast_to(array: Array, shape: tuple[int, ...]) -> Array:
-    """NumPy's broadcast_to: a view with stride 0 where elements repeat."""
-    return np.broadcast_to(array, shape)
+    """NumPy's broadcast_to: a view with stride 0 where elements repeat, which NumPy marks as read-only."""
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def slice_view(array: Array, index: tuple[Any, ...]) -> Array:

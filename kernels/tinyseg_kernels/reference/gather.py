@@ -9,7 +9,7 @@ from .array import Array
 
 def _places(index: Array, axis: int) -> tuple[Array, ...]:
     """For each element of ``index`` the place it speaks of: its own, but ``index`` along ``axis``."""
-    places = list(np.indices(index.shape, sparse=True))
+    places: list[Array] = list(np.indices(index.shape, sparse=True))
     places[axis] = index
     return tuple(places)
 

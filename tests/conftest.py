@@ -1,0 +1,57 @@
+"""What all tests share: a fresh seed, the two devices, the folder of real data, patient property tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import tinyseg
+
+# A first call may compile a kernel for seconds, so an example has no deadline; the same examples come every time.
+hypothesis.settings.register_profile("tinyseg", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("tinyseg")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "data: reads real images from the folder that TINYSEG_DATA names")
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """Each test starts with the same random numbers and leaves the default device as it was."""
+    tinyseg.manual_seed(0)
+    device = tinyseg.get_default_device()
+    yield
+    tinyseg.set_default_device(device)
+    if not tinyseg.is_grad_enabled():
+        tinyseg.set_grad_enabled(True).__enter__()
+        pytest.fail("the test left recording switched off")
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def device(request: pytest.FixtureRequest) -> str:
+    """Each backend in turn, which is the default device while the test runs."""
+    name: str = request.param
+    tinyseg.set_default_device(name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data; the test is skipped where there is none."""
+    where = os.environ.get("TINYSEG_DATA")
+    if not where:
+        pytest.skip("TINYSEG_DATA is not set: no real images to read")
+    return Path(where)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Puts the number of threads back afterwards."""
+    before = tinyseg.get_num_threads()
+    yield
+    tinyseg.set_num_threads(before)

@@ -1,0 +1,260 @@
+"""What the command line shows: progress, a line for each epoch, tables.
+
+On a terminal there is a progress bar; where output goes to a file or a pipe there are plain lines and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from . import backend
+from .engine import BatchReport, Callbacks, EpochRow, ModelInfo, Trainer, TrainingResult
+
+if TYPE_CHECKING:
+    from .data import Classes
+    from .metrics import ConfusionMatrix
+
+COMPILING = "compiling kernels (first run only)"
+
+
+def line(console: Console, text: str, style: str | None = None) -> None:
+    """Print ``text`` as it is, however long: names of files are no markup, and are to be copied."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def compiling(show: Callable[[str], None]) -> Iterator[None]:
+    """Have ``show(kernel)`` called when a kernel starts to compile."""
+    if backend.get_default_device() != "cpu":
+        yield
+        return
+    end = backend.on_compile(show)
+    try:
+        yield
+    finally:
+        end()
+
+
+def progress_bar(console: Console, enabled: bool = True) -> Progress:
+    """A bar with a text before and a text behind it; nothing where ``console`` is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
+    shown = enabled and console.is_terminal
+    # Results must go to standard output even while a bar is drawn on standard error.
+    return Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=not shown)
+
+
+@contextmanager
+def counting(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for work that is counted: gives ``progress(done, total)``."""
+    console = Console(stderr=True)
+    with progress_bar(console) as progress:
+        task = progress.add_task(description, total=None, note="")
+        notice = _CompileNotice(console, lambda note: progress.update(task, note=note))
+        with compiling(notice):
+            yield lambda done, total: progress.update(task, completed=done, total=total, note=f"{done}/{total}")
+
+
+@contextmanager
+def telling_of_compilation() -> Iterator[None]:
+    """Say on standard error, once, that kernels are compiled, if they are."""
+    with compiling(_CompileNotice(Console(stderr=True), None)):
+        yield
+
+
+class _CompileNotice:
+    """Shows each kernel in a bar on a terminal; where there is none says once what takes so long."""
+
+    def __init__(self, console: Console, show: Callable[[str], None] | None) -> None:
+        self.console, self.show, self.said = console, show, False
+
+    def __call__(self, kernel: str) -> None:
+        if self.show is not None and self.console.is_terminal:
+            self.show(f"{COMPILING}: {kernel}")
+        elif not self.said:
+            self.said = True
+            line(self.console, f"{COMPILING} ...")
+
+
+class TrainingDisplay(Callbacks):
+    """Shows a training run; use it in a ``with`` block. ``trainer`` is set once the run has begun."""
+
+    def __init__(self, console: Console, quiet: bool = False) -> None:
+        self.console = console
+        self.progress = progress_bar(console, not quiet)
+        self.trainer: Trainer | None = None
+        self.task: TaskID | None = None
+        self.begin = self.epoch_begin = time.monotonic()
+        self.done = self.total = self.images = 0
+        self.loss: float | None = None
+        self._compiling = compiling(_CompileNotice(console, self._note))
+
+    def __enter__(self) -> TrainingDisplay:
+        self._compiling.__enter__()
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.progress.stop()
+        self._compiling.__exit__(None, None, None)
+
+    def _note(self, text: str) -> None:
+        if self.task is not None:
+            self.progress.update(self.task, note=text)
+
+    def started(self, trainer: Trainer) -> None:
+        """A header of what is about to be done."""
+        self.trainer = trainer
+        config = trainer.config
+        epochs = config.training.epochs
+        line(
+            self.console,
+            f"{config.model.name} on {config.data.name}: {len(trainer.train_set)} training and "
+            f"{len(trainer.val_set)} validation images, {config.data.num_classes} classes, {epochs} epochs of "
+            f"{trainer.loader.num_batches} batches of {config.training.batch_size}",
+        )
+        if trainer.history:
+            line(self.console, f"going on after epoch {len(trainer.history)}")
+        line(self.console, f"run folder: {trainer.folder}")
+        self.total = (epochs - len(trainer.history)) * trainer.loader.num_batches
+        self.task = self.progress.add_task("", total=self.total or None, note="")
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        """The bar's text."""
+        self.epoch_begin, self.images, self.loss = time.monotonic(), 0, None
+        if self.task is not None and self.trainer is not None:
+            self.progress.update(self.task, description=f"epoch {epoch}/{self.trainer.config.training.epochs}")
+
+    def batch_done(self, report: BatchReport) -> None:
+        """Loss (a running mean), speed, and how long the whole run will still take."""
+        if not self.done:  # from here on, so that compiling does not count
+            self.begin = time.monotonic()
+        self.done += 1
+        self.images += report.images
+        if report.loss is not None:
+            self.loss = report.loss if self.loss is None else 0.9 * self.loss + 0.1 * report.loss
+        now = time.monotonic()
+        parts = [] if self.loss is None else [f"loss {self.loss:.3f}"]
+        if report.batch > 1:
+            parts.append(f"{self.images / max(now - self.epoch_begin, 1e-9):.0f} images/s")
+        if self.done > 1:
+            left = (now - self.begin) / (self.done - 1) * (self.total - self.done)
+            parts.append(f"{duration(left)} left")
+        self._note("  ".join(parts))
+        if self.task is not None:
+            self.progress.update(self.task, completed=self.done)
+
+    def validating(self, images: int, total: int) -> None:
+        """In the bar's text."""
+        self._note(f"validating {images}/{total}")
+
+    def epoch_done(self, row: EpochRow, is_best: bool) -> None:
+        """A line that stays."""
+        epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
+        line(
+            self.console,
+            f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s"
+            + ("  best" if is_best else ""),
+        )
+
+    def warning(self, text: str) -> None:
+        """A line that stays, too."""
+        line(self.console, f"note: {text}", style="yellow")
+
+    def finished(self, result: TrainingResult) -> None:
+        """The table of the best epoch."""
+        self.progress.stop()
+        scores = result.best.scores(result.config)
+        line(self.console, f"\nbest epoch: {result.best.epoch}")
+        print_scores(self.console, scores, result.config.data.classes)
+        line(self.console, f"weights, metrics.csv, curves.png and predictions.png are in {result.folder}")
+
+
+def number(value: float | None) -> str:
+    """Three decimals; a dash where there is no value."""
+    return "-" if value is None or value != value else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, hours in front if there are any.
+
+    >>> duration(75), duration(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) -> None:
+    """The scores of each class, and of all. Classes that do not occur are said to be absent."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("class")
+    for heading in ("IU", "accuracy", "pixels"):
+        table.add_column(heading, justify="right")
+    absent = scores.absent_classes
+    for index, name in enumerate(classes.names):
+        if index in absent:
+            table.add_row(_plain(name), "absent", "-", "-")
+        else:
+            share = scores.true_pixels[index] / max(scores.num_pixels, 1)
+            table.add_row(_plain(name), number(scores.iu[index]), number(scores.accuracy[index]), f"{share:.1%}")
+    console.print(table)
+    line(
+        console,
+        f"mean IU {number(scores.mean_iu)}  pixel accuracy {number(scores.pixel_accuracy)}  "
+        f"mean accuracy {number(scores.mean_accuracy)}  frequency-weighted IU {number(scores.frequency_weighted_iu)}",
+    )
+    if absent:
+        names = ", ".join(classes.names[index] for index in absent)
+        line(console, f"absent, in no label and never predicted, so in no mean: {names}")
+
+
+def _plain(text: str) -> Any:
+    """``text`` for a table, where brackets in it would be taken for markup."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def print_info(console: Console, info: ModelInfo) -> None:
+    """The layers of a model and its totals."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in ("layer", "type"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("output", "parameters", "stride", "field"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer in info.layers:
+        table.add_row(
+            _plain(layer.name),
+            layer.kind,
+            "x".join(str(size) for size in layer.shape),
+            f"{layer.parameters:,}" if layer.parameters else "",
+            _pair(layer.stride),
+            _pair(layer.field),
+        )
+    console.print(table)
+    height, width = info.size
+    for text in (
+        f"{info.model} for images of {height}x{width} with {info.in_channels} channels, {info.num_classes} classes",
+        f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained",
+        f"convolution layers: {info.convolutions}",
+        f"multiply-adds for one image: {info.multiply_adds / 1e9:.2f} billion",
+        f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
+        f"receptive field: {_pair(info.field)} pixels",
+    ):
+        line(console, text)
+
+
+def _pair(values: tuple[float, float]) -> str:
+    """One number if both are equal."""
+    first, second = (f"{value:g}" for value in values)
+    return first if first == second else f"{first}x{second}"

@@ -1,0 +1,54 @@
+"""The workflows: train, evaluate, predict, describe. They print nothing; ``Callbacks`` tell what goes on.
+
+>>> from tinyseg import engine
+>>> plan = engine.prepare(engine.TrainOptions(data="shapes", size=(64, 64), epochs=3))
+>>> plan.config.model.name, plan.config.training.epochs
+('fcn8s', 3)
+"""
+
+from .callbacks import BatchReport, Callbacks
+from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
+from .diagnose import DivergenceError
+from .evaluate import Evaluation, evaluate, evaluate_model
+from .history import EpochRow
+from .info import LayerInfo, ModelInfo, describe
+from .predict import Prediction, predict, segment
+from .prepare import Plan, TrainOptions, prepare
+from .run import Run, load_model, next_free_folder, open_run, read_folder
+from .train import Best, Trainer, TrainingResult, check_new, resume, train
+
+__all__ = [
+    "BatchReport",
+    "Best",
+    "Callbacks",
+    "Config",
+    "DataConfig",
+    "DivergenceError",
+    "EpochRow",
+    "Evaluation",
+    "LayerInfo",
+    "ModelConfig",
+    "ModelInfo",
+    "Plan",
+    "Prediction",
+    "Run",
+    "TrainOptions",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingResult",
+    "check_new",
+    "describe",
+    "evaluate",
+    "evaluate_model",
+    "load_model",
+    "next_free_folder",
+    "open_run",
+    "predict",
+    "prepare",
+    "read_config",
+    "read_folder",
+    "resume",
+    "segment",
+    "train",
+    "write_config",
+]

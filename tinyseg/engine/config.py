@@ -1,0 +1,196 @@
+"""What a run is: everything it needs to be repeated, continued, evaluated or used, as one ``config.toml``.
+
+A configuration is complete and settled: options left open on the command line have their values here, and what was
+measured from the data (normalisation, class weights) is written out. Who holds the file and the weights needs
+neither the command line nor the training images.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from ..checkpoint import replacing
+from ..data import Classes, Normalise
+from ..data.dataset import Color
+from ..errors import InputError
+
+Size = tuple[int, int]
+
+
+def parse_color(text: str) -> Color:
+    """The colour that ``#rrggbb`` stands for; raises ``InputError`` for other texts.
+
+    >>> parse_color("#ff8000")
+    (255, 128, 0)
+    """
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise InputError(f"expected a colour such as #ff8000, got {text!r}")
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
+
+
+def format_color(color: Color) -> str:
+    """The inverse of ``parse_color``."""
+    return "#" + bytes(color).hex()
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The images: where they come from, what their labels are, and what is done to them.
+
+    ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
+    those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
+    in training. ``crop``: the window that training takes. ``flip``: ``none``, ``horizontal`` or ``both``; ``scale``:
+    the range of random scaling. Colours are written #rrggbb. ``mean`` and ``std`` normalise the channels of images in 0..1.
+    """
+
+    name: str
+    num_classes: int
+    in_channels: int
+    class_names: tuple[str, ...]
+    class_colors: tuple[str, ...]
+    void_color: str
+    ignore_index: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: str
+    seed: int = 0
+    root: str | None = None
+    val_fraction: float | None = None
+    size: Size | None = None
+    crop: Size | None = None
+    scale: tuple[float, float] | None = None
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of the classes."""
+        colors = tuple(parse_color(text) for text in self.class_colors)
+        return Classes(self.class_names, colors, parse_color(self.void_color))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: its name and its options, as ``models.create`` takes them."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1."""
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    seed: int
+    class_weights: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it, and the version of tinyseg that wrote it."""
+
+    tinyseg: str
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        data, training = self.data, self.training
+        lengths = {"class_names": data.num_classes, "class_colors": data.num_classes}
+        lengths |= {"mean": data.in_channels, "std": data.in_channels}
+        for name, length in lengths.items():
+            if len(getattr(data, name)) != length:
+                raise InputError(f"data.{name} has {len(getattr(data, name))} entries, expected {length}")
+        if training.class_weights is not None and len(training.class_weights) != data.num_classes:
+            raise InputError(
+                f"training.class_weights has {len(training.class_weights)} entries for {data.num_classes} classes"
+            )
+        _ = data.classes, Normalise(data.mean, data.std)  # they refuse what cannot be used
+        for name in ("epochs", "batch_size"):
+            if getattr(training, name) < 1:
+                raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write ``config`` as TOML; values that are None are left out, as TOML has none."""
+    import tomli_w
+
+    text = "# Written by tinyseg train: what this run is. --resume, evaluate and predict read it.\n\n"
+    text += tomli_w.dumps(_without_none(asdict(config)))
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(part) for key, part in value.items() if part is not None}
+    return [_without_none(part) for part in value] if isinstance(value, tuple) else value
+
+
+def read_config(path: Path) -> Config:
+    """Read what ``write_config`` wrote.
+
+    Raises ``InputError``, naming the file, when it is no TOML, lacks a key, has one that is not known, or a value of
+    another kind than expected.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+        config: Config = _read(Config, table, "")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML ({error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return config
+
+
+def _read(cls: type, table: Mapping[str, Any], prefix: str) -> Any:
+    """A dataclass from a table, key by key."""
+    known = {item.name for item in fields(cls)}
+    if unknown := [key for key in table if key not in known]:
+        raise InputError(f"unknown key {prefix}{unknown[0]}; there are {', '.join(sorted(known))}")
+    required = [item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING]
+    if missing := [key for key in required if key not in table]:
+        raise InputError(f"the key {prefix}{missing[0]} is missing")
+    hints = get_type_hints(cls)
+    return cls(**{key: _convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
+
+
+def _convert(value: Any, hint: Any, key: str) -> Any:
+    """``value`` as the type ``hint``; raises ``InputError`` if it is of another kind."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _convert(value, arguments[0], key)
+    if is_dataclass(hint) and isinstance(value, dict):
+        return _read(hint, value, f"{key}.")  # type: ignore[arg-type]  # a class, as get_type_hints gives them
+    if origin is tuple and isinstance(value, list):
+        kinds = (arguments[0],) * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) == len(value):
+            return tuple(_convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    plain = dict if origin is dict else hint
+    if plain in (int, str, dict) and type(value) is plain:
+        return value
+    raise InputError(f"{key} = {value!r} is not what belongs there ({_described(hint)})")
+
+
+def _described(hint: Any) -> str:
+    if is_dataclass(hint):
+        return "a table"
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")

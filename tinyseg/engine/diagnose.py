@@ -1,0 +1,56 @@
+"""When the loss is no longer a number: which tensor went wrong first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd import no_grad
+from ..models import SegmentationModel
+from ..nn import Module
+from ..nn.module import Handle
+from ..tensor import Tensor
+
+
+class DivergenceError(RuntimeError):
+    """Training came to a loss that is infinite or not a number, and was stopped."""
+
+
+def first_non_finite(model: SegmentationModel, images: Tensor) -> str:
+    """The first parameter, buffer or layer output that is not finite, in words.
+
+    The layers are found by running the model once more, in the mode it is in.
+    """
+    for kind, named in (("parameter", model.named_parameters()), ("buffer", model.named_buffers())):
+        for name, value in named:
+            if not _finite(value):
+                return f"the {kind} {name} of shape {value.shape}"
+    if not _finite(images):
+        return "the batch of images"
+    return _first_layer(model, images) or "the loss itself: all layers' outputs are finite"
+
+
+def _first_layer(model: SegmentationModel, images: Tensor) -> str | None:
+    found: list[str] = []
+
+    def watch(name: str, layer: Module) -> None:
+        def look(module: Module, inputs: object, outputs: object) -> None:
+            if not found and isinstance(outputs, Tensor) and not _finite(outputs):
+                found.append(f"the output of the layer {name} ({type(layer).__name__}); its parameters are finite")
+
+        handles.append(layer.register_forward_hook(look))
+
+    handles: list[Handle] = []
+    layers = [(name, layer) for name, layer in model.named_modules() if not any(True for _ in layer.children())]
+    for name, layer in layers:
+        watch(name, layer)
+    try:
+        with no_grad():
+            model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None
+
+
+def _finite(value: Tensor) -> bool:
+    return not value.is_floating_point or bool(np.isfinite(value.detach().numpy()).all())

@@ -1,0 +1,283 @@
+"""A model layer by layer: shapes, parameters, strides, receptive fields, multiply-adds.
+
+One forward pass over zeros is recorded. The graph that autograd keeps of it *is* the network, skip connections and
+all; walking it forward from the input gives the receptive field of every operator, each from those of its inputs.
+Hooks tell which operators belong to which layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import models
+from ..autograd import Edge, Node
+from ..geometry import Field
+from ..models import SegmentationModel
+from ..nn import Module
+from ..ops.creation import zeros
+from ..tensor import Tensor
+from .config import Size
+from .prepare import check_size
+
+Fields = tuple[Field, Field]
+
+CONVOLUTIONS = ("Conv2d", "ConvTranspose2d")
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A layer, or an operator outside of layers (then ``name`` is empty: a concatenation, a sum, a crop).
+
+    ``shape``: of its output, without N. ``stride``: input pixels from one unit to the next, (down, across); less
+    than 1 where a layer is finer than the image. ``field``: pixels, (high, wide), that a unit depends on.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    stride: tuple[float, float]
+    field: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.name,
+            "type": self.kind,
+            "output_shape": list(self.shape),
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "stride": list(self.stride),
+            "receptive_field": list(self.field),
+        }
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model at one image size. ``stride`` and ``field`` are those of what comes out of it.
+
+    ``multiply_adds`` are those of one image. ``activation_bytes`` is what one image keeps in memory in training, from
+    the forward pass to the backward one; gradients and the optimiser's state come on top.
+    """
+
+    model: str
+    size: Size
+    in_channels: int
+    num_classes: int
+    layers: tuple[LayerInfo, ...]
+    parameters: int
+    trainable_parameters: int
+    convolutions: int
+    multiply_adds: int
+    activation_bytes: int
+    stride: tuple[float, float]
+    field: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "model": self.model,
+            "size": list(self.size),
+            "in_channels": self.in_channels,
+            "num_classes": self.num_classes,
+            "layers": [layer.as_dict() for layer in self.layers],
+            "totals": {
+                "parameters": self.parameters,
+                "trainable_parameters": self.trainable_parameters,
+                "convolution_layers": self.convolutions,
+                "multiply_adds": self.multiply_adds,
+                "activation_bytes": self.activation_bytes,
+                "stride": list(self.stride),
+                "receptive_field": list(self.field),
+            },
+        }
+
+
+def describe(
+    name: str, *, size: Size = (224, 224), num_classes: int = 21, in_channels: int = 3, **options: Any
+) -> ModelInfo:
+    """Describe ``models.create(name, ...)`` for images of ``size`` = (height, width).
+
+    Raises ``InputError`` for an unknown name or option, and for a size that is too small.
+
+    >>> info = describe("fcn32s", size=(64, 64), num_classes=2)
+    >>> info.layers[0].name, info.layers[0].field
+    ('backbone.stage1.0', (3, 3))
+    """
+    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    check_size(model, size, "a size")
+    model.eval()  # so that batch norm takes a single image of a single deep pixel
+    survey = _Survey(model, size)
+    parameters = list(model.parameters())
+    return ModelInfo(
+        model=name,
+        size=size,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        layers=tuple(survey.layers),
+        parameters=sum(p.numel() for p in parameters),
+        trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+        convolutions=sum(node.op.__name__ in CONVOLUTIONS for node in survey.fields),
+        multiply_adds=sum(_multiply_adds(node) for node in survey.fields),
+        activation_bytes=_saved_bytes(survey.fields, [*parameters, *model.buffers()]),
+        stride=_strides(survey.output),
+        field=_sizes(survey.output),
+    )
+
+
+class _Survey:
+    """Runs the model once and collects its layers, in the order of their work."""
+
+    def __init__(self, model: SegmentationModel, size: Size) -> None:
+        self.input = zeros(1, model.in_channels, *size, requires_grad=True)
+        self.layers: list[LayerInfo] = []
+        self.fields: dict[Node, Fields | None] = {}
+        handles = [
+            module.register_forward_hook(self._hook(name))
+            for name, module in model.named_modules()
+            if not any(True for _ in module.children())
+        ]
+        try:
+            output = model(self.input)
+        finally:
+            for handle in handles:
+                handle.remove()
+        self._enter_operators([output])
+        self.output = self._field(output) or (Field(), Field())
+
+    def _hook(self, name: str) -> Any:
+        def look(layer: Module, inputs: tuple[Any, ...], outputs: Any) -> None:
+            output = outputs[0] if isinstance(outputs, tuple) else outputs
+            # What lies between the layers before and this one was not done by any layer.
+            self._enter_operators([x for x in inputs if isinstance(x, Tensor)])
+            own = self._visit([output])
+            parameters = sum(p.numel() for p in layer.parameters())
+            self._enter(name, type(layer).__name__, output, parameters, sum(_multiply_adds(node) for node in own))
+
+        return look
+
+    def _enter(self, name: str, kind: str, output: Tensor, parameters: int, multiply_adds: int) -> None:
+        fields = self._field(output) or (Field(), Field())
+        shape = output.shape[1:]
+        strides, sizes = _strides(fields), _sizes(fields)
+        self.layers.append(LayerInfo(name, kind, shape, parameters, multiply_adds, strides, sizes))
+
+    def _enter_operators(self, outputs: Iterable[Tensor]) -> None:
+        """A row for each operator that leads to ``outputs`` and was not seen before."""
+        for node in self._visit(outputs):
+            fields = self.fields[node] or (Field(), Field())
+            kind, shape = node.op.__name__.lower(), node.outputs[0][0][1:]
+            strides, sizes = _strides(fields), _sizes(fields)
+            self.layers.append(LayerInfo("", kind, shape, 0, _multiply_adds(node), strides, sizes))
+
+    def _visit(self, outputs: Iterable[Tensor]) -> list[Node]:
+        """The operators that lead to ``outputs`` and are new, each after those it depends on; finds their fields."""
+        new: list[Node] = []
+        stack: list[tuple[Node, bool]] = [(x.node, False) for x in outputs if x.node is not None]
+        while stack:
+            node, inputs_done = stack.pop()
+            if node in self.fields:
+                continue
+            if inputs_done:
+                self.fields[node] = self._through(node)
+                new.append(node)
+                continue
+            stack.append((node, True))
+            stack.extend((edge[0], False) for edge in node.edges if isinstance(edge, tuple))
+        return new
+
+    def _field(self, x: Tensor) -> Fields | None:
+        return self._field_of(x if x.node is None else (x.node, x.output_index))
+
+    def _field_of(self, edge: Edge | None) -> Fields | None:
+        """The field at an edge; None for what does not depend on the image (a parameter)."""
+        if isinstance(edge, tuple):
+            return self.fields[edge[0]]
+        return (Field(), Field()) if edge is self.input else None
+
+    def _through(self, node: Node) -> Fields | None:
+        """The field behind an operator, from those of its inputs."""
+        found = [(edge, fields) for edge in node.edges if edge is not None and (fields := self._field_of(edge))]
+        if not found:
+            return None
+        # Where maps meet, those of the output's size say what the stride is.
+        found.sort(key=lambda entry: _shape(entry[0])[2:] != node.outputs[0][0][2:])
+        before, image = _shape(found[0][0]), self.input.shape
+        rows, columns = (
+            _widened(node, _met([fields[axis] for _, fields in found]), axis, before, image[2 + axis])
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+
+def _shape(edge: Edge) -> tuple[int, ...]:
+    return edge.shape if isinstance(edge, Tensor) else edge[0].outputs[edge[1]][0]
+
+
+def _met(fields: list[Field]) -> Field:
+    """The widest field at the first one's stride."""
+    return Field(max(field.size for field in fields), fields[0].stride)
+
+
+def _widened(node: Node, field: Field, axis: int, before: tuple[int, ...], image: int) -> Field:
+    """``field`` behind ``node`` along ``axis``, for an input of shape ``before``, in an image of size ``image``."""
+    context: Any = node.context
+    kind, after = node.op.__name__, node.outputs[0][0]
+    if kind in CONVOLUTIONS:
+        (stride, _, dilation, _), kernel = context.window, context.saved_tensors[1].shape[2 + axis]
+        through = field.through if kind == "Conv2d" else field.through_transposed
+        return through(kernel, stride[axis], dilation[axis])
+    if kind == "MaxPool2d":
+        kernel_size, stride, _, dilation = context.window
+        return field.through(kernel_size[axis], stride[axis], dilation[axis])
+    if kind in ("Nearest", "Bilinear"):  # one neighbour, or two of them
+        reach = field.stride if kind == "Bilinear" and before != after else 0
+        return Field(field.size + reach, field.stride * context.step[axis])
+    if len(before) != 4 or len(after) != 4:  # no map any more: it may depend on every pixel
+        return Field(image, field.stride)
+    if kind in ("Slice", "Pad") or before[2 + axis] == after[2 + axis]:
+        return field
+    stride = field.stride * before[2 + axis] / after[2 + axis]
+    return Field(field.size if kind == "MaxUnpool2d" else image, stride)
+
+
+def _multiply_adds(node: Node) -> int:
+    """Multiplications, each with an addition, of convolutions and matrix products; others are few and not counted."""
+    kind, result = node.op.__name__, math.prod(node.outputs[0][0])
+    if kind == "Conv2d":  # each output is a sum over a window of C / groups channels
+        return result * math.prod(node.context.saved_tensors[1].shape[1:])
+    if kind == "ConvTranspose2d":  # each input is spread over a window of O / groups channels
+        x, weight = node.context.saved_tensors[:2]
+        return x.numel() * math.prod(weight.shape[1:])
+    if kind == "Matmul":
+        return result * node.context.saved_tensors[0].shape[-1]
+    return 0
+
+
+def _saved_bytes(nodes: Iterable[Node], lasting: Iterable[Tensor]) -> int:
+    """Memory of what operators keep for the backward pass; each piece once, parameters and buffers not at all."""
+    counted = {tensor.version for tensor in lasting}
+    total = 0
+    for node in nodes:
+        for saved in node.context.saved_tensors:
+            if saved is not None and saved.version not in counted:
+                counted.add(saved.version)
+                total += saved.numel() * saved.dtype.itemsize
+    return total
+
+
+def _strides(fields: Fields) -> tuple[float, float]:
+    return _plain(fields[0].stride), _plain(fields[1].stride)
+
+
+def _sizes(fields: Fields) -> tuple[float, float]:
+    return _plain(fields[0].size), _plain(fields[1].size)
+
+
+def _plain(value: float) -> float:
+    """A whole number as an int, which prints better."""
+    return int(value) if value == int(value) else value

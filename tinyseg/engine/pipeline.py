@@ -1,0 +1,154 @@
+"""From a configuration to its parts: data sets, what is done to their images, loaders, the model, its optimiser."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import models, optim
+from ..data import (
+    Classes,
+    Compose,
+    DataLoader,
+    Dataset,
+    Normalise,
+    RandomCrop,
+    RandomFlip,
+    RandomScale,
+    Resize,
+    ResizeImage,
+    open_dataset,
+)
+from ..data.transforms import Transform
+from ..errors import DataError, InputError
+from ..models import SegmentationModel
+from ..optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, PolyLR, StepLR
+from .config import Config, DataConfig, TrainingConfig
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("poly", "cosine", "step", "constant")
+
+
+def open_split(data: DataConfig, split: str) -> Dataset:
+    """A split of the data that a run is about; raises ``DataError`` if it is not as it was when the run began."""
+    dataset = open_dataset(
+        data.name,
+        split,
+        root=data.root,
+        num_classes=data.num_classes,
+        size=data.size if data.name == "shapes" else None,
+        val_fraction=data.val_fraction,
+        seed=data.seed,
+    )
+    check_classes(data, dataset)
+    return dataset
+
+
+def check_classes(data: DataConfig, dataset: Dataset) -> None:
+    """``DataError`` unless the labels of ``dataset`` mean what those of the run do."""
+    if len(dataset.classes) != data.num_classes:
+        raise DataError(f"{dataset.name}: has {len(dataset.classes)} classes, but the run was for {data.num_classes}")
+    if dataset.classes.names == Classes.numbered(data.num_classes).names:
+        return  # a folder whose classes have no names
+    renamed = [
+        f"{index} is {new!r}, was {old!r}"
+        for index, (new, old) in enumerate(zip(dataset.classes.names, data.class_names, strict=True))
+        if new != old
+    ]
+    if renamed:
+        raise DataError(f"{dataset.name}: its classes are not those of the run: {'; '.join(renamed[:3])}")
+
+
+def create_model(config: Config) -> SegmentationModel:
+    """The network, with random weights."""
+    options = config.model.options
+    data = config.data
+    return models.create(config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **options)
+
+
+def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
+    """``image`` (H, W, C) with 3 equal channels instead of 1, or with 1, its luma, instead of 3."""
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
+    return (np.rint(luma) if image.dtype == np.uint8 else luma).astype(image.dtype)[:, :, None]
+
+
+class ToChannels:
+    """The same for a data set: a split may be all grey while the one that the model was trained on is not."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels = channels
+
+    def __call__(
+        self, image: NDArray[Any], mask: NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Convert the image alone."""
+        return to_channels(image, self.channels), mask
+
+
+def training_transform(data: DataConfig) -> Transform:
+    """Resize, scale, crop, flip, normalise: as far as each is asked for."""
+    steps: list[Transform] = []
+    if data.size is not None:
+        steps.append(Resize(data.size))
+    if data.scale is not None:
+        steps.append(RandomScale(*data.scale))
+    if data.crop is not None:
+        steps.append(RandomCrop(data.crop))
+    if data.flip != "none":
+        steps.append(RandomFlip(vertical=data.flip == "both"))
+    return Compose([*steps, Normalise(data.mean, data.std)])
+
+
+def evaluation_transform(data: DataConfig) -> Transform:
+    """The image with the model's channels, resized as in training and normalised; the label as it is."""
+    resize: list[Transform] = [] if data.size is None else [ResizeImage(data.size)]
+    return Compose([ToChannels(data.in_channels), *resize, Normalise(data.mean, data.std)])
+
+
+def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:
+    """Full batches only: the statistics of a batch of one left-over image would be poor."""
+    size, seed = config.training.batch_size, config.training.seed
+    transform = training_transform(config.data)
+    return DataLoader(dataset, size, transform, shuffle=True, seed=seed, workers=workers, drop_last=True)
+
+
+def evaluation_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:
+    """Every image once, in order."""
+    return DataLoader(dataset, config.training.batch_size, evaluation_transform(config.data), workers=workers)
+
+
+def create_optimizer(training: TrainingConfig, model: SegmentationModel) -> optim.Optimizer:
+    """The optimiser of the run; weight decay acts on the weights of convolutions, not on biases and batch norm."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if training.optimizer == "sgd":
+        return optim.SGD(groups, lr=training.lr, momentum=training.momentum)
+    if training.optimizer in ("adam", "adamw"):
+        kind = optim.Adam if training.optimizer == "adam" else optim.AdamW
+        return kind(groups, lr=training.lr, betas=(training.momentum, 0.999))
+    raise InputError(f"unknown optimizer {training.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
+
+
+def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batches: int) -> LRScheduler:
+    """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
+    total = training.epochs * batches
+    if training.schedule == "poly":
+        return PolyLR(optimizer, total)
+    if training.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, total)
+    if training.schedule == "step":
+        return StepLR(optimizer, math.ceil(total / 3))
+    if training.schedule == "constant":
+        return ConstantLR(optimizer)
+    raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")

@@ -1,0 +1,235 @@
+"""From what a user asks for to a settled configuration; whatever cannot work is refused here, before any work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import models
+from ..data import (
+    IGNORE_INDEX,
+    Dataset,
+    Normalisation,
+    class_counts,
+    measure_normalisation,
+    median_frequency_weights,
+    open_dataset,
+)
+from ..data.images import read_header
+from ..errors import DataError, InputError
+from ..models import SegmentationModel
+from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
+from .pipeline import OPTIMIZERS, SCHEDULES
+
+EPOCHS = {"shapes": 12}
+OTHER_EPOCHS = 50
+LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2}
+CLASS_WEIGHTS = ("none", "median")
+SCALES = (0.75, 1.5)
+MAX_CROP, CROP_MULTIPLE = 512, 32
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
+
+    ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
+    ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
+    measured on the same images.
+    """
+
+    data: str = "shapes"
+    root: str | None = None
+    num_classes: int | None = None
+    val_fraction: float | None = None
+    data_seed: int = 0
+    size: Size | None = None
+    augment: bool = True
+    model: str = "fcn8s"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    batch_size: int = 8
+    optimizer: str = "adam"
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: str = "poly"
+    class_weights: str = "none"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that is ready to start: its configuration, its images, and what the user should know about it."""
+
+    config: Config
+    train_set: Dataset
+    val_set: Dataset
+    notes: tuple[str, ...]
+
+
+def prepare(options: TrainOptions) -> Plan:
+    """Open the data, settle what was left open, check that all fits together.
+
+    Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
+    """
+    _check_numbers(options)
+    root = None if options.root is None else str(Path(options.root).absolute())
+    train_set, val_set = (
+        open_dataset(
+            options.data,
+            split,
+            root=root,
+            num_classes=options.num_classes,
+            size=options.size if options.data == "shapes" else None,
+            val_fraction=options.val_fraction,
+            seed=options.data_seed,
+        )
+        for split in ("train", "val")
+    )
+    model = models.create(
+        options.model,
+        num_classes=len(train_set.classes),
+        in_channels=train_set.in_channels,
+        **options.model_options,
+    )
+    crop = _check_sizes(options, model, train_set, val_set)
+    notes: list[str] = []
+    batch_size = _batch_size(options, train_set, notes)
+    _check_batch_norm(model, batch_size, crop or options.size)
+    data = _data_config(options, root, train_set, crop)
+    training = _training_config(options, batch_size, _class_weights(options, train_set, notes))
+    from .. import __version__
+
+    config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
+    return Plan(config, train_set, val_set, tuple(notes))
+
+
+def _check_numbers(options: TrainOptions) -> None:
+    for name in ("epochs", "batch_size"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    if options.lr is not None and not 0 < options.lr < math.inf:
+        raise InputError(f"lr must be positive, got {options.lr}")
+    if not 0 <= options.momentum < 1:
+        raise InputError(f"momentum must be at least 0 and less than 1, got {options.momentum}")
+    if not 0 <= options.weight_decay < math.inf:
+        raise InputError(f"weight_decay must not be negative, got {options.weight_decay}")
+    for name in ("seed", "data_seed"):
+        if not 0 <= getattr(options, name) < 2**63:
+            raise InputError(f"{name} must be 0 to 2**63 - 1, got {getattr(options, name)}")
+    for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)):
+        if getattr(options, name) not in known:
+            raise InputError(f"unknown {name} {getattr(options, name)!r}; there are {', '.join(known)}")
+
+
+def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
+    """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
+    height, width = model.min_size
+    if size[0] < height or size[1] < width:
+        raise InputError(
+            f"{what} of {size[0]}x{size[1]} is too small for {model.name}, which needs {height}x{width} at least"
+        )
+
+
+def _check_sizes(
+    options: TrainOptions, model: SegmentationModel, train_set: Dataset, val_set: Dataset
+) -> Size | None:
+    """The window that training takes, or None where images have one size and stay whole."""
+    if options.size is not None:
+        check_size(model, options.size, "a size")
+        return options.size if options.augment and options.data != "shapes" else None
+    name, smallest = _smallest(train_set)
+    _, smallest_val = _smallest(val_set)
+    check_size(model, smallest, f"the training image {name}")
+    check_size(model, smallest_val, "a validation image")
+    if options.data == "shapes":
+        return None
+    height, width = (
+        min(MAX_CROP, max(n - n % CROP_MULTIPLE, m)) for n, m in zip(smallest, model.min_size, strict=True)
+    )
+    return height, width
+
+
+def _smallest(dataset: Dataset) -> tuple[str, Size]:
+    """Name and size of the image with the fewest rows, and the least height and width there are."""
+    pairs = getattr(dataset, "pairs", None)
+    if pairs is None:  # drawn, not read: all are of one size
+        sample = dataset[0]
+        return sample.name, (sample.mask.shape[0], sample.mask.shape[1])
+    sizes = [(read_header(image).size, image.name) for image, _ in pairs]
+    least = min(size[0] for size, _ in sizes), min(size[1] for size, _ in sizes)
+    return min(sizes, key=lambda entry: min(entry[0]))[1], least
+
+
+def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
+    if options.batch_size > len(train_set):
+        notes.append(f"there are only {len(train_set)} training images: the batch size is {len(train_set)}")
+    return min(options.batch_size, len(train_set))
+
+
+def _check_batch_norm(model: SegmentationModel, batch_size: int, size: Size | None) -> None:
+    """Batch norm has no variance over the single pixel of a single image."""
+    if batch_size == 1 and size is not None and max(size) <= model.stride:
+        raise InputError(
+            f"one image of {size[0]}x{size[1]} is a single pixel in the deepest layer of {model.name}, too little "
+            "for batch normalisation; take larger images or a larger batch"
+        )
+
+
+def _class_weights(options: TrainOptions, train_set: Dataset, notes: list[str]) -> tuple[float, ...] | None:
+    if options.class_weights == "none":
+        return None
+    counts = class_counts(train_set)
+    if not counts.pixels.any():
+        raise DataError(f"{train_set.name}: every pixel of the training masks is ignored; there is nothing to learn")
+    if counts.absent:
+        names = ", ".join(train_set.classes.names[index] for index in counts.absent)
+        notes.append(f"in no training mask, so with class weight 0: {names}")
+    return tuple(median_frequency_weights(counts).tolist())
+
+
+def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:
+    classes = train_set.classes
+    # Shapes lie at any angle but always whole in the image: they may be turned over, but not cut.
+    drawn = options.data == "shapes"
+    flip = "both" if drawn else "horizontal"
+    normalisation: Normalisation = measure_normalisation(train_set)
+    return DataConfig(
+        name=options.data,
+        num_classes=len(classes),
+        in_channels=train_set.in_channels,
+        class_names=classes.names,
+        class_colors=tuple(format_color(color) for color in classes.colors),
+        void_color=format_color(classes.void_color),
+        ignore_index=IGNORE_INDEX,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        flip=flip if options.augment else "none",
+        seed=options.data_seed,
+        root=root,
+        val_fraction=options.val_fraction,
+        size=options.size,
+        crop=crop,
+        scale=SCALES if options.augment and not drawn else None,
+    )
+
+
+def _training_config(
+    options: TrainOptions, batch_size: int, class_weights: tuple[float, ...] | None
+) -> TrainingConfig:
+    return TrainingConfig(
+        epochs=EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
+        batch_size=batch_size,
+        optimizer=options.optimizer,
+        lr=LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
+        momentum=options.momentum,
+        weight_decay=options.weight_decay,
+        schedule=options.schedule,
+        seed=options.seed,
+        class_weights=class_weights,
+    )

@@ -1,0 +1,80 @@
+"""A run's folder: its files, and how a model comes out of it.
+
+::
+
+    config.toml          what the run is
+    best.safetensors     the weights with the best mean IU on the validation images
+    last.safetensors     the weights after the last epoch, and all that --resume needs
+    metrics.csv          a row for each epoch
+    curves.png           the same as curves
+    predictions.png      validation images, their labels, and what the best weights make of them
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoint import Checkpoint, PathLike, load_weights
+from ..errors import CheckpointError, InputError
+from ..models import SegmentationModel
+from .config import Config, read_config
+from .pipeline import create_model
+
+CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
+METRICS, CURVES, PREDICTIONS = "metrics.csv", "curves.png", "predictions.png"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk: its folder, its configuration, and the checkpoint that is meant."""
+
+    folder: Path
+    config: Config
+    checkpoint: Path
+
+
+def open_run(path: PathLike) -> Run:
+    """The run in a folder, with its best weights; or, where ``path`` is a checkpoint in it, with those.
+
+    Raises ``InputError`` when there is no such folder or its configuration cannot be read, ``CheckpointError`` when
+    it has no weights.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such checkpoint")
+        return Run(path.parent, read_config(path.parent / CONFIG), path)
+    config = read_folder(path)
+    for name in (BEST, LAST):
+        if (path / name).is_file():
+            return Run(path, config, path / name)
+    raise CheckpointError(f"{path}: holds neither {BEST} nor {LAST}")
+
+
+def read_folder(folder: Path) -> Config:
+    """The configuration of the run in ``folder``."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    return read_config(folder / CONFIG)
+
+
+def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
+    """The run's model with its weights, ready to predict, and the checkpoint they came from."""
+    model = create_model(run.config)
+    checkpoint = load_weights(run.checkpoint, model)
+    model.eval()
+    return model, checkpoint
+
+
+def next_free_folder(parent: Path, stem: str) -> Path:
+    """``parent/stem-N`` with N one more than the largest there is, so that a run never gets an older one's name.
+
+    >>> import tempfile
+    >>> parent = Path(tempfile.mkdtemp())
+    >>> (parent / "shapes-fcn8s-4").mkdir()
+    >>> next_free_folder(parent, "shapes-fcn8s").name
+    'shapes-fcn8s-5'
+    """
+    numbers = [entry.name.removeprefix(f"{stem}-") for entry in parent.glob(f"{stem}-*")]
+    return parent / f"{stem}-{max((int(n) for n in numbers if n.isdecimal()), default=0) + 1}"
