@@ -65,9 +65,8 @@ def replacing(path: PathLike) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written ({error.strerror or error}); the old one is kept"
-        ) from error
+        kept = "; the last good one is kept" if path.exists() else ""
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}){kept}") from error
     finally:
         _remove(aside)
 
@@ -150,7 +149,10 @@ def load(path: PathLike) -> Checkpoint:
             tensors = {name: tensor(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
         weights = {name: value for name, value in tensors.items() if "/" not in name}
-        return Checkpoint(weights, _assemble(json.loads(text), tensors))
+        state = _assemble(json.loads(text), tensors)
+        if not isinstance(state, dict):
+            raise ValueError(f"its metadata is a {type(state).__name__}")
+        return Checkpoint(weights, state)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a complete checkpoint ({error})") from error
 

@@ -48,7 +48,7 @@ class DataConfig:
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``flip``: ``none``, ``horizontal`` or ``both``; ``scale``:
-    the range of random scaling. Colours are written #rrggbb. ``mean`` and ``std`` normalise the channels of images in 0..1.
+    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
     """
 
     name: str

@@ -142,6 +142,10 @@ class Trainer:
         random.manual_seed(config.training.seed)
         self.model = create_model(config)
         self.loader = training_loader(config, train_set, workers)
+        if not self.loader.num_batches:
+            raise InputError(
+                f"{train_set.name}: only {len(train_set)} training images, for batches of {config.training.batch_size}"
+            )
         self.val_loader = evaluation_loader(config, val_set, workers)
         self.optimizer = create_optimizer(config.training, self.model)
         self.schedule = create_schedule(config.training, self.optimizer, self.loader.num_batches)
@@ -167,7 +171,9 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         start = time.monotonic()
         rate = self.schedule.get_last_lr()[0]
-        train_loss, skipped = self._train(epoch)
+        # Numbers that overflow are found by the loss they lead to, and told with their layer.
+        with np.errstate(over="ignore", invalid="ignore"):
+            train_loss, skipped = self._train(epoch)
         if skipped:
             self.callbacks.warning(f"epoch {epoch}: {skipped} batches were skipped, as all their pixels are ignored")
         result = evaluate_model(self.model, self.val_loader, self.config, self.callbacks.validating)
@@ -279,8 +285,8 @@ class Trainer:
             )
         if not state["epoch"] == len(self.history) <= self.config.training.epochs:
             raise ValueError(
-                f"it was written after epoch {state['epoch']}, with {len(self.history)} epochs of history, in a run of "
-                f"{self.config.training.epochs}"
+                f"it was written after epoch {state['epoch']}, with {len(self.history)} epochs of history, in a run "
+                f"of {self.config.training.epochs}"
             )
 
     def _write_reports(self) -> None:

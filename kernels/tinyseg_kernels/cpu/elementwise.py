@@ -28,8 +28,8 @@ _BLOCK = 4096  # elements: a few blocks fit the first-level cache
 _GRAIN = 65536  # elements a thread takes at a time
 
 
-# --- Functions of which LLVM makes vector code, as it cannot of a call of the C library. Single precision goes by
-# them alone; in double precision only the exponential does, which is good to the last digit.
+# --- Functions of which LLVM makes vector code, as it cannot of a call of the C library. In single
+# precision exp, log and tanh go by them, in double precision exp alone: the others' last digits would suffer.
 # "contract" alone: were sums reordered, the two steps of the range reduction would collapse into one.
 
 _exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
@@ -112,7 +112,7 @@ def logarithm(x: Any) -> Any:
     m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
     large = m > 1.4142135623730951
     m = m * 0.5 if large else m
-    n = np.float64(n + 1 if large else n) - (54.0 if tiny else 0.0)
+    power = np.float64(n + 1 if large else n) - (54.0 if tiny else 0.0)
     s = (m - 1) / (m + 1)
     z = s * s
     p = 2 / 23
@@ -126,7 +126,7 @@ def logarithm(x: Any) -> Any:
     p = p * z + 2 / 7
     p = p * z + 2 / 5
     p = p * z + 2 / 3
-    result = n * 6.93145751953125e-1 + (n * 1.42860682030941723212e-6 + s * z * p + 2 * s)
+    result: Any = power * 6.93145751953125e-1 + (power * 1.42860682030941723212e-6 + s * z * p + 2 * s)
     result = result if 0 < x < np.inf else x  # infinity and NaN
     result = -np.inf if x == 0 else result
     return np.nan if x < 0 else result
@@ -139,19 +139,6 @@ def _tanh32(x: Any) -> Any:
     t = _exponential64(-2 * size)
     y = (1 - t) / (1 + t) if not size < 1e-6 else size  # the series' next term is size^3 / 3
     return np.float32(-y if x < 0 else y)
-
-
-@_exact
-def _power32(a: Any, b: Any) -> Any:
-    """e^(b ln |a|) in double precision, with the sign and the exceptions of the C library's pow."""
-    size, exponent = np.float64(abs(a)), np.float64(b)
-    y = _exponential64(exponent * logarithm(size))
-    whole = np.rint(exponent) == exponent
-    odd = whole & (np.rint(exponent * 0.5) != exponent * 0.5)  # & and |, since "and" would branch
-    y = 1.0 if size == 1 else y
-    y = np.nan if (a < 0) & (not whole) & (size < np.inf) else y
-    y = -y if (a < 0) & odd else y
-    return np.float32(1.0 if (exponent == 0) | (a == 1) else y)
 
 
 # --- Loops over blocks. A step is the distance of an operand's blocks: the
@@ -214,7 +201,6 @@ _subtract = _compile("subtract", lambda a, b: a - b)
 _multiply = _compile("multiply", lambda a, b: a * b)
 _divide = _compile("divide", lambda a, b: a / b)
 _power = _compile("power", lambda a, b: a**b)
-_power_single = _compile("power32", lambda a, b: _power32(a, b))
 _maximum = _compile("maximum", lambda a, b: a if a >= b or a != a else b)
 _minimum = _compile("minimum", lambda a, b: a if a <= b or a != a else b)
 _equal = _compile("equal", lambda a, b: a == b)
@@ -396,7 +382,7 @@ def power(a: Any, b: Any, out: Array) -> None:
             return multiply(a, a, out)
         if b == 0.5:
             return sqrt(a, out)
-    return _apply(_power_single if out.dtype == np.float32 else _power, out, *_operands(out, a, b))
+    return _apply(_power, out, *_operands(out, a, b))
 
 
 def maximum(a: Any, b: Any, out: Array) -> None:
@@ -498,7 +484,8 @@ def assign(x: Array, out: Array) -> None:
     """x, broadcast and cast: NumPy's copy, which knows every pair of types, spread over threads."""
     if out.size == 0:
         return
-    target, source = merged([out, _broadcast(*_operands(out, x), out.shape)])
+    (operand,) = _operands(out, x)
+    target, source = merged([out, _broadcast(operand, out.shape)])
     if target.ndim == 0:
         target, source = target.reshape(1), source.reshape(1)
     longest = target.shape.index(max(target.shape))

@@ -20,7 +20,7 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     for place in np.ndindex(a.shape[:-2]):
         left, right, result = a[place], b[place], out[place]
         rows, inner = left.shape
-        if not inner:
+        if not (left.size and right.size):
             result[...] = 0
             continue
         written = result if result.flags.c_contiguous else np.empty(result.shape, result.dtype)

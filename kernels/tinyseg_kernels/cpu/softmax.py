@@ -25,10 +25,11 @@ def _log_softmax(start: int, stop: int, x: Array, out: Array) -> None:
             peak = row[i] if row[i] > peak else peak
         total = 0.0
         for i in range(row.size):
-            total += exponential(row[i] - peak)
-        shift = peak + row.dtype.type(math.log(total))
+            result[i] = row[i] - peak  # kept: peak + log(total) would lose the digits of a large peak
+            total += exponential(result[i])
+        rest = row.dtype.type(math.log(total))
         for i in range(row.size):
-            result[i] = row[i] - shift
+            result[i] -= rest
 
 
 @kernel

@@ -1,0 +1,357 @@
+"""The command line: what it prints, its exit codes, and a line instead of a traceback for every bad input."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from runs import TINY_FLAGS, make_folder, write
+
+import tinyseg
+from tinyseg import cli, engine, models
+from tinyseg.checkpoint import Checkpoint, save
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    exit_code: Any
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+
+def call(*arguments: Any) -> Result:
+    """Run the command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
+        cli.app([str(argument) for argument in arguments])
+    return Result(end.value.code, out.getvalue(), err.getvalue())
+
+
+def done(*arguments: Any) -> str:
+    """What the command printed; it must succeed."""
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def trained(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run, and what the command printed."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return folder, done("train", "--data", "folder", "--root", root, "--epochs", 2, "--out", folder, *TINY_FLAGS)
+
+
+@pytest.fixture
+def run(trained: tuple[Path, str]) -> Path:
+    return trained[0]
+
+
+# What is printed
+
+
+def test_training_prints_a_line_for_each_epoch_and_a_table(trained: tuple[Path, str]) -> None:
+    folder, text = trained
+    lines = text.splitlines()
+    assert "unet on folder: 8 training and 4 validation images, 2 classes, 2 epochs of 2 batches of 4" in lines
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    assert all("val loss" in line and "mean IU" in line for line in epochs)
+    assert any(line.split()[:1] == ["thing"] for line in lines)
+    assert f"weights, metrics.csv, curves.png and predictions.png are in {folder}" in lines
+    assert "\x1b" not in text
+    assert "\r" not in text
+
+
+def test_evaluation_as_a_table_and_as_json(run: Path) -> None:
+    text = done("evaluate", run)
+    assert "folder, val: 4 images" in text
+    found = json.loads(done("evaluate", run, "--split", "train", "--json"))
+    assert (found["images"], found["classes"], found["split"]) == (8, ["ground", "thing"], "train")
+    assert f"mean IU {json.loads(done('evaluate', run, '--json'))['mean_iu']:.3f}" in text
+
+
+def test_absent_classes_are_said_to_be_absent(run: Path, tmp_path: Path) -> None:
+    other = make_folder(tmp_path / "data", train=1, val=1)
+    write(other / "val" / "masks" / "0.png", np.full((32, 32), 255))
+    text = done("evaluate", run, "--root", other)
+    assert "absent, in no label and never predicted, so in no mean: ground, thing" in text
+    found = json.loads(done("evaluate", run, "--root", other, "--json"))
+    assert (found["mean_iu"], found["loss"], found["absent_classes"]) == (None, None, [0, 1])
+
+
+def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> None:
+    images = sorted((root / "val" / "images").iterdir())
+    text = done("predict", run, *images, "--out", tmp_path / "out")
+    assert len(text.splitlines()) == 4
+    assert "0.png -> 0.png, 0_overlay.png: " in text
+    assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_info_as_a_table_and_as_json() -> None:
+    text = done("info", "unet", "--size", "32x48", "--width", 4, "--depth", 1)
+    assert "down.0.0" in text
+    found = json.loads(done("info", "unet", "--size", "32x48", "--width", 4, "--depth", 1, "--json"))
+    assert found["size"] == [32, 48]
+    assert found["totals"]["convolution_layers"] == 8
+    assert f"parameters: {found['totals']['parameters']:,}" in text
+    assert found["layers"][0]["output_shape"] == [4, 32, 48]
+
+
+def test_help_and_version() -> None:
+    assert done("--version").strip() == f"tinyseg {tinyseg.__version__}"
+    for command in ((), ("train",), ("evaluate",), ("predict",), ("info",)):
+        assert "--help" in done(*command, "--help")
+
+
+def test_help_names_every_model_and_default() -> None:
+    text = " ".join(done("train", "--help").split())
+    assert all(name in text for name in models.names())
+    defaults = engine.TrainOptions()
+    for flag in ("data", "model", "optimizer", "schedule", "class_weights", "momentum", "weight_decay", "batch_size"):
+        part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
+        assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
+    epochs, others = engine.prepare.__globals__["EPOCHS"]["shapes"], engine.prepare.__globals__["OTHER_EPOCHS"]
+    assert f"[default: {epochs} for shapes, else {others}]" in text
+
+
+def test_help_comes_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys\nfrom tinyseg.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('numba', 'matplotlib', 'scipy', 'tinyseg.engine') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+def _environment() -> dict[str, str]:
+    folders = [str(Path(module.__file__).parent.parent) for module in (tinyseg,) if module.__file__]
+    import tinyseg_kernels
+
+    folders += [str(Path(folder).parent) for folder in tinyseg_kernels.__path__]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+
+
+def test_it_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "tinyseg", "--version"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    assert found.stdout.startswith("tinyseg ")
+
+
+# Folders
+
+
+def test_runs_are_numbered(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        done("train", "--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS, "--quiet")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["folder-unet-1", "folder-unet-2"]
+
+
+def test_resuming_a_finished_run_shows_its_table_again(run: Path, root: Path) -> None:
+    flags = ("--data", "folder", "--root", root, "--epochs", 2, *TINY_FLAGS)
+    assert "going on after epoch 2" in done("train", "--resume", run, *flags)
+
+
+# Bad input: one or two lines, exit code 2, no traceback
+
+
+def _no_mask(folder: Path) -> None:
+    (folder / "train" / "masks" / "3.png").unlink()
+
+
+def _other_size(folder: Path) -> None:
+    write(folder / "train" / "masks" / "3.png", np.zeros((30, 32)))
+
+
+def _other_values(folder: Path) -> None:
+    write(folder / "train" / "masks" / "3.png", np.full((32, 32), 7))
+
+
+def _truncated(folder: Path) -> None:
+    path = folder / "train" / "images" / "3.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _lossy(folder: Path) -> None:
+    mask = folder / "train" / "masks" / "3.png"
+    write(mask.with_suffix(".jpg"), np.zeros((32, 32)))
+    mask.unlink()
+
+
+def _no_validation(folder: Path) -> None:
+    (folder / "val").rename(folder / "holdout")
+
+
+def _untouched(folder: Path) -> None:
+    """Nothing wrong with the data."""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "flags", "parts"),
+    [
+        (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
+        (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
+        (_untouched, ("--model", "segnet"), ["segnet", "fcn8s"]),
+        (_untouched, ("--backbone", "vgg"), ["backbone"]),
+        (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
+        (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
+        (_untouched, ("--size", "big"), ["HEIGHTxWIDTH", "'big'"]),
+        (_untouched, ("--size", "0x40"), ["HEIGHTxWIDTH"]),
+        (_untouched, ("--lr", "-1"), ["lr"]),
+        (_untouched, ("--epochs", "0"), ["epochs"]),
+        (_untouched, ("--optimizer", "lbfgs"), ["lbfgs", "adam"]),
+        (_untouched, ("--device", "tpu"), ["tpu", "reference"]),
+        (_untouched, ("--val-fraction", "0.5"), ["val"]),
+        (_untouched, ("--out", "."), ["exists already", "--resume"]),
+        (_no_mask, (), ["3.png", "mask"]),
+        (_other_size, (), ["3.png", "30x32", "32x32"]),
+        (_other_values, (), ["3.png", "7", "255"]),
+        (_truncated, (), ["3.png"]),
+        (_lossy, (), ["3.jpg", "lossy"]),
+        (_no_validation, (), ["val"]),
+    ],
+)
+def test_bad_input_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], flags: Any, parts: list[str]
+) -> None:
+    folder = make_folder(tmp_path / "data", train=4, val=1)
+    spoil(folder)
+    monkeypatch.chdir(tmp_path)
+    result = call("train", "--data", "folder", "--root", folder, "--epochs", 1, *TINY_FLAGS, *flags)
+    _is_refusal(result, parts)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def _is_refusal(result: Result, parts: list[str]) -> None:
+    """Exit code 2, one or two lines on standard error that hold ``parts``, and no traceback."""
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) <= 2
+    assert "Traceback" not in result.output
+    for part in parts:
+        assert part in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("evaluate", "nothing"), ["nothing", "no such folder"]),
+        (("evaluate", "."), ["config.toml", "no such file"]),
+        (("evaluate", "RUN", "--split", "test"), ["test"]),
+        (("evaluate", "RUN", "--data", "shapes"), ["6 classes"]),
+        (("evaluate", "RUN/first.safetensors"), ["first.safetensors", "no such checkpoint"]),
+        (("predict", "RUN", "nothing.png", "--out", "out"), ["nothing.png", "no such file"]),
+        (("predict", "RUN", "text.png", "--out", "out"), ["text.png"]),
+        (("predict", "RUN", "small.png", "--out", "."), ["small.png", "overwritten"]),
+        (("predict", "RUN", "small.png", "--out", "out"), ["small.png", "2x2", "too small"]),
+        (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
+        (("info", "segnet"), ["segnet", "unet"]),
+        (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
+        (("info", "fcn8s", "--width", "8"), ["width"]),
+        (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
+        (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
+        (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
+        (("train", "--resume", "RUN", "--width", "8"), ["--width 4 --depth 2", "--width 8"]),
+        (("train", "--resume", "RUN", "--epochs", "9"), ["poly", "constant"]),
+        (("train", "--resume", "RUN", "--out", "elsewhere"), ["--out"]),
+        (("train", "--resume", "nothing"), ["nothing", "no such folder"]),
+    ],
+)
+def test_bad_input_of_the_other_commands(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Any, parts: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.png").write_text("not an image")
+    write(tmp_path / "small.png", np.zeros((2, 2, 3)))
+    _is_refusal(call(*(argument.replace("RUN", str(run)) for argument in arguments)), parts)
+
+
+def _broken_config(folder: Path) -> None:
+    (folder / "config.toml").write_text("epochs = [")
+
+
+def _other_model(folder: Path) -> None:
+    weights = models.create("unet", num_classes=3, width=4, depth=1).state_dict()
+    save(folder / "best.safetensors", Checkpoint(weights))
+
+
+def _half_a_checkpoint(folder: Path) -> None:
+    path = folder / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "parts"),
+    [
+        (_broken_config, ["config.toml", "not valid TOML"]),
+        (_other_model, ["best.safetensors", "missing (down.2.", "score.weight is (3, 4, 1, 1)"]),
+        (_half_a_checkpoint, ["best.safetensors", "not a complete checkpoint"]),
+    ],
+)
+def test_a_run_that_was_damaged(run: Path, tmp_path: Path, spoil: Callable[[Path], None], parts: list[str]) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(run, tmp_path / "copy"))
+    spoil(folder)
+    _is_refusal(call("evaluate", folder), parts)
+
+
+def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    flags = ("--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS)
+    _is_refusal(call("train", "--out", tmp_path / "file" / "run", *flags), ["file"])
+
+
+def test_debug_shows_the_traceback() -> None:
+    result = call("info", "segnet", "--debug")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+
+
+def test_usage_errors_are_two_lines_too() -> None:
+    result = call("train", "--epochs", "many")
+    assert result.exit_code == 2
+    assert "many" in result.stderr
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_divergence_has_its_own_exit_code(root: Path, tmp_path: Path) -> None:
+    flags = ("--data", "folder", "--root", root, "--epochs", 4, "--optimizer", "sgd", "--lr", "1e30", *TINY_FLAGS)
+    result = call("train", "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 1
+    assert "First not finite" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_interrupt_says_how_to_go_on(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinyseg.console import TrainingDisplay
+
+    def interrupt(self: TrainingDisplay, row: Any, is_best: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingDisplay, "epoch_done", interrupt)
+    folder = tmp_path / "a run"
+    result = call("train", "--data", "folder", "--root", root, "--epochs", 2, "--out", folder, *TINY_FLAGS)
+    assert result.exit_code == 130
+    assert "epochs saved so far: 1 of 2" in result.stdout
+    assert f'go on with: tinyseg train --resume "{folder}"' in result.stdout
+    monkeypatch.undo()
+    assert "going on after epoch 1" in done("train", "--resume", folder)

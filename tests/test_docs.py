@@ -1,0 +1,45 @@
+"""What the documentation shows has to run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCKS = [
+    (path.name, number, code)
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
+]
+
+
+@pytest.mark.parametrize(("name", "number", "code"), BLOCKS, ids=[f"{name}-{number}" for name, number, _ in BLOCKS])
+def test_python_blocks_run(name: str, number: int, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, f"{name}, block {number}", "exec"), {})
+    printed = capsys.readouterr().out.split()
+    if name == "CONTRIBUTING.md":
+        assert printed == ["True", "True"]  # as the comments there say
+    else:
+        assert float(printed[-1]) < 0.3  # it has learnt the sign of a pixel; log(2) = 0.69 is where it starts
+
+
+def test_pictures_that_are_shown_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert shown
+    assert all((ROOT / path).is_file() for path in shown)
+
+
+def test_every_command_of_the_readme_is_known() -> None:
+    import typer.main
+
+    from tinyseg.cli import app
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = typer.main.get_command(app)
+    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|info)[^`\n]*)", text):
+        name, *words = line.split()
+        known = {option for parameter in commands.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+        assert {word for word in words if word.startswith("--")} <= known, line

@@ -1,0 +1,383 @@
+"""Every operator on both backends, driven by the table in ``op_cases.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from op_cases import CASES, TINYSEG, Array, Case, spread
+
+import tinyseg
+from tinyseg import Tensor, backend
+from tinyseg.nn import functional as F
+from tinyseg_kernels import spec
+
+BY_NAME = pytest.mark.parametrize("case", CASES, ids=str)
+WITH_GRADIENT = pytest.mark.parametrize("case", [case for case in CASES if case.gradient], ids=str)
+WITH_BATCH = pytest.mark.parametrize("case", [case for case in CASES if case.batch], ids=str)
+
+
+def tensors(arrays: list[Array], gradient: bool, layout: Callable[[Array], Tensor] = tinyseg.tensor) -> list[Tensor]:
+    """The arrays as tensors of the default device; those of floating type require a gradient if asked for."""
+    made = [layout(x) for x in arrays]
+    return [x.requires_grad_(gradient and x.is_floating_point) for x in made]
+
+
+def outputs(case: Case, inputs: list[Tensor]) -> list[Tensor]:
+    result = case.function(TINYSEG, *inputs)
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def gradients(case: Case, inputs: list[Tensor], layout: Callable[[Array], Tensor] = tinyseg.tensor) -> list[Array]:
+    """Of the floating inputs, for outputs weighted with fixed numbers."""
+    results = [y for y in outputs(case, inputs) if y.is_floating_point]
+    weights = [layout(np.asarray(spread(*y.shape, seed=11), y.dtype)) for y in results]
+    found = tinyseg.grad(results, [x for x in inputs if x.requires_grad], weights)
+    return [g.numpy() for g in found if g is not None]
+
+
+def assert_close(found: Array, wanted: Array, tolerance: float, what: str = "") -> None:
+    """Differences are measured against the largest element; NaN and infinity must stand where they should."""
+    assert found.shape == wanted.shape, what
+    finite = np.isfinite(wanted)
+    scale = max(1.0, float(np.abs(wanted[finite]).max())) if finite.any() and wanted.dtype.kind == "f" else 1.0
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * scale, err_msg=what)
+
+
+def tolerance(case: Case, dtype: str) -> float:
+    return case.tolerance if dtype == "float32" else 1e-12
+
+
+@BY_NAME
+def test_value(case: Case, device: str) -> None:
+    """Both backends against the table, in every type; types are kept and inputs left alone."""
+    for dtype in case.dtypes:
+        arrays = case.arrays(dtype)
+        inputs = tensors(arrays, gradient=False)
+        found, wanted = outputs(case, inputs), case.wanted(dtype)
+        assert len(found) == len(wanted)
+        for y, answer in zip(found, wanted, strict=True):
+            assert y.device == device
+            kind = np.dtype(dtype) if answer.dtype.kind == "f" else answer.dtype
+            assert y.dtype == kind, f"{case}: {y.dtype}, expected {kind}"
+            assert_close(y.numpy(), answer, tolerance(case, dtype), f"{case} in {dtype}")
+        for x, before in zip(inputs, arrays, strict=True):
+            np.testing.assert_array_equal(x.numpy(), before, err_msg="an input was changed")
+
+
+@WITH_GRADIENT
+def test_gradient_against_differences(case: Case, device: str) -> None:
+    inputs = tensors(case.arrays("float64"), gradient=True)
+    assert tinyseg.gradcheck(lambda *given: case.function(TINYSEG, *given), inputs)
+
+
+@WITH_GRADIENT
+def test_gradient_of_cpu_equals_the_reference(case: Case) -> None:
+    for dtype in case.dtypes:
+        found = {}
+        for name in ("cpu", "reference"):
+            tinyseg.set_default_device(name)
+            found[name] = gradients(case, tensors(case.arrays(dtype), gradient=True))
+        for by_cpu, by_reference in zip(found["cpu"], found["reference"], strict=True):
+            assert by_cpu.dtype == dtype
+            # The gradient's own sums are longer than the value's; so is the error of a float32.
+            assert_close(by_cpu, by_reference, 3 * tolerance(case, dtype), f"{case} in {dtype}")
+
+
+# --- Memory
+
+
+def _with_gaps(x: Array) -> Tensor:
+    """Every second element of a larger tensor, in each dimension."""
+    large = np.full([2 * size + 1 for size in x.shape], 99, x.dtype)
+    large[tuple(slice(1, None, 2) for _ in x.shape)] = x
+    return tinyseg.tensor(large)[tuple(slice(1, None, 2) for _ in x.shape)]
+
+
+def _backwards(x: Array) -> Tensor:
+    """Stored from the last element to the first."""
+    steps = (slice(None, None, -1),) * x.ndim
+    return tinyseg.tensor(np.ascontiguousarray(x[steps]))[steps]
+
+
+def _transposed(x: Array) -> Tensor:
+    """Stored with the first dimension innermost."""
+    return tinyseg.tensor(np.ascontiguousarray(x.T)).T
+
+
+def _channels_last(x: Array) -> Tensor:
+    """Stored with the second dimension innermost, where there is one."""
+    return tinyseg.tensor(np.ascontiguousarray(np.moveaxis(x, min(1, x.ndim - 1), -1))).permute(
+        0, -1, *range(1, x.ndim - 1)
+    )
+
+
+def _layout(name: str) -> Callable[[Array], Tensor]:
+    function = {"gaps": _with_gaps, "backwards": _backwards, "transposed": _transposed, "last": _channels_last}[name]
+
+    def make(x: Array) -> Tensor:
+        if x.ndim == 0 or (name == "last" and x.ndim < 3):
+            return tinyseg.tensor(x)
+        made = function(x)
+        np.testing.assert_array_equal(made.numpy(), x)
+        return made.detach()
+
+    return make
+
+
+@BY_NAME
+@pytest.mark.parametrize("layout", ["gaps", "backwards", "transposed", "last"])
+def test_any_layout(case: Case, layout: str, device: str) -> None:
+    """Values and gradients do not depend on how inputs, and the gradients of outputs, lie in memory."""
+    make, dtype = _layout(layout), case.dtypes[0]
+    found = outputs(case, tensors(case.arrays(dtype), False, make))
+    for y, answer in zip(found, case.wanted(dtype), strict=True):
+        assert_close(y.numpy(), answer, tolerance(case, dtype), f"{case}, {layout}")
+    if case.gradient:
+        plain = gradients(case, tensors(case.arrays(dtype), True))
+        strided = gradients(case, tensors(case.arrays(dtype), True, make), make)
+        for one, other in zip(strided, plain, strict=True):
+            assert_close(one, other, 3 * tolerance(case, dtype), f"gradient of {case}, {layout}")
+
+
+@WITH_BATCH
+def test_no_images(case: Case, device: str) -> None:
+    """A batch of 0 goes through, forwards and backwards; a weight's gradient is then 0."""
+    dtype = case.dtypes[0]
+    arrays = [x[:0] if i in case.batch else x for i, x in enumerate(case.arrays(dtype))]
+    inputs = tensors(arrays, case.gradient)
+    found = outputs(case, inputs)
+    for y, answer in zip(found, case.wanted(dtype), strict=True):
+        assert y.shape == (0, *answer.shape[1:])
+    if case.gradient:
+        for i, (x, gradient) in enumerate(zip(inputs, _all_gradients(case, inputs), strict=True)):
+            if gradient is not None:
+                assert gradient.shape == x.shape
+                assert i in case.batch or not gradient.numpy().any()
+
+
+def _all_gradients(case: Case, inputs: list[Tensor]) -> list[Tensor | None]:
+    results = [y for y in outputs(case, inputs) if y.requires_grad]
+    weights = [tinyseg.ones_like(y) for y in results]
+    return [
+        tinyseg.grad(results, [x], weights, retain_graph=True, allow_unused=True)[0] if x.requires_grad else None
+        for x in inputs
+    ]
+
+
+# --- Gradients in a graph
+
+
+@WITH_GRADIENT
+def test_gradient_of_inputs_that_are_not_leaves_and_used_twice(case: Case, device: str) -> None:
+    """f(x * 1) + f(x * 1), x being used by both: twice the gradient of f(x), and it is added to what is there."""
+    dtype = case.dtypes[-1]
+    once = gradients(case, tensors(case.arrays(dtype), True))
+    leaves = tensors(case.arrays(dtype), True)
+    given = [x * 1.0 if x.requires_grad else x for x in leaves]
+    results = [y for y in outputs(case, given) + outputs(case, given) if y.is_floating_point]
+    loss = tinyseg.zeros((), dtype=dtype)
+    for y in results:
+        loss = loss + (y * tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype))).sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    for x, gradient in zip([x for x in leaves if x.requires_grad], once, strict=True):
+        assert x.grad is not None
+        assert (x.grad.shape, x.grad.dtype) == (x.shape, x.dtype)
+        assert_close(x.grad.numpy(), 4 * gradient, 1e-11, str(case))
+
+
+@WITH_GRADIENT
+def test_gradient_of_what_was_broadcast(case: Case, device: str) -> None:
+    """An input that is repeated gets the sum of its copies' gradients."""
+    dtype = case.dtypes[-1]
+    plain = gradients(case, tensors(case.arrays(dtype), True))
+    leaves = tensors(case.arrays(dtype), True)
+    spare = [tinyseg.zeros(1, dtype=dtype, requires_grad=True) for _ in plain]
+    remaining = iter(spare)
+    given = [x.detach() + next(remaining).reshape(1).expand(x.shape) if x.requires_grad else x for x in leaves]
+    results = [y for y in outputs(case, given) if y.is_floating_point]
+    weights = [tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype)) for y in results]
+    for found, whole in zip(tinyseg.grad(results, spare, weights), plain, strict=True):
+        assert found is not None
+        assert found.item() == pytest.approx(whole.sum(), rel=1e-9, abs=1e-9 * max(1, np.abs(whole).sum()))
+
+
+# --- The table itself
+
+
+def test_names_are_unique() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
+
+
+def test_every_kernel_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = set()
+
+    def recorder(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def record(*arguments: Any) -> Any:
+            called.add(name)
+            return kernel(*arguments)
+
+        return record
+
+    module = backend.kernels("reference")
+    for name in spec.KERNELS:
+        monkeypatch.setattr(module, name, recorder(name, getattr(module, name)))
+    tinyseg.set_default_device("reference")
+    for case in CASES:
+        inputs = tensors(case.arrays("float64"), case.gradient)
+        outputs(case, inputs)
+        if case.gradient:
+            gradients(case, inputs)
+    assert set(spec.KERNELS) - called == set()
+
+
+# --- NaN, infinity, ties
+
+
+def test_relu_lets_nan_through(device: str) -> None:
+    x = tinyseg.tensor([np.nan, -np.inf, np.inf, -1.0, 2.0])
+    np.testing.assert_array_equal(x.relu().numpy(), [np.nan, 0, np.inf, 0, 2])
+
+
+@pytest.mark.parametrize("channels", [1, 17])
+def test_max_pool_over_nan(device: str, channels: int) -> None:
+    """A window with NaN gives NaN and its place, the first NaN's if there are more."""
+    plane = np.array([[1, np.nan, 5, 6], [2, 3, 7, 4], [np.nan, 1, -np.inf, -np.inf], [np.nan, 9, -np.inf, -np.inf]])
+    x = tinyseg.tensor(np.broadcast_to(plane, (1, channels, 4, 4)).copy())
+    values, places = F.max_pool2d(x, 2, return_indices=True)
+    for c in range(channels):
+        np.testing.assert_array_equal(values.numpy()[0, c], [[np.nan, 7], [np.nan, -np.inf]])
+        np.testing.assert_array_equal(places.numpy()[0, c], [[1, 6], [8, 10]])
+
+
+def test_max_pool_ties_go_to_the_first(device: str) -> None:
+    x = tinyseg.ones(1, 2, 4, 4, requires_grad=True)
+    values, places = F.max_pool2d(x, 2, return_indices=True)
+    np.testing.assert_array_equal(places.numpy()[0, 1], [[0, 2], [8, 10]])
+    values.sum().backward()
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_gradient_of_overlapping_pooling_adds(device: str) -> None:
+    x = tinyseg.tensor([[[[0.0, 1, 0], [0, 9, 0], [0, 1, 0]]]], requires_grad=True)
+    F.max_pool2d(x, 2, stride=1).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], [[0, 0, 0], [0, 4, 0], [0, 0, 0]])
+
+
+def test_unpooling_assigns_the_last(device: str) -> None:
+    places = tinyseg.tensor([[[[3, 3], [3, 0]]]])
+    x = tinyseg.tensor([[[[1.0, 2], [5, 4]]]], requires_grad=True)
+    y = F.max_unpool2d(x, places, 1)
+    np.testing.assert_array_equal(y.detach().numpy()[0, 0], [[4, 0], [0, 5]])
+    y.backward(tinyseg.tensor([[[[10.0, 20], [30, 40]]]]))
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], [[0, 0], [40, 10]])
+
+
+def test_ties_of_amax_and_maximum_share_the_gradient(device: str) -> None:
+    x = tinyseg.tensor([3.0, 1.0, 3.0], requires_grad=True)
+    x.amax().backward()
+    y = tinyseg.tensor([3.0, 0.0, 4.0], requires_grad=True)
+    tinyseg.maximum(x.detach(), y).sum().backward()
+    assert x.grad is not None
+    assert y.grad is not None
+    assert x.grad.tolist() == [0.5, 0, 0.5]
+    assert y.grad.tolist() == [0.5, 0, 1]
+
+
+def test_max_along_a_dimension_gives_the_gradient_to_the_first(device: str) -> None:
+    x = tinyseg.tensor([[3.0, 1.0, 3.0]], requires_grad=True)
+    values, indices = x.max(1)
+    values.sum().backward()
+    assert indices.tolist() == [0]
+    assert x.grad is not None
+    assert x.grad.tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize(("name", "first"), [("max", 1), ("min", 1)])
+def test_nan_is_found_by_reductions(device: str, name: str, first: int) -> None:
+    x = tinyseg.tensor([[1.0, np.nan, 5.0, np.nan], [1.0, 2.0, -3.0, 2.0]])
+    values, indices = getattr(x, name)(1)
+    assert np.isnan(values.numpy()[0])
+    assert indices.tolist() == [first, 1 if name == "max" else 2]
+    assert np.isnan(getattr(x, f"a{name}")().item())
+    assert np.isnan(x.sum().item())
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_nan_wins_over_both_operands(device: str, name: str) -> None:
+    a, b = tinyseg.tensor([np.nan, 1.0, 2.0]), tinyseg.tensor([1.0, np.nan, 3.0])
+    found = getattr(tinyseg, name)(a, b).numpy()
+    np.testing.assert_array_equal(found, [np.nan, np.nan, 3 if name == "maximum" else 2])
+
+
+def test_nan_passes_through_a_convolution_only_where_it_is_seen(device: str) -> None:
+    x = np.zeros((1, 2, 5, 5), np.float32)
+    x[0, 1, 0, 0] = np.nan
+    y = F.conv2d(tinyseg.tensor(x), tinyseg.ones(3, 2, 3, 3), padding=1).numpy()
+    seen = np.zeros((5, 5), bool)
+    seen[:2, :2] = True
+    for plane in y[0]:
+        np.testing.assert_array_equal(np.isnan(plane), seen)
+
+
+def test_ignored_pixels_count_nothing_whatever_they_hold(device: str) -> None:
+    logits = tinyseg.tensor([[[[np.nan, 1.0]], [[np.inf, 3.0]]]], requires_grad=True)
+    target = tinyseg.tensor([[[255, 1]]])
+    loss = F.cross_entropy(logits, target, ignore_index=255)
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log1p(np.exp(-2.0)), rel=1e-6)
+    assert logits.grad is not None
+    assert logits.grad.numpy()[0, :, 0, 0].tolist() == [0, 0]
+
+
+def test_a_mean_over_no_pixel_is_nan(device: str) -> None:
+    target = tinyseg.full((1, 2, 2), 255)
+    assert np.isnan(F.cross_entropy(tinyseg.zeros(1, 3, 2, 2), target, ignore_index=255).item())
+    assert np.isnan(tinyseg.zeros(0, 3).mean().item())
+
+
+def test_slope_of_a_power_at_zero(device: str) -> None:
+    """d(a ** 0) = 0 also where a = 0; so is the exponent's slope there, though log 0 is not finite."""
+    base = tinyseg.tensor([0.0, 0.0, 2.0], requires_grad=True)
+    exponent = tinyseg.tensor([0.0, 2.0, 0.0], requires_grad=True)
+    (base**exponent).sum().backward()
+    assert base.grad is not None
+    assert exponent.grad is not None
+    assert base.grad.tolist() == [0, 0, 0]
+    assert exponent.grad.tolist() == pytest.approx([0, 0, np.log(2.0)])
+
+
+# --- Adjoint pairs: <A x, y> = <x, A* y>
+
+
+@pytest.mark.parametrize(
+    "window", [{}, {"stride": 2, "padding": 1}, {"dilation": 2}, {"stride": (1, 3), "padding": (2, 0)}]
+)
+def test_transposed_convolution_is_the_adjoint_of_convolution(device: str, window: dict[str, Any]) -> None:
+    x, w = (tinyseg.tensor(spread(*shape)) for shape in ((2, 3, 9, 10), (4, 3, 3, 3)))
+    y = F.conv2d(x, w, **window)
+    other = tinyseg.tensor(spread(*y.shape, seed=1))
+    # Where the stride leaves a rest, several sizes have this output; output_padding says which one it was.
+    least = F.conv_transpose2d(other, w, **window).shape
+    rest = (x.shape[2] - least[2], x.shape[3] - least[3])
+    back = F.conv_transpose2d(other, w, **window, output_padding=rest)
+    assert float((x * back).sum()) == pytest.approx(float((y * other).sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "nearest"}, {"mode": "bilinear"}, {"mode": "bilinear", "align_corners": True}]
+)
+def test_gradient_of_resizing_is_its_adjoint(device: str, options: dict[str, Any]) -> None:
+    x = tinyseg.tensor(spread(1, 2, 4, 5), requires_grad=True)
+    y = F.interpolate(x, (7, 3), **options)
+    other = tinyseg.tensor(spread(*y.shape, seed=1))
+    (back,) = tinyseg.grad(y, x, other)
+    assert back is not None
+    assert float((x.detach() * back).sum()) == pytest.approx(float((y.detach() * other).sum()), rel=1e-12)

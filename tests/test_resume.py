@@ -1,0 +1,151 @@
+"""A run that is killed and resumed ends with the same bits as one that was not."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from runs import TINY_FLAGS, make_folder
+from safetensors import safe_open
+
+import tinyseg
+from tinyseg import checkpoint
+from tinyseg.engine import resume
+
+EPOCHS = 4
+TIMEOUT = 240
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("data"), train=12, val=3)
+
+
+@pytest.fixture(scope="module")
+def unbroken(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    process = start(root, folder)
+    output, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, output
+    return folder
+
+
+def start(root: Path, folder: Path) -> "subprocess.Popen[str]":
+    """The command in a process of its own."""
+    import tinyseg_kernels
+
+    sources = [str(Path(next(iter(package.__path__))).parent) for package in (tinyseg, tinyseg_kernels)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
+    flags = ["--data", "folder", "--root", str(root), "--out", str(folder), "--epochs", str(EPOCHS), *TINY_FLAGS]
+    # On Windows Ctrl-C can only be sent to a group of processes.
+    group: dict[str, Any] = {"creationflags": 512} if os.name == "nt" else {}
+    command = [sys.executable, "-m", "tinyseg", "train", *flags]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **group
+    )
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    """Until the file is there."""
+    end = time.monotonic() + TIMEOUT
+    while not path.exists():
+        assert process.poll() is None, "the run ended too early"
+        assert time.monotonic() < end, "the run takes too long"
+        time.sleep(0.002)
+
+
+def tensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+
+
+def state(path: Path) -> Any:
+    """The part that is no tensor, without the seconds."""
+    with safe_open(path, framework="numpy") as file:
+        found = json.loads(file.metadata()[checkpoint.METADATA_KEY])
+    for row in found["history"]:
+        del row["seconds"]
+    return found
+
+
+def metrics(path: Path) -> list[dict[str, str]]:
+    """The rows, without the seconds."""
+    with path.open(newline="") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Weights, state and metrics of two runs, bit by bit."""
+    assert (one / "best.safetensors").read_bytes() == (other / "best.safetensors").read_bytes()
+    left, right = tensors(one / "last.safetensors"), tensors(other / "last.safetensors")
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_array_equal(value, right[name], err_msg=name)
+    assert state(one / "last.safetensors") == state(other / "last.safetensors")
+    rows = metrics(one / "metrics.csv")
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    assert rows == metrics(other / "metrics.csv")
+    assert (one / "predictions.png").read_bytes() == (other / "predictions.png").read_bytes()
+
+
+def test_kill_in_the_middle_and_resume(root: Path, unbroken: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(root, folder)
+    wait_for(folder / "metrics.csv", process)
+    process.kill()  # SIGKILL, or TerminateProcess: nothing in the process can react
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode != 0
+    assert not (folder / "predictions.png").exists()
+    resume(folder, workers=2)
+    assert_same(folder, unbroken)
+
+
+@pytest.mark.parametrize(
+    ("file", "time"),
+    [("best.safetensors", 1), ("last.safetensors", 2), ("last.safetensors", 3), ("metrics.csv", 2), ("curves.png", 2)],
+)
+def test_kill_before_any_file_and_resume(
+    root: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, time: int
+) -> None:
+    """Stops, as a kill would, before a file is written for the first, second, ... time."""
+    from tinyseg import engine
+
+    folder, written = tmp_path / "run", []
+
+    def replace(source: Path, target: Path) -> None:
+        written.append(target.name)
+        if target.name == file and written.count(file) == time:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    real = os.replace
+    config = engine.read_config(unbroken / "config.toml")
+    sets = [engine.pipeline.open_split(config.data, split) for split in ("train", "val")]
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        engine.train(engine.Plan(config, sets[0], sets[1], ()), folder, workers=1)
+    monkeypatch.undo()
+    engine.resume(folder, workers=1)
+    assert_same(folder, unbroken)
+
+
+def test_ctrl_c_keeps_what_there_is(root: Path, unbroken: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(root, folder)
+    wait_for(folder / "metrics.csv", process)
+    process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+    output, _ = process.communicate(timeout=TIMEOUT)
+    if sys.platform != "win32":  # there it is Ctrl-Break, which Python does not turn into KeyboardInterrupt
+        assert process.returncode == 130, output
+        assert f"go on with: tinyseg train --resume {folder}" in output
+        assert "Traceback" not in output
+    assert not list(folder.glob(".*"))
+    resume(folder, workers=1)
+    assert_same(folder, unbroken)
