@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from tinyseg import viz
 from tinyseg.data import Shapes
 from tinyseg.engine import Callbacks, EpochRow, TrainOptions
 
@@ -36,6 +38,16 @@ def options(root: Path, /, **changes: Any) -> TrainOptions:
     """A tiny run on ``root``: two epochs of two batches."""
     given: dict[str, Any] = {"data": "folder", "root": str(root), "epochs": 2, "batch_size": 4, **TINY_MODEL}
     return TrainOptions(**{**given, **changes})
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs write empty pictures: drawing takes far longer than all the rest of a tiny run."""
+
+    def draw(path: Path, *what: Any) -> None:
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(viz, "save_curves", draw)
+    monkeypatch.setattr(viz, "save_predictions", draw)
 
 
 class Log(Callbacks):

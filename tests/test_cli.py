@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from runs import TINY_FLAGS, make_folder, write
+from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
 from tinyseg import cli, engine, models
 from tinyseg.checkpoint import Checkpoint, save
+from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
 
 
 class Result(NamedTuple):
@@ -44,6 +45,11 @@ def done(*arguments: Any) -> str:
     result = call(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +133,10 @@ def test_help_names_every_model_and_default() -> None:
     for flag in ("data", "model", "optimizer", "schedule", "class_weights", "momentum", "weight_decay", "batch_size"):
         part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
         assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
-    epochs, others = engine.prepare.__globals__["EPOCHS"]["shapes"], engine.prepare.__globals__["OTHER_EPOCHS"]
-    assert f"[default: {epochs} for shapes, else {others}]" in text
+    assert f"[default: {EPOCHS['shapes']} for shapes, else {OTHER_EPOCHS}]" in text
+    rates = LEARNING_RATES
+    assert rates["adam"] == rates["adamw"]
+    assert f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd]" in text
 
 
 def test_help_comes_without_the_heavy_libraries() -> None:
@@ -137,7 +145,9 @@ def test_help_comes_without_the_heavy_libraries() -> None:
         "try: app(['--help'])\nexcept SystemExit: pass\n"
         "print([name for name in ('numba', 'matplotlib', 'scipy', 'tinyseg.engine') if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment()
+    )
     assert found.stdout.splitlines()[-1] == "[]"
 
 
@@ -302,7 +312,7 @@ def _half_a_checkpoint(folder: Path) -> None:
     ("spoil", "parts"),
     [
         (_broken_config, ["config.toml", "not valid TOML"]),
-        (_other_model, ["best.safetensors", "missing (down.2.", "score.weight is (3, 4, 1, 1)"]),
+        (_other_model, ["best.safetensors", "missing (down.2.", "of another shape"]),
         (_half_a_checkpoint, ["best.safetensors", "not a complete checkpoint"]),
     ],
 )
@@ -326,10 +336,11 @@ def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in result.stderr
 
 
-def test_usage_errors_are_two_lines_too() -> None:
-    result = call("train", "--epochs", "many")
-    assert result.exit_code == 2
-    assert "many" in result.stderr
+def test_usage_errors_have_the_same_exit_code() -> None:
+    for arguments in (("train", "--epochs", "many"), ("train", "--speed", "1"), ("predict",), ("draw",)):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "Error: " in result.stderr
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from runs import Log, make_folder, options, write
+from runs import Log, make_folder, options, without_pictures, write
 
 import tinyseg
 from tinyseg import engine, nn
@@ -20,6 +20,11 @@ from tinyseg.engine.pipeline import create_schedule, evaluation_loader, open_spl
 from tinyseg.engine.train import Trainer
 from tinyseg.errors import CheckpointError, DataError, InputError
 from tinyseg.nn import functional as F
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +74,7 @@ def test_a_broken_configuration_is_refused(
     assert old in text
     path = tmp_path / "config.toml"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError, match="config.toml") as error:
+    with pytest.raises(InputError, match=r"config\.toml") as error:
         engine.read_config(path)
     assert message in str(error.value)
 
@@ -565,7 +570,7 @@ def test_predictions_follow_the_size_of_training(root: Path, tmp_path: Path) -> 
 def test_a_folder_that_is_no_run_is_refused(run: engine.TrainingResult, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         engine.open_run(tmp_path / "nothing")
-    with pytest.raises(InputError, match="is .* the folder of a run"):
+    with pytest.raises(InputError, match=r"is .* the folder of a run"):
         engine.open_run(tmp_path)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         engine.open_run(run.folder / "first.safetensors")
@@ -619,7 +624,7 @@ def test_the_unet_of_the_paper() -> None:
 
 def test_padding_and_cropping_are_seen_and_change_nothing() -> None:
     info = engine.describe("unet", size=(33, 35), width=4, depth=1, num_classes=3)
-    assert [layer.kind for layer in info.layers][0] == "pad"
+    assert info.layers[0].kind == "pad"
     assert info.layers[-1].kind == "slice"
     assert info.layers[-1].shape == (3, 33, 35)
     assert info.field == engine.describe("unet", size=(32, 34), width=4, depth=1, num_classes=3).field

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from op_cases import CASES, TINYSEG, Array, Case, spread
+from op_cases import BAD_CALLS, CASES, TINYSEG, Array, BadCall, Case, spread
 
 import tinyseg
 from tinyseg import Tensor, backend
 from tinyseg.nn import functional as F
 from tinyseg_kernels import spec
 
+DEVICES = ("reference", "cpu")
 BY_NAME = pytest.mark.parametrize("case", CASES, ids=str)
 WITH_GRADIENT = pytest.mark.parametrize("case", [case for case in CASES if case.gradient], ids=str)
 WITH_BATCH = pytest.mark.parametrize("case", [case for case in CASES if case.batch], ids=str)
@@ -51,35 +54,49 @@ def tolerance(case: Case, dtype: str) -> float:
 
 
 @BY_NAME
-def test_value(case: Case, device: str) -> None:
+def test_value(case: Case) -> None:
     """Both backends against the table, in every type; types are kept and inputs left alone."""
-    for dtype in case.dtypes:
+    for device, dtype in itertools.product(DEVICES, case.dtypes):
+        tinyseg.set_default_device(device)
+        where = f"{case} in {dtype} on {device}"
         arrays = case.arrays(dtype)
         inputs = tensors(arrays, gradient=False)
-        found, wanted = outputs(case, inputs), case.wanted(dtype)
-        assert len(found) == len(wanted)
-        for y, answer in zip(found, wanted, strict=True):
+        for y, answer in zip(outputs(case, inputs), case.wanted(dtype), strict=True):
             assert y.device == device
-            kind = np.dtype(dtype) if answer.dtype.kind == "f" else answer.dtype
-            assert y.dtype == kind, f"{case}: {y.dtype}, expected {kind}"
-            assert_close(y.numpy(), answer, tolerance(case, dtype), f"{case} in {dtype}")
+            assert y.dtype == (np.dtype(dtype) if answer.dtype.kind == "f" else answer.dtype), where
+            assert_close(y.numpy(), answer, tolerance(case, dtype), where)
         for x, before in zip(inputs, arrays, strict=True):
-            np.testing.assert_array_equal(x.numpy(), before, err_msg="an input was changed")
+            np.testing.assert_array_equal(x.numpy(), before, err_msg=f"{where}: an input was changed")
 
 
 @WITH_GRADIENT
-def test_gradient_against_differences(case: Case, device: str) -> None:
+def test_gradient_against_differences(case: Case) -> None:
+    """The reference's element by element; the CPU's, which are compared with those below, along random directions d:
+    f(x + s d) by the number s.
+    """
+    tinyseg.set_default_device("reference")
     inputs = tensors(case.arrays("float64"), gradient=True)
     assert tinyseg.gradcheck(lambda *given: case.function(TINYSEG, *given), inputs)
+    tinyseg.set_default_device("cpu")
+    inputs = tensors(case.arrays("float64"), gradient=False)
+    for place, x in enumerate(inputs):
+        if x.is_floating_point:
+            direction = tinyseg.tensor(spread(*x.shape, seed=20 + place))
+            step = tinyseg.zeros((), dtype="float64", requires_grad=True)
+
+            def along(s: Tensor, place: int = place, d: Tensor = direction, inputs: Any = inputs) -> Any:
+                return case.function(TINYSEG, *(x + s * d if i == place else x for i, x in enumerate(inputs)))
+
+            assert tinyseg.gradcheck(along, [step])
 
 
 @WITH_GRADIENT
 def test_gradient_of_cpu_equals_the_reference(case: Case) -> None:
     for dtype in case.dtypes:
         found = {}
-        for name in ("cpu", "reference"):
-            tinyseg.set_default_device(name)
-            found[name] = gradients(case, tensors(case.arrays(dtype), gradient=True))
+        for device in DEVICES:
+            tinyseg.set_default_device(device)
+            found[device] = gradients(case, tensors(case.arrays(dtype), gradient=True))
         for by_cpu, by_reference in zip(found["cpu"], found["reference"], strict=True):
             assert by_cpu.dtype == dtype
             # The gradient's own sums are longer than the value's; so is the error of a float32.
@@ -128,31 +145,34 @@ def _layout(name: str) -> Callable[[Array], Tensor]:
 
 
 @BY_NAME
-@pytest.mark.parametrize("layout", ["gaps", "backwards", "transposed", "last"])
-def test_any_layout(case: Case, layout: str, device: str) -> None:
+def test_any_layout(case: Case) -> None:
     """Values and gradients do not depend on how inputs, and the gradients of outputs, lie in memory."""
-    make, dtype = _layout(layout), case.dtypes[0]
-    found = outputs(case, tensors(case.arrays(dtype), False, make))
-    for y, answer in zip(found, case.wanted(dtype), strict=True):
-        assert_close(y.numpy(), answer, tolerance(case, dtype), f"{case}, {layout}")
-    if case.gradient:
-        plain = gradients(case, tensors(case.arrays(dtype), True))
-        strided = gradients(case, tensors(case.arrays(dtype), True, make), make)
-        for one, other in zip(strided, plain, strict=True):
-            assert_close(one, other, 3 * tolerance(case, dtype), f"gradient of {case}, {layout}")
+    dtype = case.dtypes[0]
+    arrays, wanted = case.arrays(dtype), case.wanted(dtype)
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        plain = gradients(case, tensors(arrays, True)) if case.gradient else []
+        for layout in ("gaps", "backwards", "transposed", "last"):
+            make, where = _layout(layout), f"{case}, {layout}, on {device}"
+            for y, answer in zip(outputs(case, tensors(arrays, False, make)), wanted, strict=True):
+                assert_close(y.numpy(), answer, tolerance(case, dtype), where)
+            strided = gradients(case, tensors(arrays, True, make), make) if case.gradient else []
+            for one, other in zip(strided, plain, strict=True):
+                assert_close(one, other, 3 * tolerance(case, dtype), f"gradient: {where}")
 
 
 @WITH_BATCH
-def test_no_images(case: Case, device: str) -> None:
+def test_no_images(case: Case) -> None:
     """A batch of 0 goes through, forwards and backwards; a weight's gradient is then 0."""
     dtype = case.dtypes[0]
     arrays = [x[:0] if i in case.batch else x for i, x in enumerate(case.arrays(dtype))]
-    inputs = tensors(arrays, case.gradient)
-    found = outputs(case, inputs)
-    for y, answer in zip(found, case.wanted(dtype), strict=True):
-        assert y.shape == (0, *answer.shape[1:])
-    if case.gradient:
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        inputs = tensors(arrays, case.gradient)
+        for y, answer in zip(outputs(case, inputs), case.wanted(dtype), strict=True):
+            assert y.shape == (0, *answer.shape[1:])
         for i, (x, gradient) in enumerate(zip(inputs, _all_gradients(case, inputs), strict=True)):
+            assert (gradient is not None) == x.requires_grad
             if gradient is not None:
                 assert gradient.shape == x.shape
                 assert i in case.batch or not gradient.numpy().any()
@@ -171,38 +191,41 @@ def _all_gradients(case: Case, inputs: list[Tensor]) -> list[Tensor | None]:
 
 
 @WITH_GRADIENT
-def test_gradient_of_inputs_that_are_not_leaves_and_used_twice(case: Case, device: str) -> None:
-    """f(x * 1) + f(x * 1), x being used by both: twice the gradient of f(x), and it is added to what is there."""
+def test_gradient_of_inputs_that_are_not_leaves_and_used_twice(case: Case) -> None:
+    """f(1 x) + f(1 x), backwards twice: four times the gradient of f(x), added up in the leaf."""
     dtype = case.dtypes[-1]
-    once = gradients(case, tensors(case.arrays(dtype), True))
-    leaves = tensors(case.arrays(dtype), True)
-    given = [x * 1.0 if x.requires_grad else x for x in leaves]
-    results = [y for y in outputs(case, given) + outputs(case, given) if y.is_floating_point]
-    loss = tinyseg.zeros((), dtype=dtype)
-    for y in results:
-        loss = loss + (y * tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype))).sum()
-    loss.backward(retain_graph=True)
-    loss.backward()
-    for x, gradient in zip([x for x in leaves if x.requires_grad], once, strict=True):
-        assert x.grad is not None
-        assert (x.grad.shape, x.grad.dtype) == (x.shape, x.dtype)
-        assert_close(x.grad.numpy(), 4 * gradient, 1e-11, str(case))
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        once = gradients(case, tensors(case.arrays(dtype), True))
+        leaves = tensors(case.arrays(dtype), True)
+        given = [x * 1.0 if x.requires_grad else x for x in leaves]
+        loss = tinyseg.zeros((), dtype=dtype)
+        for y in outputs(case, given) + outputs(case, given):
+            if y.is_floating_point:
+                loss = loss + (y * tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype))).sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+        for x, gradient in zip([x for x in leaves if x.requires_grad], once, strict=True):
+            assert x.grad is not None
+            assert (x.grad.shape, x.grad.dtype, x.grad.device) == (x.shape, x.dtype, device)
+            assert_close(x.grad.numpy(), 4 * gradient, 1e-11, f"{case} on {device}")
 
 
 @WITH_GRADIENT
-def test_gradient_of_what_was_broadcast(case: Case, device: str) -> None:
-    """An input that is repeated gets the sum of its copies' gradients."""
+def test_gradient_of_what_was_broadcast(case: Case) -> None:
+    """A number that is added to every element of an input gets the sum of their gradients."""
     dtype = case.dtypes[-1]
-    plain = gradients(case, tensors(case.arrays(dtype), True))
-    leaves = tensors(case.arrays(dtype), True)
-    spare = [tinyseg.zeros(1, dtype=dtype, requires_grad=True) for _ in plain]
-    remaining = iter(spare)
-    given = [x.detach() + next(remaining).reshape(1).expand(x.shape) if x.requires_grad else x for x in leaves]
-    results = [y for y in outputs(case, given) if y.is_floating_point]
-    weights = [tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype)) for y in results]
-    for found, whole in zip(tinyseg.grad(results, spare, weights), plain, strict=True):
-        assert found is not None
-        assert found.item() == pytest.approx(whole.sum(), rel=1e-9, abs=1e-9 * max(1, np.abs(whole).sum()))
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        plain = gradients(case, tensors(case.arrays(dtype), True))
+        numbers = [tinyseg.zeros((), dtype=dtype, requires_grad=True) for _ in plain]
+        remaining = iter(numbers)
+        given = [x + next(remaining) if x.is_floating_point else x for x in tensors(case.arrays(dtype), False)]
+        results = [y for y in outputs(case, given) if y.is_floating_point]
+        weights = [tinyseg.tensor(np.asarray(spread(*y.shape, seed=11), dtype)) for y in results]
+        for found, whole in zip(tinyseg.grad(results, numbers, weights), plain, strict=True):
+            assert found is not None
+            assert found.item() == pytest.approx(whole.sum(), rel=1e-9, abs=1e-9 * max(1, np.abs(whole).sum()))
 
 
 # --- The table itself
@@ -381,3 +404,55 @@ def test_gradient_of_resizing_is_its_adjoint(device: str, options: dict[str, Any
     (back,) = tinyseg.grad(y, x, other)
     assert back is not None
     assert float((x.detach() * back).sum()) == pytest.approx(float((y.detach() * other).sum()), rel=1e-12)
+
+
+# --- Calls that must be refused
+
+
+@pytest.mark.parametrize("call", BAD_CALLS, ids=str)
+def test_bad_call_is_refused(call: BadCall) -> None:
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        with pytest.raises(call.error, match=re.escape(call.message)) as caught:
+            call.call()
+        assert type(caught.value) is call.error, "another kind of mistake"
+
+
+def test_bad_calls_have_unique_names() -> None:
+    names = [call.name for call in BAD_CALLS]
+    assert len(set(names)) == len(names)
+
+
+MIXED: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "add": lambda a, b: a + b,
+    "equal": lambda a, b: a == b,
+    "maximum": tinyseg.maximum,
+    "where": lambda a, b: tinyseg.where(a > 0, 1.0, b),
+    "matmul": lambda a, b: a.reshape(2, 48) @ b.reshape(48, 2),
+    "cat": lambda a, b: tinyseg.cat([a, b]),
+    "add_": lambda a, b: a.add_(b),
+    "conv2d": lambda a, b: F.conv2d(a, b),
+    "batch_norm": lambda a, b: F.batch_norm(a, None, None, b[0, :, 0, 0], training=True),
+    "cross_entropy": lambda a, b: F.cross_entropy(a, b[:, 0].long()),
+    "gather": lambda a, b: a.gather(0, b.long()),
+    "backward": lambda a, b: (a * 1.0).requires_grad_().backward(b),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_two_devices_do_not_mix(name: str) -> None:
+    a, b = tinyseg.zeros(2, 3, 4, 4, device="cpu"), tinyseg.zeros(2, 3, 4, 4, device="reference")
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(ValueError, match=r"'cpu'.*'reference'|'reference'.*'cpu'"):
+            MIXED[name](*pair)
+
+
+def test_copies_between_devices_are_asked_for_by_name() -> None:
+    x = tinyseg.tensor([1.0, 2.0], device="reference", requires_grad=True)
+    y = x.to("cpu")
+    assert (y.device, y.tolist()) == ("cpu", [1, 2])
+    (y * 3.0).sum().backward()
+    assert x.grad is not None
+    assert (x.grad.device, x.grad.tolist()) == ("reference", [3, 3])
+    other = tinyseg.zeros(2, device="cpu").copy_(x.detach())
+    assert (other.device, other.tolist()) == ("cpu", [1, 2])

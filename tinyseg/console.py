@@ -77,7 +77,8 @@ class _CompileNotice:
 
     def __call__(self, kernel: str) -> None:
         if self.show is not None and self.console.is_terminal:
-            self.show(f"{COMPILING}: {kernel}")
+            named = "" if kernel.startswith("<") else f": {kernel}"  # lambdas have no name
+            self.show(COMPILING + named)
         elif not self.said:
             self.said = True
             line(self.console, f"{COMPILING} ...")
@@ -99,6 +100,7 @@ class TrainingDisplay(Callbacks):
     def __enter__(self) -> TrainingDisplay:
         self._compiling.__enter__()
         self.progress.start()
+        self.task = self.progress.add_task("reading images", total=None, note="")
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -124,23 +126,28 @@ class TrainingDisplay(Callbacks):
             line(self.console, f"going on after epoch {len(trainer.history)}")
         line(self.console, f"run folder: {trainer.folder}")
         self.total = (epochs - len(trainer.history)) * trainer.loader.num_batches
-        self.task = self.progress.add_task("", total=self.total or None, note="")
+        if self.task is not None:
+            self.progress.reset(self.task, total=self.total, description="")
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """The bar's text."""
-        self.epoch_begin, self.images, self.loss = time.monotonic(), 0, None
+        self.images, self.loss = 0, None
         if self.task is not None and self.trainer is not None:
             self.progress.update(self.task, description=f"epoch {epoch}/{self.trainer.config.training.epochs}")
 
     def batch_done(self, report: BatchReport) -> None:
         """Loss (a running mean), speed, and how long the whole run will still take."""
-        if not self.done:  # from here on, so that compiling does not count
-            self.begin = time.monotonic()
+        now = time.monotonic()
+        # Clocks start when the first step is done, so that compiling does not count.
+        if not self.done:
+            self.begin = now
+        if report.batch == 1:
+            self.epoch_begin = now
+        else:
+            self.images += report.images
         self.done += 1
-        self.images += report.images
         if report.loss is not None:
             self.loss = report.loss if self.loss is None else 0.9 * self.loss + 0.1 * report.loss
-        now = time.monotonic()
         parts = [] if self.loss is None else [f"loss {self.loss:.3f}"]
         if report.batch > 1:
             parts.append(f"{self.images / max(now - self.epoch_begin, 1e-9):.0f} images/s")

@@ -143,9 +143,8 @@ class Trainer:
         self.model = create_model(config)
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
-            raise InputError(
-                f"{train_set.name}: only {len(train_set)} training images, for batches of {config.training.batch_size}"
-            )
+            size = config.training.batch_size
+            raise InputError(f"{train_set.name}: only {len(train_set)} training images, for batches of {size}")
         self.val_loader = evaluation_loader(config, val_set, workers)
         self.optimizer = create_optimizer(config.training, self.model)
         self.schedule = create_schedule(config.training, self.optimizer, self.loader.num_batches)
