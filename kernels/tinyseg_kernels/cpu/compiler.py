@@ -14,6 +14,7 @@ import platform
 import sys
 import tempfile
 import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,6 +84,17 @@ def helper(function: F) -> F:
     """Declare a function that kernels call; it is inlined into their machine code."""
     compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="never")(function)
     return compiled
+
+
+def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[..., None]:
+    """A kernel with the code of ``template`` in which the global ``names`` have these values.
+
+    Numba's cache tells kernels apart by their qualified name; a closure would not do, since a compiled function in
+    a closure looks new to the cache in every process.
+    """
+    function = types.FunctionType(template.__code__, {**template.__globals__, **names}, name)
+    function.__qualname__ = name
+    return kernel(function)
 
 
 class _CompileListener(event.Listener):

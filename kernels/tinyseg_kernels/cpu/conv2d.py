@@ -9,6 +9,7 @@ import numpy as np
 from . import depthwise, parallel
 from .array import Array, channels_last
 from .compiler import kernel
+from .elementwise import deliver
 from .microkernel import outer_sum
 from .simd import VECTORS, lanes
 from .walk import Lattice, Tap, walk
@@ -22,17 +23,6 @@ _sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
 # Partial sums of the gradient by the weight may take so many bytes in all.
 _PARTIAL_BYTES = 16 << 20
 _BAND_BYTES = 256 * 1024
-
-
-def _writable(out: Array) -> tuple[Array, Array]:
-    """A C-contiguous N,H,W,C array to write, and the view of ``out`` that it has to reach in the end."""
-    view = out.transpose(0, 2, 3, 1)
-    return (view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)), view
-
-
-def _finish(written: Array, view: Array) -> None:
-    if written is not view:
-        view[...] = written
 
 
 def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
@@ -70,15 +60,15 @@ def conv2d(
         for x_, weight_, bias_, out_ in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
             conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
-    written, view = _writable(out)
+    memory = channels_last(out)
     taps = [
         Tap(r * dilation[0] - padding[0], s * dilation[1] - padding[1], r, s)
         for r in range(weight.shape[2])
         for s in range(weight.shape[3])
     ]
     down, across = (Lattice(0, 1, out.shape[2 + i], stride[i]) for i in (0, 1))
-    walk(channels_last(x), *_flat_weight(weight), taps, bias, written, down, across)
-    _finish(written, view)
+    walk(channels_last(x), *_flat_weight(weight), taps, bias, memory, down, across)
+    deliver(memory, out)
 
 
 def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Lattice, Any]:
@@ -105,7 +95,7 @@ def conv_transpose2d(
         for y_, weight_, bias_, out_ in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
             conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
-    written, view = _writable(out)
+    memory = channels_last(out)
     source = channels_last(y)
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
     for down_phase in range(stride[0]):
@@ -114,10 +104,10 @@ def conv_transpose2d(
             across, columns = _phase(across_phase, out.shape[3], weight.shape[3], stride[1], padding[1], dilation[1])
             taps = [Tap(row, column, r, s) for row, r in rows for column, s in columns]
             if taps:
-                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, written, down, across)
+                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, memory, down, across)
             else:  # a stride longer than the kernel leaves pixels that nothing reaches
-                written[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
-    _finish(written, view)
+                memory[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
+    deliver(memory, out)
 
 
 @kernel
