@@ -179,16 +179,21 @@ def _weight_gradient(start, stop, x, grad, partial, stride, padding, dilation, s
 
 
 @kernel
-def _combine(start, stop, partial, channels, outputs, out):
-    """out[o, c, r, t] = sum over s of partial[s, (r, t), c, o]. Items: output channels."""
+def _combine(start, stop, partial, wide, out):
+    """out[o, c, tap] = sum over s of partial[s, tap, c, o]. Items: ``wide`` output channels, a cache line of partial."""
     sums, taps = partial.shape[:2]
-    for o in range(start, stop):
+    outputs, channels = out.shape[:2]
+    total = np.empty(wide, partial.dtype)
+    for item in range(start, stop):
+        first = item * wide
         for c in range(channels):
             for tap in range(taps):
-                total = partial[0, tap, c, o]
-                for s in range(1, sums):
-                    total += partial[s, tap, c, o]
-                out[o, c, tap] = total
+                total[:] = 0
+                for s in range(sums):
+                    for lane in range(wide):
+                        total[lane] += partial[s, tap, c, first + lane]
+                for lane in range(min(wide, outputs - first)):
+                    out[first + lane, c, tap] = total[lane]
 
 
 def _channels_padded(array: Array, multiple: int) -> Array:
@@ -248,6 +253,8 @@ def conv2d_weight_gradient(
     )
     whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
     flat = whole.reshape(outputs, channels, size[0] * size[1])
-    parallel.run(_combine, outputs, max(1, 65536 // (elements // outputs + 1)), partial, channels, outputs, flat)
+    parallel.run(
+        _combine, -(-outputs // vector), max(1, 65536 // (elements // outputs * vector)), partial, vector, flat
+    )
     if whole is not out:
         out[...] = whole

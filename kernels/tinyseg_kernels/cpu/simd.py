@@ -79,6 +79,15 @@ class Vectors:
         place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
         return self.builder.bitcast(place, self.type.as_pointer())
 
+    def prefetch(self, pointer: Any, offset: int) -> None:
+        """Ask for the cache line at ``pointer + offset``, which will be read soon."""
+        byte, int32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        signature_ = ir.FunctionType(ir.VoidType(), [byte, int32, int32, int32])
+        function = cgutils.get_or_insert_function(self.builder.module, signature_, "llvm.prefetch")
+        place = self.builder.bitcast(self.builder.gep(pointer, [ir.Constant(INT, offset)]), byte)
+        to_read, keep_close, data = int32(0), int32(3), int32(1)
+        self.builder.call(function, [place, to_read, keep_close, data])
+
     def splat(self, number: Any) -> Any:
         """One number in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)

@@ -80,15 +80,15 @@ def _pack(start, stop, weight, strides, taps_r, taps_s, channels_in, channels_ou
     for b in range(start, stop):
         here = channels_out - b * block
         wide = block // 2 if 2 * here <= block else block
-        place = b * length * block
-        for t in range(taps_r.size):
-            for c in range(channels_in):
-                first = b * block * out_stride + c * in_stride + taps_r[t] * r_stride + taps_s[t] * s_stride
+        for c in range(channels_in):  # taps innermost, as they are in the weight's memory
+            first = b * block * out_stride + c * in_stride
+            for t in range(taps_r.size):
+                source = first + taps_r[t] * r_stride + taps_s[t] * s_stride
+                place = b * length * block + (t * channels_in + c) * wide
                 for j in range(min(wide, here)):
-                    packed[place + j] = weight[first + j * out_stride]
+                    packed[place + j] = weight[source + j * out_stride]
                 for j in range(here, wide):
                     packed[place + j] = 0
-                place += wide
 
 
 @helper

@@ -47,7 +47,7 @@ _sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
 
 # What V and M of a block of tiles may take together: a little less than a second-level cache.
 _BLOCK_BYTES = 768 * 1024
-_PARTIAL_BYTES = 48 << 20
+_PARTIAL_BYTES = 4 << 20
 
 
 @helper
@@ -74,51 +74,60 @@ def _output_adjoint(y0, y1, y2, y3):
 @helper
 def _weight_transform(g0, g1, g2):
     """G g."""
-    s, t = g0 + g2, g0 / 24 + g2 / 6
-    return g0 / 4, -(s + g1) / 6, (g1 - s) / 6, t + g1 / 12, t - g1 / 12, g2
+    s, t, u = g0 + g2, (1 / 24) * g0 + (1 / 6) * g2, (1 / 12) * g1
+    return 0.25 * g0, (-1 / 6) * (s + g1), (1 / 6) * (g1 - s), t + u, t - u, g2
 
 
 @helper
 def _weight_adjoint(u0, u1, u2, u3, u4, u5):
     """G^T u."""
     s, t = u1 + u2, u3 + u4
-    return u0 / 4 - s / 6 + t / 24, (u2 - u1) / 6 + (u3 - u4) / 12, (t - s) / 6 + u5
+    return 0.25 * u0 - (1 / 6) * s + (1 / 24) * t, (1 / 6) * (u2 - u1) + (1 / 12) * (u3 - u4), (1 / 6) * (t - s) + u5
 
 
 @kernel
-def _pack(start, stop, weight, strides, turned, channels, depth, outputs, block, packed):
+def _pack(start, stop, weight, strides, turned, channels, depth, outputs, wide, packed):
     """U[f, b, c, j] for the output channels b * block + j; the last block is half as wide where that is enough.
 
-    ``depth``: the number of channels c that there is room for.
-
-    ``turned``: the filter is read from its last tap to its first, as the gradient by the input needs it.
+    ``depth``: the number of channels c that there is room for. ``turned``: the filter is read from its last tap to
+    its first, as the gradient by the input needs it. Items: (block, channel c).
     """
     out_stride, in_stride, r_stride, s_stride = strides
+    block = VECTORS * wide
     blocks = (outputs + block - 1) // block
-    g = np.empty((3, 3, block), weight.dtype)
-    rows = np.empty((6, 3, block), weight.dtype)
+    g, rows = np.empty(9 * wide, weight.dtype), np.empty(18 * wide, weight.dtype)
+    step = blocks * depth * block
     for item in range(start, stop):
         b, c = item // channels, item % channels
-        here = min(block, outputs - b * block)
-        wide = block // 2 if 2 * here <= block else block
-        for r in range(3):
+        columns = wide if 2 * (outputs - b * block) <= block else block
+        for j in range(0, columns, wide):
+            first = (b * block + j) * out_stride + c * in_stride
+            for lane in range(wide):
+                inside = b * block + j + lane < outputs
+                for tap in range(9):
+                    r, s = tap // 3, tap % 3
+                    source = first + lane * out_stride
+                    source += (2 - r) * r_stride + (2 - s) * s_stride if turned else r * r_stride + s * s_stride
+                    g[tap * wide + lane] = weight[source] if inside else 0
             for s in range(3):
-                tap = (2 - r) * r_stride + (2 - s) * s_stride if turned else r * r_stride + s * s_stride
-                first = b * block * out_stride + c * in_stride + tap
-                for j in range(here):
-                    g[r, s, j] = weight[first + j * out_stride]
-                g[r, s, here:] = 0
-        for s in range(3):
-            for j in range(wide):
-                u = _weight_transform(g[0, s, j], g[1, s, j], g[2, s, j])
-                rows[0, s, j], rows[1, s, j], rows[2, s, j], rows[3, s, j], rows[4, s, j], rows[5, s, j] = u
-        for p in range(6):
-            o = ((p * 6 * blocks + b) * depth) * block + c * wide
-            step = blocks * depth * block
-            for j in range(wide):
-                u0, u1, u2, u3, u4, u5 = _weight_transform(rows[p, 0, j], rows[p, 1, j], rows[p, 2, j])
-                packed[o + j], packed[o + step + j], packed[o + 2 * step + j] = u0, u1, u2
-                packed[o + 3 * step + j], packed[o + 4 * step + j], packed[o + 5 * step + j] = u3, u4, u5
+                e = s * wide
+                u = _weight_transform(load(g, e), load(g, e + 3 * wide), load(g, e + 6 * wide))
+                store(rows, e, u[0])
+                store(rows, e + 3 * wide, u[1])
+                store(rows, e + 6 * wide, u[2])
+                store(rows, e + 9 * wide, u[3])
+                store(rows, e + 12 * wide, u[4])
+                store(rows, e + 15 * wide, u[5])
+            for p in range(6):
+                e = p * 3 * wide
+                u = _weight_transform(load(rows, e), load(rows, e + wide), load(rows, e + 2 * wide))
+                o = p * 6 * step + b * depth * block + c * columns + j
+                store(packed, o, u[0])
+                store(packed, o + step, u[1])
+                store(packed, o + 2 * step, u[2])
+                store(packed, o + 3 * step, u[3])
+                store(packed, o + 4 * step, u[4])
+                store(packed, o + 5 * step, u[5])
 
 
 @helper
@@ -289,7 +298,8 @@ def _channels_padded(array: Array, multiple: int) -> Array:
 
 def _tiles(height: int, width: int, dilation: Pair) -> Pair:
     """Tiles of a grid, downwards and across."""
-    return -(-(-(-height // dilation[0])) // 4), -(-(-(-width // dilation[1])) // 4)
+    rows, columns = -(-height // dilation[0]), -(-width // dilation[1])
+    return -(-rows // 4), -(-columns // 4)
 
 
 def convolve(
@@ -319,7 +329,7 @@ def convolve(
     packed = np.empty(FREQUENCIES * blocks * inputs * block, x.dtype)
     if inputs != channels:
         packed[:] = 0
-    arguments = (weight, strides, turned, channels, inputs, outputs, block, packed)
+    arguments = (weight, strides, turned, channels, inputs, outputs, wide, packed)
     parallel.run(_pack, blocks * channels, max(1, 16384 // (FREQUENCIES * block)), *arguments)
     start = np.zeros(blocks * block, x.dtype)
     if bias is not None:
@@ -419,27 +429,41 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
 
 
 @kernel
-def _unpack(start, stop, partial, outputs, out):
-    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: input channels."""
-    sums = partial.shape[0]
-    u = np.empty((6, 6), partial.dtype)
-    rows = np.empty((3, 6), partial.dtype)
-    for c in range(start, stop):
-        for k in range(outputs):
-            for p in range(6):
-                for q in range(6):
-                    total = partial[0, p * 6 + q, c, k]
-                    for s in range(1, sums):
-                        total += partial[s, p * 6 + q, c, k]
-                    u[p, q] = total
-            for q in range(6):
-                rows[0, q], rows[1, q], rows[2, q] = _weight_adjoint(
-                    u[0, q], u[1, q], u[2, q], u[3, q], u[4, q], u[5, q]
-                )
-            for r in range(3):
-                out[k, c, r, 0], out[k, c, r, 1], out[k, c, r, 2] = _weight_adjoint(
-                    rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3], rows[r, 4], rows[r, 5]
-                )
+def _unpack(start, stop, partial, wide, out):
+    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: (vector of output channels, input channel)."""
+    sums, _, depth, pitch = partial.shape
+    outputs, channels = out.shape[:2]
+    flat = partial.reshape(-1)
+    u, rows, g = np.empty(36 * wide, out.dtype), np.empty(18 * wide, out.dtype), np.empty(9 * wide, out.dtype)
+    for item in range(start, stop):
+        k, c = item // channels * wide, item % channels
+        for f in range(FREQUENCIES):
+            place = (f * depth + c) * pitch + k
+            total = load(flat, place)
+            for s in range(1, sums):
+                total = total + load(flat, place + s * FREQUENCIES * depth * pitch)
+            store(u, f * wide, total)
+        for q in range(6):
+            e = q * wide
+            v = _weight_adjoint(
+                load(u, e), load(u, e + 6 * wide), load(u, e + 12 * wide),
+                load(u, e + 18 * wide), load(u, e + 24 * wide), load(u, e + 30 * wide),
+            )  # fmt: skip
+            store(rows, e, v[0])
+            store(rows, e + 6 * wide, v[1])
+            store(rows, e + 12 * wide, v[2])
+        for r in range(3):
+            e = r * 6 * wide
+            v = _weight_adjoint(
+                load(rows, e), load(rows, e + wide), load(rows, e + 2 * wide),
+                load(rows, e + 3 * wide), load(rows, e + 4 * wide), load(rows, e + 5 * wide),
+            )  # fmt: skip
+            store(g, r * 3 * wide, v[0])
+            store(g, (r * 3 + 1) * wide, v[1])
+            store(g, (r * 3 + 2) * wide, v[2])
+        for lane in range(min(wide, outputs - k)):
+            for tap in range(9):
+                out[k + lane, c, tap // 3, tap % 3] = g[tap * wide + lane]
 
 
 def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
@@ -455,7 +479,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
         return
     itemsize = x.dtype.itemsize
     # Sums are split by tiles as long as all of them together stay small, beyond that by channels.
-    sums = max(1, min(4, _PARTIAL_BYTES // (FREQUENCIES * channels * outputs * itemsize), total // 16))
+    sums = max(1, min(4, _PARTIAL_BYTES // (FREQUENCIES * channels * outputs * itemsize), total // 64))
     splits = max(1, min(channels // multiple, 4 // sums))
     fitting = _BLOCK_BYTES // (FREQUENCIES * (-(-channels // splits) + outputs) * itemsize)
     tiles_a_block = max(8, min(fitting, -(-total // sums), 128))
@@ -475,5 +499,5 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
         splits,
         wide,
     )
-    grain = max(1, 65536 // (FREQUENCIES * outputs))
-    parallel.run(_unpack, x.shape[3], grain, partial, grad.shape[3], out)
+    vectors = -(-grad.shape[3] // wide)
+    parallel.run(_unpack, vectors * x.shape[3], max(1, 65536 // (FREQUENCIES * sums * wide)), partial, wide, out)
