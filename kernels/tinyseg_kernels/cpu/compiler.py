@@ -63,6 +63,7 @@ def cache_folder() -> Path:
 
 
 _declaring = threading.Lock()
+_kernels: set[Callable[..., Any]] = set()
 
 
 def kernel(function: F) -> F:
@@ -70,6 +71,7 @@ def kernel(function: F) -> F:
 
     It runs without the interpreter lock, so that ``parallel.run`` can spread it over threads, and is cached.
     """
+    _kernels.add(function)
     with _declaring:
         # Numba asks for its cache folder only here; it is put back so that a user's own functions are not moved.
         previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
@@ -104,9 +106,9 @@ class _CompileListener(event.Listener):
         self.report = report
 
     def on_start(self, event: Any) -> None:
-        module = getattr(event.data["dispatcher"].py_func, "__module__", "")
-        if module.startswith("tinyseg_kernels"):
-            self.report(event.data["dispatcher"].py_func.__name__.strip("_"))
+        function = event.data["dispatcher"].py_func
+        if function in _kernels:  # not the helpers that are compiled into it
+            self.report(f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}")
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell."""

@@ -43,9 +43,9 @@ _registers = (
 ROWS = 14 if _registers == 32 else 6
 
 
-def lanes(dtype: Any) -> int:
-    """How many numbers of that type a vector holds."""
-    return VECTOR_BYTES // int(dtype.itemsize)
+def lanes(itemsize: int) -> int:
+    """How many numbers of so many bytes a vector holds."""
+    return VECTOR_BYTES // itemsize
 
 
 class Vectors:

@@ -32,6 +32,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import helper, kernel
+from .memory import empty, zeros
 from .microkernel import gather_product, outer_sum
 from .simd import ROWS, VECTORS, lanes, load, store
 
@@ -48,6 +49,17 @@ _sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
 # What V and M of a block of tiles may take together: a little less than a second-level cache.
 _BLOCK_BYTES = 768 * 1024
 _PARTIAL_BYTES = 4 << 20
+
+
+def _apart(count: int, wide: int) -> int:
+    """How far apart in memory the frequencies are, for ``count`` numbers each: an odd number of vectors.
+
+    The transforms write to 36 places at once; a power of two would put them all into one set of the cache.
+    """
+    return (count // wide | 1) * wide
+
+
+_distance = helper(_apart)
 
 
 @helper
@@ -96,7 +108,7 @@ def _pack(start, stop, weight, strides, turned, channels, depth, outputs, wide, 
     block = VECTORS * wide
     blocks = (outputs + block - 1) // block
     g, rows = np.empty(9 * wide, weight.dtype), np.empty(18 * wide, weight.dtype)
-    step = blocks * depth * block
+    step = _distance(blocks * depth * block, wide)
     for item in range(start, stop):
         b, c = item // channels, item % channels
         columns = wide if 2 * (outputs - b * block) <= block else block
@@ -194,8 +206,8 @@ def _transform_inputs(x, first, count, block, tiles, padding, dilation, channels
                     load(d, e), load(d, e + wide), load(d, e + 2 * wide),
                     load(d, e + 3 * wide), load(d, e + 4 * wide), load(d, e + 5 * wide),
                 )  # fmt: skip
-                step = block * (high - low)
-                e = (p * 6 * block + t) * (high - low) + c - low
+                step = _distance(block * (high - low), wide)
+                e = p * 6 * step + t * (high - low) + c - low
                 store(V, e, v[0])
                 store(V, e + step, v[1])
                 store(V, e + 2 * step, v[2])
@@ -214,9 +226,10 @@ def _transform_outputs(M, pitch, first, count, block, tiles, dilation, bias, wid
         top, left = a + 4 * i * dilation[0], b + 4 * j * dilation[1]
         for k in range(0, channels, wide):
             start = load(bias, k)
-            step = 6 * block * pitch
+            frequency = _distance(block * pitch, wide)
+            step = 6 * frequency
             for q in range(6):
-                e = (q * block + t) * pitch + k
+                e = q * frequency + t * pitch + k
                 y = _output_transform(
                     load(M, e), load(M, e + step), load(M, e + 2 * step),
                     load(M, e + 3 * step), load(M, e + 4 * step), load(M, e + 5 * step),
@@ -259,7 +272,9 @@ def _convolve(start, stop, x, packed, bias, out, tiles, padding, dilation, total
     blocks = (outputs + block - 1) // block
     pitch = (outputs + wide - 1) // wide * wide
     T = tiles_a_block
-    V, M = np.empty(FREQUENCIES * T * channels, x.dtype), np.empty(FREQUENCIES * T * pitch, x.dtype)
+    v_step, m_step = _distance(T * channels, wide), _distance(T * pitch, wide)
+    u_step = _distance(blocks * channels * block, wide)
+    V, M = np.empty(FREQUENCIES * v_step, x.dtype), np.empty(FREQUENCIES * m_step, x.dtype)
     d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
     read, written = np.arange(T) * channels, np.arange(T) * pitch
     nothing, one_tap = np.zeros(block, x.dtype), np.zeros(1, np.int64)
@@ -269,18 +284,18 @@ def _convolve(start, stop, x, packed, bias, out, tiles, padding, dilation, total
         _transform_inputs(x, first, count, T, tiles, padding, dilation, (0, channels), wide, V, d, patch)
         for f in range(FREQUENCIES):
             for b in range(blocks):
-                panel = (f * blocks + b) * channels * block
-                target = M[f * T * pitch + b * block :]
+                panel = f * u_step + b * channels * block
+                target = M[f * m_step + b * block :]
                 narrow = 2 * (outputs - b * block) <= block
                 for t in range(0, count, ROWS):
                     if narrow:
                         _product_narrow(
-                            V, f * T * channels, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
+                            V, f * v_step, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
                             written, t,
                         )  # fmt: skip
                     else:
                         _product(
-                            V, f * T * channels, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
+                            V, f * v_step, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
                             written, t,
                         )  # fmt: skip
         _transform_outputs(M, pitch, first, count, T, tiles, dilation, bias, wide, out, d)
@@ -291,7 +306,7 @@ def _channels_padded(array: Array, multiple: int) -> Array:
     missing = -array.shape[3] % multiple
     if not missing:
         return array
-    padded = np.zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
+    padded = zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
     padded[..., : array.shape[3]] = array
     return padded
 
@@ -300,6 +315,12 @@ def _tiles(height: int, width: int, dilation: Pair) -> Pair:
     """Tiles of a grid, downwards and across."""
     rows, columns = -(-height // dilation[0]), -(-width // dilation[1])
     return -(-rows // 4), -(-columns // 4)
+
+
+def count_tiles(images: int, size: Pair, dilation: Pair) -> int:
+    """How many tiles cover images of that size."""
+    rows, columns = _tiles(*size, dilation)
+    return images * dilation[0] * dilation[1] * rows * columns
 
 
 def convolve(
@@ -316,17 +337,17 @@ def convolve(
 
     ``strides`` say how far apart in the weight are output channels, input channels, rows and columns.
     """
-    wide = lanes(x.dtype)
+    wide = lanes(x.itemsize)
     block = VECTORS * wide
     channels, outputs = x.shape[3], out.shape[3]
     tiles = _tiles(out.shape[1], out.shape[2], dilation)
-    total = x.shape[0] * dilation[0] * dilation[1] * tiles[0] * tiles[1]
+    total = count_tiles(x.shape[0], out.shape[1:3], dilation)
     if not total:
         return
     blocks = -(-outputs // block)
     padded = _channels_padded(x, wide)
     inputs = padded.shape[3]
-    packed = np.empty(FREQUENCIES * blocks * inputs * block, x.dtype)
+    packed = empty((FREQUENCIES * _apart(blocks * inputs * block, wide),), x.dtype)
     if inputs != channels:
         packed[:] = 0
     arguments = (weight, strides, turned, channels, inputs, outputs, wide, packed)
@@ -386,8 +407,8 @@ def _transform_gradients(grad, first, count, block, tiles, dilation, wide, Z, d,
             for p in range(6):
                 e = p * 4 * wide
                 z = _output_adjoint(load(d, e), load(d, e + wide), load(d, e + 2 * wide), load(d, e + 3 * wide))
-                step = block * channels
-                e = (p * 6 * block + t) * channels + k
+                step = _distance(block * channels, wide)
+                e = p * 6 * step + t * channels + k
                 store(Z, e, z[0])
                 store(Z, e + step, z[1])
                 store(Z, e + 2 * step, z[2])
@@ -405,13 +426,16 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
     T = tiles_a_block
     groups = channels // wide
     widest = (groups + splits - 1) // splits * wide
-    V, Z = np.empty(FREQUENCIES * T * widest, x.dtype), np.empty(FREQUENCIES * T * outputs, x.dtype)
+    z_step = _distance(T * outputs, wide)
+    V = np.empty(FREQUENCIES * _distance(T * widest, wide), x.dtype)
+    Z = np.empty(FREQUENCIES * z_step, x.dtype)
     d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
     block = VECTORS * wide
     for item in range(start, stop):
         s, split = item // splits, item % splits
         low, high = split * groups // splits * wide, (split + 1) * groups // splits * wide
         read_x, read_grad = np.arange(T) * (high - low), np.arange(T) * outputs
+        v_step = _distance(T * (high - low), wide)
         end = (s + 1) * total // sums
         for first in range(s * total // sums, end, T):
             count = min(T, end - first)
@@ -420,8 +444,8 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
             for f in range(FREQUENCIES):
                 for k in range(0, outputs, block):
                     for c in range(low, high, _GRADIENT_ROWS):
-                        a, b = f * T * (high - low) + c - low, f * T * outputs + k
-                        place = ((s * FREQUENCIES + f) * channels + c) * outputs + k
+                        a, b = f * v_step + c - low, f * z_step + k
+                        place = (s * FREQUENCIES + f) * partial.shape[2] + c * outputs + k
                         if outputs - k >= block:
                             _sum_wide(V, a, read_x, Z, b, read_grad, count, flat, place, outputs)
                         else:
@@ -431,17 +455,18 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
 @kernel
 def _unpack(start, stop, partial, wide, out):
     """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: (vector of output channels, input channel)."""
-    sums, _, depth, pitch = partial.shape
+    sums, _, step = partial.shape
     outputs, channels = out.shape[:2]
+    pitch = (outputs + wide - 1) // wide * wide
     flat = partial.reshape(-1)
     u, rows, g = np.empty(36 * wide, out.dtype), np.empty(18 * wide, out.dtype), np.empty(9 * wide, out.dtype)
     for item in range(start, stop):
         k, c = item // channels * wide, item % channels
         for f in range(FREQUENCIES):
-            place = (f * depth + c) * pitch + k
+            place = f * step + c * pitch + k
             total = load(flat, place)
             for s in range(1, sums):
-                total = total + load(flat, place + s * FREQUENCIES * depth * pitch)
+                total = total + load(flat, place + s * FREQUENCIES * step)
             store(u, f * wide, total)
         for q in range(6):
             e = q * wide
@@ -468,12 +493,12 @@ def _unpack(start, stop, partial, wide, out):
 
 def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
     """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
-    wide = lanes(x.dtype)
+    wide = lanes(x.itemsize)
     multiple = max(wide, _GRADIENT_ROWS)
     padded_x, padded_grad = _channels_padded(x, multiple), _channels_padded(grad, wide)
     channels, outputs = padded_x.shape[3], padded_grad.shape[3]
     tiles = _tiles(grad.shape[1], grad.shape[2], dilation)
-    total = x.shape[0] * dilation[0] * dilation[1] * tiles[0] * tiles[1]
+    total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
     if not total:
         out[...] = 0
         return
@@ -483,7 +508,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
     splits = max(1, min(channels // multiple, 4 // sums))
     fitting = _BLOCK_BYTES // (FREQUENCIES * (-(-channels // splits) + outputs) * itemsize)
     tiles_a_block = max(8, min(fitting, -(-total // sums), 128))
-    partial = np.zeros((sums, FREQUENCIES, channels, outputs), x.dtype)
+    partial = zeros((sums, FREQUENCIES, _apart(channels * outputs, wide)), x.dtype)
     parallel.run(
         _correlate,
         sums * splits,
