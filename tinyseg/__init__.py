@@ -9,7 +9,14 @@ tensor([[ 2., -4.]])
 
 from . import autograd, models, nn, ops, optim
 from .autograd import grad, is_grad_enabled, no_grad, set_grad_enabled
-from .backend import get_default_device, get_num_threads, set_default_device, set_num_threads
+from .backend import (
+    empty_cache,
+    get_default_device,
+    get_num_threads,
+    set_conv_algorithm,
+    set_default_device,
+    set_num_threads,
+)
 from .gradcheck import gradcheck
 from .ops.creation import (
     arange,
@@ -48,6 +55,7 @@ __all__ = [
     "autograd",
     "bool_",
     "cat",
+    "empty_cache",
     "exp",
     "flatten",
     "float32",
@@ -87,6 +95,7 @@ __all__ = [
     "randn_like",
     "relu",
     "reshape",
+    "set_conv_algorithm",
     "set_default_device",
     "set_grad_enabled",
     "set_num_threads",

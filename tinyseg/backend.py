@@ -58,6 +58,23 @@ def get_num_threads() -> int:
     return threads
 
 
+def set_conv_algorithm(name: str) -> None:
+    """How convolutions are computed: ``"direct"`` sums as the definition does; ``"winograd"`` takes a quarter of the
+    multiplications where kernels are 3x3 and strides 1, and loses about a digit; ``"auto"``, the default, is the
+    faster one by shape.
+
+    Raises ``ValueError`` for another name.
+    """
+    if name not in ("auto", "direct", "winograd"):
+        raise ValueError(f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', got {name!r}")
+    kernels("cpu").set_conv_algorithm(name)
+
+
+def empty_cache() -> None:
+    """Give memory that is kept for later tensors, but not in use, back to the system."""
+    kernels("cpu").empty_cache()
+
+
 def on_compile(report: Callable[[str], None]) -> Callable[[], None]:
     """Have ``report(name)`` called whenever a kernel starts to compile; returns a function that ends it."""
     from tinyseg_kernels.cpu import compiler

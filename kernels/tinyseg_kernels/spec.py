@@ -61,6 +61,7 @@ _ENTRIES = [
         ("broadcast_to(array, shape)", "a view of that shape, stride 0 where repeated; it is only read"),
         ("slice_view(array, index)", "a view; index: a tuple of ints, slices, None and at most one Ellipsis"),
         ("shares_memory(a, b)", "True if b is a view of a's memory or the other way round"),
+        ("empty_cache()", "give memory that is kept for later arrays, but not in use, back to the system"),
         ("set_num_threads(count)", "how many threads kernels may use from now on"),
         ("get_num_threads()", "that number"),
     ),
@@ -146,6 +147,10 @@ _ENTRIES = [
         (
             "conv2d_weight_gradient(x, grad, out, stride, padding, dilation, groups)",
             "out[o,c,r,s] = sum_{n,i,j} grad[n,o,i,j] * x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw]",
+        ),
+        (
+            "set_conv_algorithm(name)",
+            "how convolutions are computed from now on: direct, winograd (where it applies), or auto, the faster one",
         ),
     ),
     *_stem(

@@ -9,8 +9,6 @@ import numpy as np
 from ..reference.array import (
     Array,
     broadcast_to,
-    empty,
-    empty_like,
     from_numpy,
     reshape,
     shares_memory,
@@ -18,6 +16,7 @@ from ..reference.array import (
     to_numpy,
     transpose,
 )
+from .memory import empty, empty_cache
 from .parallel import get_num_threads, set_num_threads
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "channels_last",
     "empty",
     "empty_activation",
+    "empty_cache",
     "empty_like",
     "from_numpy",
     "get_num_threads",
@@ -41,7 +41,16 @@ __all__ = [
 def empty_activation(shape: tuple[int, ...], dtype: Any) -> Array:
     """Logical shape N,C,H,W over the memory of N,H,W,C: a pixel's channels stand side by side, as vectors want."""
     n, c, h, w = shape
-    return np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    return empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+
+
+def empty_like(array: Array, dtype: Any) -> Array:
+    """Same shape and memory order; gaps and repeated elements (stride 0) are not kept."""
+    if array.ndim == 4 and not array.flags.c_contiguous and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return empty_activation(array.shape, dtype)
+    if array.flags.c_contiguous:
+        return empty(array.shape, dtype)
+    return np.empty_like(array, dtype, order="K")
 
 
 def channels_last(array: Array) -> Array:

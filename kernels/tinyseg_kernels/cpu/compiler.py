@@ -14,6 +14,7 @@ import platform
 import sys
 import tempfile
 import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +63,7 @@ def cache_folder() -> Path:
 
 
 _declaring = threading.Lock()
+_kernels: set[Callable[..., Any]] = set()
 
 
 def kernel(function: F) -> F:
@@ -69,6 +71,7 @@ def kernel(function: F) -> F:
 
     It runs without the interpreter lock, so that ``parallel.run`` can spread it over threads, and is cached.
     """
+    _kernels.add(function)
     with _declaring:
         # Numba asks for its cache folder only here; it is put back so that a user's own functions are not moved.
         previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
@@ -85,6 +88,17 @@ def helper(function: F) -> F:
     return compiled
 
 
+def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[..., None]:
+    """A kernel with the code of ``template`` in which the global ``names`` have these values.
+
+    Numba's cache tells kernels apart by their qualified name; a closure would not do, since a compiled function in
+    a closure looks new to the cache in every process.
+    """
+    function = types.FunctionType(template.__code__, {**template.__globals__, **names}, name)
+    function.__qualname__ = name
+    return kernel(function)
+
+
 class _CompileListener(event.Listener):
     """Tells ``report`` the name of each kernel of ours when its compilation starts."""
 
@@ -92,9 +106,9 @@ class _CompileListener(event.Listener):
         self.report = report
 
     def on_start(self, event: Any) -> None:
-        module = getattr(event.data["dispatcher"].py_func, "__module__", "")
-        if module.startswith("tinyseg_kernels"):
-            self.report(event.data["dispatcher"].py_func.__name__.strip("_"))
+        function = event.data["dispatcher"].py_func
+        if function in _kernels:  # not the helpers that are compiled into it
+            self.report(f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}")
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell."""

@@ -1,4 +1,6 @@
-"""Convolution forward, its adjoint, and its gradient by the weight, channels-last."""
+"""Convolution forward, its adjoint, and its gradient by the weight, channels-last: the choice of the way, and the
+direct gradient by the weight. The other two directions are walked in ``walk.py``, or go by ``winograd.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from . import depthwise, parallel
+from . import depthwise, parallel, winograd
+from .algorithm import set_conv_algorithm, uses_winograd
 from .array import Array, channels_last
 from .compiler import kernel
+from .elementwise import deliver
+from .memory import zeros
 from .microkernel import outer_sum
 from .simd import VECTORS, lanes
 from .walk import Lattice, Tap, walk
+
+__all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
 Pair = tuple[int, int]
 
@@ -24,22 +31,19 @@ _PARTIAL_BYTES = 16 << 20
 _BAND_BYTES = 256 * 1024
 
 
-def _writable(out: Array) -> tuple[Array, Array]:
-    """A C-contiguous N,H,W,C array to write, and the view of ``out`` that it has to reach in the end."""
-    view = out.transpose(0, 2, 3, 1)
-    return (view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)), view
-
-
-def _finish(written: Array, view: Array) -> None:
-    if written is not view:
-        view[...] = written
-
-
 def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
     """The weight's memory as a vector, and the strides of O, I, kh, kw in it, counted in elements."""
     weight = np.ascontiguousarray(weight)
     o, i, r, s = (stride // weight.itemsize for stride in weight.strides)
     return weight.reshape(-1), (o, i, r, s)
+
+
+def _by_winograd(x: Array, y: Array, weight: Array, stride: Pair, dilation: Pair, gradient: bool = False) -> bool:
+    """Whether the convolution from x to y, N,C,H,W, goes Winograd's way; its adjoint is one from y to x."""
+    images, channels = x.shape[:2]
+    pixels = images * y.shape[2] * y.shape[3]
+    tiles = winograd.count_tiles(images, y.shape[2:], dilation)
+    return uses_winograd(weight.shape[2:], stride, tiles, pixels, channels, y.shape[1], x.itemsize, gradient)
 
 
 def _each_group(groups: int, *arrays: tuple[Array | None, int]) -> Any:
@@ -62,7 +66,7 @@ def _is_depthwise(weight: Array, groups: int) -> bool:
 def conv2d(
     x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> None:
-    """One lattice: every output pixel."""
+    """Winograd's way, or one lattice: every output pixel."""
     if _is_depthwise(weight, groups):
         depthwise.conv2d(x, weight, bias, out, stride, padding, dilation)
         return
@@ -70,15 +74,19 @@ def conv2d(
         for x_, weight_, bias_, out_ in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
             conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
-    written, view = _writable(out)
+    memory = channels_last(out)
+    if _by_winograd(x, out, weight, stride, dilation):
+        winograd.convolve(channels_last(x), *_flat_weight(weight), False, bias, memory, padding, dilation)
+        deliver(memory, out)
+        return
     taps = [
         Tap(r * dilation[0] - padding[0], s * dilation[1] - padding[1], r, s)
         for r in range(weight.shape[2])
         for s in range(weight.shape[3])
     ]
     down, across = (Lattice(0, 1, out.shape[2 + i], stride[i]) for i in (0, 1))
-    walk(channels_last(x), *_flat_weight(weight), taps, bias, written, down, across)
-    _finish(written, view)
+    walk(channels_last(x), *_flat_weight(weight), taps, bias, memory, down, across)
+    deliver(memory, out)
 
 
 def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Lattice, Any]:
@@ -97,7 +105,9 @@ def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilati
 def conv_transpose2d(
     y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> None:
-    """stride x stride lattices, each with the taps that reach it."""
+    """Winograd's way, a convolution with the filter turned round; or stride x stride lattices, each with the taps
+    that reach it.
+    """
     if _is_depthwise(weight, groups):
         depthwise.conv_transpose2d(y, weight, bias, out, stride, padding, dilation)
         return
@@ -105,19 +115,24 @@ def conv_transpose2d(
         for y_, weight_, bias_, out_ in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
             conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1)
         return
-    written, view = _writable(out)
+    memory = channels_last(out)
     source = channels_last(y)
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
+    if _by_winograd(y, out, weight, stride, dilation):
+        turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
+        winograd.convolve(source, flat, (i, o, r_stride, s_stride), True, bias, memory, turned, dilation)
+        deliver(memory, out)
+        return
     for down_phase in range(stride[0]):
         down, rows = _phase(down_phase, out.shape[2], weight.shape[2], stride[0], padding[0], dilation[0])
         for across_phase in range(stride[1]):
             across, columns = _phase(across_phase, out.shape[3], weight.shape[3], stride[1], padding[1], dilation[1])
             taps = [Tap(row, column, r, s) for row, r in rows for column, s in columns]
             if taps:
-                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, written, down, across)
+                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, memory, down, across)
             else:  # a stride longer than the kernel leaves pixels that nothing reaches
-                written[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
-    _finish(written, view)
+                memory[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
+    deliver(memory, out)
 
 
 @kernel
@@ -189,16 +204,21 @@ def _weight_gradient(start, stop, x, grad, partial, stride, padding, dilation, s
 
 
 @kernel
-def _combine(start, stop, partial, channels, outputs, out):
-    """out[o, c, r, t] = sum over s of partial[s, (r, t), c, o]. Items: output channels."""
+def _combine(start, stop, partial, wide, out):
+    """out[o, c, tap] = sum over s of partial[s, tap, c, o]. Items: ``wide`` output channels, a vector of partial."""
     sums, taps = partial.shape[:2]
-    for o in range(start, stop):
+    outputs, channels = out.shape[:2]
+    total = np.empty(wide, partial.dtype)
+    for item in range(start, stop):
+        first = item * wide
         for c in range(channels):
             for tap in range(taps):
-                total = partial[0, tap, c, o]
-                for s in range(1, sums):
-                    total += partial[s, tap, c, o]
-                out[o, c, tap] = total
+                total[:] = 0
+                for s in range(sums):
+                    for lane in range(wide):
+                        total[lane] += partial[s, tap, c, first + lane]
+                for lane in range(min(wide, outputs - first)):
+                    out[first + lane, c, tap] = total[lane]
 
 
 def _channels_padded(array: Array, multiple: int) -> Array:
@@ -206,7 +226,7 @@ def _channels_padded(array: Array, multiple: int) -> Array:
     missing = -array.shape[3] % multiple
     if not missing:
         return array
-    padded = np.zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
+    padded = zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
     padded[..., : array.shape[3]] = array
     return padded
 
@@ -226,8 +246,14 @@ def conv2d_weight_gradient(
         for x_, grad_, out_ in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
+    if _by_winograd(x, grad, out, stride, dilation, gradient=True):
+        whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+        winograd.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
+        if whole is not out:
+            out[...] = whole
+        return
     outputs, channels, *size = out.shape
-    vector = lanes(x.dtype)
+    vector = lanes(x.itemsize)
     padded_x = _channels_padded(channels_last(x), _GRADIENT_ROWS)
     padded_grad = _channels_padded(channels_last(grad), vector)
     images, out_height, out_width, _ = padded_grad.shape
@@ -240,7 +266,7 @@ def conv2d_weight_gradient(
     elements = size[0] * size[1] * padded_x.shape[3] * padded_grad.shape[3]
     sums = max(1, min(8, bands, _PARTIAL_BYTES // (elements * x.dtype.itemsize)))
     splits = max(1, min(padded_x.shape[3] // _GRADIENT_ROWS, -(-8 // sums)))
-    partial = np.zeros((sums, size[0] * size[1], padded_x.shape[3], padded_grad.shape[3]), x.dtype)
+    partial = zeros((sums, size[0] * size[1], padded_x.shape[3], padded_grad.shape[3]), x.dtype)
     parallel.run(
         _weight_gradient,
         sums * splits,
@@ -258,6 +284,8 @@ def conv2d_weight_gradient(
     )
     whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
     flat = whole.reshape(outputs, channels, size[0] * size[1])
-    parallel.run(_combine, outputs, max(1, 65536 // (elements // outputs + 1)), partial, channels, outputs, flat)
+    parallel.run(
+        _combine, -(-outputs // vector), max(1, 65536 // (elements // outputs * vector)), partial, vector, flat
+    )
     if whole is not out:
         out[...] = whole

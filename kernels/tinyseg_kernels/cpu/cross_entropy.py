@@ -13,7 +13,8 @@ import numpy as np
 from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
-from .elementwise import deliver, exponential
+from .elementwise import deliver
+from .scalar import exponential
 
 _TILE = 64  # pixels
 _GRAIN = 32768  # logits a thread takes at a time

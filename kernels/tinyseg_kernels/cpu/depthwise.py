@@ -13,6 +13,7 @@ import numpy as np
 from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
+from .elementwise import deliver
 
 Pair = tuple[int, int]
 
@@ -123,15 +124,13 @@ def _weight_gradient(start, stop, x, grad, out, stride, padding, dilation):
 def _by_rows(
     function: Any, source: Array, weight: Array, bias: Array | None, out: Array, window: tuple[Pair, Pair, Pair]
 ) -> None:
-    view = out.transpose(0, 2, 3, 1)
-    written = view if view.flags.c_contiguous else np.empty(view.shape, view.dtype)
+    memory = channels_last(out)
     taps = _taps_first(weight)
-    work = written.shape[2] * taps.size // (window[0][0] * window[0][1])
-    rows = written.shape[0] * written.shape[1]
+    work = memory.shape[2] * taps.size // (window[0][0] * window[0][1])
+    rows = memory.shape[0] * memory.shape[1]
     grain = max(1, (1 << 18) // max(work, 1))
-    parallel.run(function, rows, grain, channels_last(source), taps, _bias_or_zero(bias, out), written, *window)
-    if written is not view:
-        view[...] = written
+    parallel.run(function, rows, grain, channels_last(source), taps, _bias_or_zero(bias, out), memory, *window)
+    deliver(memory, out)
 
 
 def conv2d(
@@ -153,7 +152,5 @@ def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padd
     channels, _, height, width = out.shape
     taps = np.empty((height, width, channels), out.dtype)
     window = (stride, padding, dilation)
-    parallel.run(
-        _weight_gradient, height * width, 1, channels_last(x), channels_last(grad), taps, *window
-    )
+    parallel.run(_weight_gradient, height * width, 1, channels_last(x), channels_last(grad), taps, *window)
     out[:, 0] = taps.transpose(2, 0, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import kernel
-from .elementwise import merged
+from .operands import merged
 
 _GRAIN = 65536  # elements a thread takes at a time; a multiple of any vector's length
 

@@ -14,7 +14,8 @@ import numpy as np
 from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
-from .elementwise import assign, deliver, logarithm
+from .elementwise import assign, deliver
+from .scalar import logarithm
 
 _BLOCK = 1024  # words drawn at a time; a multiple of the four that one counter makes
 _GRAIN = 16  # blocks a thread takes at a time

@@ -18,8 +18,7 @@ import numpy as np
 
 from . import parallel
 from .array import Array
-from .compiler import helper
-from .elementwise import bind
+from .compiler import bind, helper
 
 _BLOCK = 16384  # elements that make one partial result
 _WIDTH = 1024  # columns in a strip: its partial results stay in the first-level cache

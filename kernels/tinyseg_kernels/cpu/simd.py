@@ -1,17 +1,24 @@
-"""The processor's vectors: how wide they are, and LLVM's view of them.
+"""The processor's vectors: how wide they are, and a vector as a type that kernels can compute with.
 
-A vector register holds ``VECTOR_BYTES`` bytes: 16 float32 with AVX-512, 8 with AVX2, 4 with NEON or SSE. Kernels
-that need full speed are written in terms of "a vector" and get the width from here.
+A vector register holds ``VECTOR_BYTES`` bytes: 16 float32 with AVX-512, 8 with AVX2, 4 with NEON or SSE. With
+``load``, ``store``, ``splat``, ``fma`` and the operators + - * a kernel reads like the formula it computes, for a
+whole vector of channels at a time::
+
+    store(out, i, fma(splat(two), load(x, i), load(y, i)))      # out[i : i + lanes] = 2 x[...] + y[...]
 """
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
 
 INT = ir.IntType(64)
 
@@ -36,9 +43,9 @@ _registers = (
 ROWS = 14 if _registers == 32 else 6
 
 
-def lanes(dtype: Any) -> int:
-    """How many numbers of that type a vector holds."""
-    return VECTOR_BYTES // int(dtype.itemsize)
+def lanes(itemsize: int) -> int:
+    """How many numbers of so many bytes a vector holds."""
+    return VECTOR_BYTES // itemsize
 
 
 class Vectors:
@@ -72,6 +79,15 @@ class Vectors:
         place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
         return self.builder.bitcast(place, self.type.as_pointer())
 
+    def prefetch(self, pointer: Any, offset: int) -> None:
+        """Ask for the cache line at ``pointer + offset``, which will be read soon."""
+        byte, int32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        signature_ = ir.FunctionType(ir.VoidType(), [byte, int32, int32, int32])
+        function = cgutils.get_or_insert_function(self.builder.module, signature_, "llvm.prefetch")
+        place = self.builder.bitcast(self.builder.gep(pointer, [ir.Constant(INT, offset)]), byte)
+        to_read, keep_close, data = int32(0), int32(3), int32(1)
+        self.builder.call(function, [place, to_read, keep_close, data])
+
     def splat(self, number: Any) -> Any:
         """One number in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
@@ -91,3 +107,91 @@ class Vectors:
 def pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     """The address of element ``index`` of a one-dimensional array."""
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+class VectorType(types.Type):
+    """Numba's type of a vector of float32 or float64 numbers."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"vector({dtype} x {self.lanes})")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: Any) -> None:
+        element = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+@intrinsic
+def load(typingctx, array, i):
+    """array[i : i + lanes] as a vector; the place need not be aligned."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        return Vectors(builder, sig.args[0].dtype).load(place)
+
+    return VectorType(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, array, i, vector):
+    """array[i : i + lanes] = vector."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        Vectors(builder, sig.args[0].dtype).store(args[2], place)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
+
+
+@intrinsic
+def splat(typingctx, number):
+    """The number in every lane."""
+
+    def codegen(context, builder, sig, args):
+        return Vectors(builder, sig.args[0]).splat(args[0])
+
+    return VectorType(number)(number), codegen
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c."""
+
+    def codegen(context, builder, sig, args):
+        return Vectors(builder, sig.args[0].dtype).fma(*args)
+
+    return a(a, a, a), codegen
+
+
+class _Arithmetic(AbstractTemplate):
+    """Types of a + b, a - b, a * b for two vectors, and of number * vector."""
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        a, b = args
+        if isinstance(b, VectorType) and a == b:
+            return signature(b, a, b)
+        if isinstance(b, VectorType) and isinstance(a, types.Float) and self.key is operator.mul:
+            return signature(b, types.float64, b)
+        return None
+
+
+for _operator, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+    infer_global(_operator)(type("_Arithmetic", (_Arithmetic,), {}))
+
+    # "contract": may be fused with another instruction, as a multiplication and an addition are.
+    def _lower(context, builder, sig, args, instruction=_instruction):
+        return getattr(builder, instruction)(*args, flags=("contract",))
+
+    lower_builtin(_operator, VectorType, VectorType)(_lower)
+
+
+@lower_builtin(operator.mul, types.float64, VectorType)
+def _times(context, builder, sig, args):
+    v = Vectors(builder, sig.args[1].dtype)
+    factor = args[0] if sig.args[1].dtype == types.float64 else builder.fptrunc(args[0], v.element)
+    return builder.fmul(v.splat(factor), args[1], flags=("contract",))

@@ -10,7 +10,8 @@ import numpy as np
 from . import parallel
 from .array import Array, shares_memory
 from .compiler import kernel
-from .elementwise import assign, exponential
+from .elementwise import assign
+from .scalar import exponential
 
 _GRAIN = 32768  # elements a thread takes at a time
 

@@ -23,6 +23,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import helper, kernel
+from .memory import empty
 from .microkernel import gather_product
 from .simd import ROWS, VECTORS, lanes
 
@@ -80,15 +81,15 @@ def _pack(start, stop, weight, strides, taps_r, taps_s, channels_in, channels_ou
     for b in range(start, stop):
         here = channels_out - b * block
         wide = block // 2 if 2 * here <= block else block
-        place = b * length * block
-        for t in range(taps_r.size):
-            for c in range(channels_in):
-                first = b * block * out_stride + c * in_stride + taps_r[t] * r_stride + taps_s[t] * s_stride
+        for c in range(channels_in):  # taps innermost, as they are in the weight's memory
+            first = b * block * out_stride + c * in_stride
+            for t in range(taps_r.size):
+                source = first + taps_r[t] * r_stride + taps_s[t] * s_stride
+                place = b * length * block + (t * channels_in + c) * wide
                 for j in range(min(wide, here)):
-                    packed[place + j] = weight[first + j * out_stride]
+                    packed[place + j] = weight[source + j * out_stride]
                 for j in range(here, wide):
                     packed[place + j] = 0
-                place += wide
 
 
 @helper
@@ -193,7 +194,7 @@ def _pack_weight(weight: Array, strides: Any, taps: list[Tap], channels: tuple[i
     inputs, outputs = channels
     length = len(taps) * inputs
     blocks = -(-outputs // block)
-    packed = np.empty(blocks * length * block, weight.dtype)
+    packed = empty((blocks * length * block,), weight.dtype)
     taps_r, taps_s = np.array([tap.r for tap in taps]), np.array([tap.s for tap in taps])
     arguments = (weight, strides, taps_r, taps_s, inputs, outputs, length, block, packed)
     parallel.run(_pack, blocks, max(1, 65536 // (length * block)), *arguments)
@@ -225,7 +226,7 @@ def walk(
     outputs = out.shape[3]
     if not images * down.count * across.count:
         return
-    block = VECTORS * lanes(source.dtype)
+    block = VECTORS * lanes(source.itemsize)
     firsts, run = _merged(taps)
     ordered = sorted(taps, key=lambda tap: (tap.row, tap.column))
     packed = _pack_weight(weight, strides, ordered, (inputs, outputs), block)

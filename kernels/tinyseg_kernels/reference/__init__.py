@@ -4,6 +4,7 @@ from .array import (
     broadcast_to,
     empty,
     empty_activation,
+    empty_cache,
     empty_like,
     from_numpy,
     get_num_threads,
@@ -24,6 +25,7 @@ from .conv2d import (
     conv2d,
     conv2d_weight_gradient,
     conv_transpose2d,
+    set_conv_algorithm,
 )
 from .cross_entropy import (
     cross_entropy,
@@ -117,6 +119,7 @@ __all__ = [
     "dropout",
     "empty",
     "empty_activation",
+    "empty_cache",
     "empty_like",
     "equal",
     "exp",
@@ -155,6 +158,7 @@ __all__ = [
     "relu_backward",
     "reshape",
     "scatter_add",
+    "set_conv_algorithm",
     "set_num_threads",
     "sgd_step",
     "shares_memory",

@@ -61,6 +61,10 @@ def shares_memory(a: Array, b: Array) -> bool:
     return np.may_share_memory(a, b)
 
 
+def empty_cache() -> None:
+    """Nothing is kept."""
+
+
 _threads = 1
 
 

@@ -1,0 +1,58 @@
+"""Which way a convolution goes: a direct sum, or Winograd's for 3x3 kernels with stride 1.
+
+Winograd's does a quarter of the multiplications, but transforms every tile and every weight. It loses where few
+pixels meet many channels, because each call transforms the weights anew, and where there are so few channels that
+the transforms outweigh the products. So both are estimated, from nanoseconds measured on one core of an AVX-512
+server; only their ratios matter, and these differ little from machine to machine.
+"""
+
+from __future__ import annotations
+
+from .simd import ROWS, VECTORS, lanes
+
+ALGORITHMS = ("auto", "direct", "winograd")
+
+# Nanoseconds for: a multiply-add of the direct sum; one of the 36 products; a number that a transform writes.
+_DIRECT, _DIRECT_GRADIENT, _PRODUCT, _TRANSFORM = 0.0175, 0.029, 0.0145, 0.55
+# A weight that is packed for the direct sum, that is transformed, whose gradient is transformed back.
+_PACK, _WEIGHT, _GRADIENT = 1.0, 2.6, 5.0
+
+_chosen = "auto"
+
+
+def set_conv_algorithm(name: str) -> None:
+    """See ``spec.py``."""
+    global _chosen
+    _chosen = name
+
+
+def uses_winograd(
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    tiles: int,
+    pixels: int,
+    channels: int,
+    outputs: int,
+    itemsize: int,
+    gradient: bool = False,
+) -> bool:
+    """True if Winograd's way applies and is asked for or seems the faster one.
+
+    ``tiles`` are those of 4x4 pixels that cover the ``pixels``; ``gradient``: it is about the weight's.
+    """
+    if tuple(kernel) != (3, 3) or tuple(stride) != (1, 1) or _chosen == "direct":
+        return False
+    if _chosen == "winograd":
+        return True
+    vector = lanes(itemsize)
+    if channels < vector // 2 or outputs < vector // 2:  # channels are filled up to whole vectors
+        return False
+    weights = channels * outputs
+    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM
+    if gradient:
+        direct = pixels * 9 * weights * _DIRECT_GRADIENT
+        return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct
+    rows = -(-tiles // ROWS) * ROWS
+    half_empty = 1.3 if outputs <= vector * (VECTORS - 1) else 1.0
+    direct = pixels * 9 * weights * _DIRECT * half_empty + 9 * weights * _PACK
+    return rows * 36 * weights * _PRODUCT + transforms + 36 * weights * _WEIGHT < direct

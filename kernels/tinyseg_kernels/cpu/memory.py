@@ -1,0 +1,98 @@
+"""Large buffers from a pool: memory that was in use a moment ago is handed out again.
+
+A fresh page costs: the system clears it when it is first touched, some quarter of a millisecond a megabyte. A
+training step needs the same few hundred arrays again and again, so what is let go is kept, sorted by size, until it
+is wanted or more than a limit lies idle.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_SMALLEST = 1 << 16  # bytes; below it NumPy's allocator is as good
+_STEPS = 8  # sizes between a power of two and the next: at most an eighth is wasted
+IDLE_LIMIT = 2 << 30  # bytes
+
+
+def _rounded(size: int) -> int:
+    step = max(1 << max(size.bit_length() - 1, 0) >> _STEPS.bit_length() - 1, 4096)
+    return -(-size // step) * step
+
+
+class _Lease:
+    """Owner of a piece of memory; when the last array that looks at it is gone, the memory goes back to the pool."""
+
+    __slots__ = ("__array_interface__", "memory", "pool")
+
+    def __init__(self, pool: _Pool, memory: Array) -> None:
+        self.pool, self.memory = pool, memory
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        self.pool.give_back(self.memory)
+
+
+class _Pool:
+    """Idle memory by size."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.idle: dict[int, list[Array]] = {}
+        self.idle_bytes = 0
+        # Re-entrant: the collector may end a lease while this thread is inside.
+        self.lock = threading.RLock()
+
+    def take(self, size: int) -> Array:
+        """``size`` bytes; they go back by themselves when no array looks at them any more."""
+        size = _rounded(size)
+        with self.lock:
+            waiting = self.idle.get(size)
+            memory = waiting.pop() if waiting else None
+            if memory is not None:
+                self.idle_bytes -= size
+        if memory is None:
+            memory = np.empty(size, np.uint8)
+        return np.asarray(_Lease(self, memory))
+
+    def give_back(self, memory: Array) -> None:
+        """Keep it for the next one, unless too much is idle already."""
+        with self.lock:
+            if self.idle_bytes + memory.size <= self.limit:
+                self.idle.setdefault(memory.size, []).append(memory)
+                self.idle_bytes += memory.size
+
+    def clear(self) -> None:
+        """Let all idle memory go."""
+        with self.lock:
+            self.idle, self.idle_bytes = {}, 0
+
+
+_pool = _Pool(IDLE_LIMIT)
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """``np.empty``, large ones from the pool."""
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size < _SMALLEST:
+        return np.empty(shape, dtype)
+    return _pool.take(size)[:size].view(dtype).reshape(shape)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """``np.zeros``, large ones from the pool."""
+    array = empty(shape, dtype)
+    array[...] = 0
+    return array
+
+
+def empty_cache() -> None:
+    """Give idle memory back to the system; see ``spec.py``."""
+    _pool.clear()
