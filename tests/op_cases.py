@@ -367,6 +367,7 @@ INDICES: list[tuple[str, Any]] = [
     ("slice", slice(0, 1)),
     ("steps", (slice(None), slice(None, None, 2))),
     ("ellipsis", (..., slice(1, 3))),
+    ("first and last", (1, ..., 3)),
     ("new axis", (slice(None), None, 2)),
     ("empty slice", (slice(None), slice(2, 2))),
     ("list", (slice(None), [2, 0, 0])),

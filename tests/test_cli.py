@@ -280,7 +280,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
         (("train", "--resume", "RUN", "--width", "8"), ["--width 4 --depth 2", "--width 8"]),
-        (("train", "--resume", "RUN", "--epochs", "9"), ["poly", "constant"]),
+        (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),
         (("train", "--resume", "RUN", "--out", "elsewhere"), ["--out"]),
         (("train", "--resume", "nothing"), ["nothing", "no such folder"]),
     ],

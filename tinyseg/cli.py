@@ -151,7 +151,7 @@ def train(
         typer.Option("--augment/--no-augment", help="Random flips and, but for shapes, scales. [default: augment]"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images. [default: 12 for shapes, else 50]")
+        int | None, typer.Option(help="Times through the images. [default: 4 for shapes, else 50]")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step. [default: 8]")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw or sgd. [default: adam]")] = None,
@@ -164,7 +164,7 @@ def train(
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="Course of the learning rate: poly, cosine, step or constant. [default: poly]"),
+        typer.Option(help="Course of the learning rate: poly, cosine, step or constant. [default: cosine]"),
     ] = None,
     class_weights: Annotated[
         str | None, typer.Option(help="none, or median: rare classes count more. [default: none]")

@@ -24,7 +24,7 @@ from ..models import SegmentationModel
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .pipeline import OPTIMIZERS, SCHEDULES
 
-EPOCHS = {"shapes": 12}
+EPOCHS = {"shapes": 4}
 OTHER_EPOCHS = 50
 LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2}
 CLASS_WEIGHTS = ("none", "median")
@@ -56,7 +56,7 @@ class TrainOptions:
     lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    schedule: str = "poly"
+    schedule: str = "cosine"
     class_weights: str = "none"
     seed: int = 0
 

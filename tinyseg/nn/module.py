@@ -212,11 +212,14 @@ class Module:
 
         Optimisers that are made later see the new tensors.
         """
+        done: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor that two modules share stays shared
         for module in self.modules():
             for store in (module._parameters, module._buffers):
                 for name, value in store.items():
                     if value is not None:
-                        store[name] = _converted(value, dtype, device)
+                        if id(value) not in done:
+                            done[id(value)] = value, _converted(value, dtype, device)
+                        store[name] = done[id(value)][1]
         return self
 
     def double(self) -> Module:

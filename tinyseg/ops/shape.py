@@ -300,8 +300,9 @@ def _checked(x: Tensor, items: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(used) > x.ndim or sum(item is Ellipsis for item in items) > 1:
         raise IndexError(f"index: {len(used)} indices for a tensor of {x.ndim} dimensions")
     before = items[: items.index(Ellipsis)] if Ellipsis in items else items
-    places = [*range(len([i for i in before if i is not None])), *range(x.ndim - len(used), x.ndim)]
-    for place, item in zip(places, used, strict=False):
+    first = sum(item is not None for item in before)
+    places = [*range(first), *range(x.ndim - (len(used) - first), x.ndim)]
+    for place, item in zip(places, used, strict=True):
         if isinstance(item, Integral) and not -x.shape[place] <= item < x.shape[place]:
             raise IndexError(f"index: {item} is out of range for dimension {place} of size {x.shape[place]}")
     return items

@@ -1,0 +1,300 @@
+"""Optimisers and schedules: numbers by hand, state, groups; their steps against PyTorch's are in the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinyseg
+from tinyseg import Tensor, optim
+from tinyseg.errors import GraphError
+from tinyseg.optim import lr_scheduler
+
+
+def parameter(*values: float) -> Tensor:
+    return tinyseg.tensor(list(values), dtype="float64", requires_grad=True)
+
+
+def give(x: Tensor, *values: float) -> None:
+    x.grad = tinyseg.tensor(list(values), dtype="float64")
+
+
+def values(x: Tensor) -> Any:
+    return x.detach().tolist()
+
+
+# Steps by hand
+
+
+def test_sgd_with_momentum_by_hand() -> None:
+    """v = 2, p = 1 - 0.2; v = 0.5 2 + 4 = 5, p = 0.8 - 0.5; v = 2.5, p = 0.3 - 0.25."""
+    x = parameter(1.0)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.5)
+    found = []
+    for slope in (2.0, 4.0, 0.0):
+        give(x, slope)
+        optimizer.step()
+        found += values(x)
+    assert found == pytest.approx([0.8, 0.3, 0.05], rel=1e-14)
+
+
+def test_first_step_of_adam_has_the_length_of_the_rate() -> None:
+    """Whatever the gradient is: m / sqrt(s) = g / |g| after the corrections."""
+    x = parameter(1.0, 1.0, 1.0)
+    give(x, 1e-3, -50.0, 0.0)
+    optim.Adam([x], lr=0.25, eps=0.0 + 1e-30).step()
+    assert values(x) == pytest.approx([0.75, 1.25, 1.0], rel=1e-12)
+
+
+def test_decoupled_decay_does_not_meet_the_gradient() -> None:
+    """With a gradient of 0 AdamW only shrinks: 2 (1 - 0.1 0.5); Adam takes the decay for a gradient: 2 - 0.1."""
+    shrunk, stepped = parameter(2.0), parameter(2.0)
+    for x, kind in ((shrunk, optim.AdamW), (stepped, optim.Adam)):
+        give(x, 0.0)
+        kind([x], lr=0.1, weight_decay=0.5).step()
+    assert values(shrunk) == pytest.approx([1.9], rel=1e-14)
+    assert values(stepped) == pytest.approx([1.9], rel=1e-6)
+    assert values(stepped) != values(shrunk)
+
+
+MAKERS: list[Callable[[list[Any]], optim.Optimizer]] = [
+    lambda p: optim.SGD(p, lr=0.1),
+    lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    lambda p: optim.Adam(p, lr=0.1),
+    lambda p: optim.AdamW(p, lr=0.1),
+]
+EACH = pytest.mark.parametrize("make", MAKERS)
+
+
+@EACH
+def test_it_goes_down(make: Callable[[list[Any]], optim.Optimizer], device: str) -> None:
+    x = tinyseg.tensor([3.0, -2.0], requires_grad=True)
+    optimizer = make([x])
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = ((x - tinyseg.tensor([1.0, 1.0])) * tinyseg.tensor([1.0, 2.0])).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == 40
+    assert losses[-1] < 0.5
+
+
+@EACH
+def test_the_parameter_s_own_memory_is_changed(make: Callable[[list[Any]], optim.Optimizer], device: str) -> None:
+    x = tinyseg.ones(2, 3, 4, 5, requires_grad=True)
+    memory = x.detach().numpy()
+    optimizer = make([x])
+    y = (x * x).sum()
+    x.grad = tinyseg.ones_like(x)
+    optimizer.step()
+    assert np.shares_memory(memory, x.detach().numpy())
+    assert (memory < 1).all()
+    with pytest.raises(GraphError, match="changed in place"):
+        y.backward()
+
+
+@EACH
+def test_memory_order_does_not_matter(make: Callable[[list[Any]], optim.Optimizer], device: str) -> None:
+    """Parameters and gradients may each lie in memory as they like."""
+    p, g = (np.random.default_rng(i).normal(size=(3, 4, 5, 6)) for i in (0, 1))
+
+    def last(array: Any) -> Tensor:
+        return tinyseg.tensor(np.ascontiguousarray(array.transpose(0, 2, 3, 1))).permute(0, 3, 1, 2).detach()
+
+    def gaps(array: Any) -> Tensor:
+        return tinyseg.tensor(np.repeat(array, 2, 3))[..., ::2].detach()
+
+    found = []
+    for make_p, make_g in (
+        (tinyseg.tensor, tinyseg.tensor),
+        (last, tinyseg.tensor),
+        (tinyseg.tensor, last),
+        (gaps, last),
+    ):
+        x = make_p(p).requires_grad_()
+        optimizer = make([x])
+        for _ in range(2):
+            x.grad = make_g(g)
+            optimizer.step()
+        found.append(x.detach().numpy())
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-14, atol=0)
+
+
+def test_parameters_without_gradient_are_left_alone() -> None:
+    x, y = parameter(1.0), parameter(1.0)
+    optimizer = optim.Adam([x, y], lr=0.1)
+    give(x, 1.0)
+    optimizer.step()
+    assert values(y) == [1]
+    assert values(x) != [1]
+    optimizer.zero_grad()
+    assert x.grad is None
+
+
+def test_groups_have_their_own_options() -> None:
+    x, y = parameter(1.0), parameter(1.0)
+    optimizer = optim.SGD([{"params": [x]}, {"params": [y], "lr": 1.0, "weight_decay": 0.5}], lr=0.1)
+    for t in (x, y):
+        give(t, 1.0)
+    optimizer.step()
+    assert (values(x), values(y)) == ([0.9], [-0.5])
+
+
+@EACH
+def test_state_continues_to_the_bit(make: Callable[[list[Any]], optim.Optimizer]) -> None:
+    def run(x: Tensor, optimizer: optim.Optimizer, start: int, stop: int) -> None:
+        for k in range(start, stop):
+            give(x, math.sin(k), math.cos(k))
+            optimizer.step()
+
+    x = parameter(1.0, 2.0)
+    optimizer = make([x])
+    run(x, optimizer, 0, 4)
+    saved, weights = optimizer.state_dict(), values(x)
+    other = parameter(*weights)
+    resumed = make([other])
+    resumed.load_state_dict(saved)
+    run(other, resumed, 4, 8)
+    run(x, optimizer, 4, 8)
+    assert values(other) == values(x)
+
+
+def test_loaded_state_is_a_copy() -> None:
+    x = parameter(1.0)
+    optimizer = optim.SGD([x], lr=0.1, momentum=0.9)
+    give(x, 1.0)
+    optimizer.step()
+    other = optim.SGD([parameter(1.0)], lr=0.5, momentum=0.9)
+    other.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert other.state[0]["velocity"].tolist() == [1]
+    assert other.param_groups[0]["lr"] == 0.1
+
+
+def test_state_of_other_parameters_is_refused() -> None:
+    optimizer = optim.SGD([parameter(1.0)], lr=0.1, momentum=0.9)
+    give(optimizer.param_groups[0]["params"][0], 1.0)
+    optimizer.step()
+    state = optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"the state is for groups of \[1\] parameters"):
+        optim.SGD([parameter(1.0), parameter(2.0)]).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"state of shape \(1,\) for a parameter of shape \(2,\)"):
+        optim.SGD([parameter(1.0, 2.0)]).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: optim.SGD([]), ValueError, "SGD: got no parameters"),
+        (lambda: optim.SGD([parameter(1.0)], lr=-1), ValueError, "lr must not be negative, got -1"),
+        (lambda: optim.SGD([parameter(1.0)], lr=math.nan), ValueError, "lr must not be negative, got nan"),
+        (lambda: optim.SGD([parameter(1.0)], momentum=-0.5), ValueError, "momentum must not be negative"),
+        (lambda: optim.SGD([parameter(1.0)], nesterov=True), ValueError, "nesterov needs a momentum"),
+        (lambda: optim.Adam([parameter(1.0)], betas=(0.9, 1.0)), ValueError, r"betas must be in \[0, 1\)"),
+        (
+            lambda: optim.AdamW([parameter(1.0)], weight_decay=-1),
+            ValueError,
+            "AdamW: weight_decay must not be negative",
+        ),
+        (lambda: optim.Adam([1.0]), TypeError, "Adam: expected leaf tensors to optimise, got 1.0"),
+        (lambda: optim.Adam([parameter(1.0) * 2]), TypeError, "expected leaf tensors"),
+    ],
+)
+def test_what_is_refused(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+# Schedules
+
+
+def rates(
+    schedule: Callable[[optim.Optimizer], lr_scheduler.LRScheduler], steps: int, lr: float = 2.0
+) -> list[float]:
+    optimizer = optim.SGD([parameter(1.0)], lr=lr)
+    made = schedule(optimizer)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        assert made.get_last_lr() == found[-1:]
+        made.step()
+    return found
+
+
+def test_constant() -> None:
+    assert rates(lr_scheduler.ConstantLR, 3) == [2, 2, 2]
+
+
+def test_steps() -> None:
+    assert rates(lambda o: lr_scheduler.StepLR(o, 2, gamma=0.5), 6) == [2, 2, 1, 1, 0.5, 0.5]
+
+
+def test_poly() -> None:
+    assert rates(lambda o: lr_scheduler.PolyLR(o, 4, power=1.0), 7) == [2, 1.5, 1, 0.5, 0, 0, 0]
+    assert rates(lambda o: lr_scheduler.PolyLR(o, 10), 6)[5] == pytest.approx(2 * 0.5**0.9)
+
+
+def test_cosine() -> None:
+    wanted = [2, 1 + math.sqrt(0.5), 1, 1 - math.sqrt(0.5), 0, 0]
+    assert rates(lambda o: lr_scheduler.CosineAnnealingLR(o, 4), 6) == pytest.approx(wanted, abs=1e-15)
+
+
+def test_each_group_keeps_its_own_rate() -> None:
+    optimizer = optim.SGD([{"params": [parameter(1.0)]}, {"params": [parameter(1.0)], "lr": 4.0}], lr=2.0)
+    schedule = lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    schedule.step()
+    assert schedule.get_last_lr() == [1, 2]
+
+
+def test_a_schedule_resumes() -> None:
+    def make() -> tuple[optim.Optimizer, lr_scheduler.LRScheduler]:
+        optimizer = optim.SGD([parameter(1.0)], lr=2.0)
+        return optimizer, lr_scheduler.PolyLR(optimizer, 10)
+
+    optimizer, schedule = make()
+    for _ in range(3):
+        schedule.step()
+    resumed_optimizer, resumed = make()
+    resumed_optimizer.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(schedule.state_dict())
+    assert resumed.get_last_lr() == schedule.get_last_lr()
+    for one in (schedule, resumed):
+        one.step()
+    assert resumed.get_last_lr() == schedule.get_last_lr() == pytest.approx([2 * 0.6**0.9])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: lr_scheduler.StepLR(o, 0),
+        lambda o: lr_scheduler.PolyLR(o, 0),
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 0),
+    ],
+)
+def test_schedules_take_at_least_one_step(make: Callable[[optim.Optimizer], Any]) -> None:
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        make(optim.SGD([parameter(1.0)]))
+
+
+def test_schedules_are_pytorch_s() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    theirs = torch.optim.lr_scheduler
+    for ours, other, steps in (
+        (lambda o: lr_scheduler.StepLR(o, 3), lambda o: theirs.StepLR(o, 3), 10),
+        (lambda o: lr_scheduler.PolyLR(o, 8), lambda o: theirs.PolynomialLR(o, 8, power=0.9), 12),
+        (lambda o: lr_scheduler.CosineAnnealingLR(o, 9), lambda o: theirs.CosineAnnealingLR(o, 9), 10),
+    ):
+        optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=2.0)
+        schedule, wanted = other(optimizer), []
+        for _ in range(steps):
+            wanted.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        assert rates(ours, steps) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
