@@ -87,21 +87,21 @@ def test_windows_fit_the_smallest_image_and_are_multiples_of_32(tmp_path: Path) 
     write(root / "train" / "images" / "0.png", np.zeros((64, 131, 3)))
     write(root / "train" / "masks" / "0.png", np.zeros((64, 131)))
     data = engine.prepare(options(root)).config.data
-    assert (data.size, data.crop, data.flip) == (None, (64, 96), "horizontal")
+    assert (data.size, data.crop, data.flip) == (None, (64, 96), True)
 
 
 @pytest.mark.parametrize(
     ("changes", "size", "crop", "flip", "scaled"),
     [
-        ({"size": (32, 48)}, (32, 48), (32, 48), "horizontal", True),
-        ({"size": (32, 48), "augment": False}, (32, 48), None, "none", False),
-        ({"augment": False}, None, (32, 32), "none", False),
-        ({"data": "shapes", "root": None}, None, None, "both", False),
-        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, "both", False),
+        ({"size": (32, 48)}, (32, 48), (32, 48), True, True),
+        ({"size": (32, 48), "augment": False}, (32, 48), None, False, False),
+        ({"augment": False}, None, (32, 32), False, False),
+        ({"data": "shapes", "root": None}, None, None, True, False),
+        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, True, False),
     ],
 )
 def test_what_is_done_to_images(
-    root: Path, changes: dict[str, Any], size: Any, crop: Any, flip: str, scaled: bool
+    root: Path, changes: dict[str, Any], size: Any, crop: Any, flip: bool, scaled: bool
 ) -> None:
     data = engine.prepare(options(root, **changes)).config.data
     assert (data.size, data.crop, data.flip, data.scale is not None) == (size, crop, flip, scaled)

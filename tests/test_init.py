@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -102,7 +103,7 @@ def test_a_stack_of_identities_of_other_widths_passes_the_classes_on() -> None:
     """Yu and Koltun 2016: the larger context module, of widths C, 2C, 4C and back."""
     classes, widths = 3, (3, 6, 12, 6, 3)
     x = y = tinyseg.rand(1, 3, 4, 4)
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         y = F.conv2d(y, init.identity_(tinyseg.ones(outputs, inputs, 3, 3), classes=classes), padding=1)
     np.testing.assert_allclose(y.numpy(), x.numpy(), rtol=1e-6)
 

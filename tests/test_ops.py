@@ -255,7 +255,8 @@ def test_every_kernel_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
         outputs(case, inputs)
         if case.gradient:
             gradients(case, inputs)
-    assert set(spec.KERNELS) - called == set()
+    settings = {"empty_cache", "set_conv_algorithm"}  # they compute nothing; see test_conv_algorithms.py
+    assert set(spec.KERNELS) - called == settings
 
 
 # --- NaN, infinity, ties

@@ -236,7 +236,7 @@ def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) ->
         "model": config.model.name,
         "model_options": config.model.options,
         "size": data.size,
-        "augment": data.flip != "none",
+        "augment": data.flip,
         "class_weights": "none" if training.class_weights is None else "median",
         **{key: getattr(training, key) for key in _SHARED_NAMES},
     }

@@ -47,7 +47,7 @@ class DataConfig:
 
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
-    in training. ``crop``: the window that training takes. ``flip``: ``none``, ``horizontal`` or ``both``; ``scale``:
+    in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
     the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
     """
 
@@ -60,7 +60,7 @@ class DataConfig:
     ignore_index: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    flip: str
+    flip: bool
     seed: int = 0
     root: str | None = None
     val_fraction: float | None = None
@@ -185,7 +185,7 @@ def _convert(value: Any, hint: Any, key: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     plain = dict if origin is dict else hint
-    if plain in (int, str, dict) and type(value) is plain:
+    if plain in (bool, int, str, dict) and type(value) is plain:
         return value
     raise InputError(f"{key} = {value!r} is not what belongs there ({_described(hint)})")
 

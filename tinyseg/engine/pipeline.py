@@ -101,8 +101,8 @@ def training_transform(data: DataConfig) -> Transform:
         steps.append(RandomScale(*data.scale))
     if data.crop is not None:
         steps.append(RandomCrop(data.crop))
-    if data.flip != "none":
-        steps.append(RandomFlip(vertical=data.flip == "both"))
+    if data.flip:
+        steps.append(RandomFlip())
     return Compose([*steps, Normalise(data.mean, data.std)])
 
 

@@ -195,9 +195,8 @@ def _class_weights(options: TrainOptions, train_set: Dataset, notes: list[str]) 
 
 def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:
     classes = train_set.classes
-    # Shapes lie at any angle but always whole in the image: they may be turned over, but not cut.
+    # Shapes are drawn at all the sizes there are; others may be seen nearer or farther.
     drawn = options.data == "shapes"
-    flip = "both" if drawn else "horizontal"
     normalisation: Normalisation = measure_normalisation(train_set)
     return DataConfig(
         name=options.data,
@@ -209,7 +208,7 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         ignore_index=IGNORE_INDEX,
         mean=normalisation.mean,
         std=normalisation.std,
-        flip=flip if options.augment else "none",
+        flip=options.augment,
         seed=options.data_seed,
         root=root,
         val_fraction=options.val_fraction,

@@ -1,0 +1,153 @@
+"""The ways a convolution can go on the cpu device: each against the definition, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinyseg
+import tinyseg_kernels
+from tinyseg_kernels.cpu import algorithm, memory, parallel
+
+Array = np.ndarray[Any, Any]
+cpu, reference = tinyseg_kernels.load("cpu"), tinyseg_kernels.load("reference")
+
+# images, channels, outputs, height, width, padding, dilation: odd sizes, odd channels, borders wider than needed,
+# grids with a different number of pixels, images smaller than a tile.
+SHAPES = [
+    (2, 16, 32, 8, 8, 1, 1),
+    (1, 32, 16, 9, 11, 1, 1),
+    (2, 20, 40, 13, 7, 0, 1),
+    (1, 5, 33, 12, 10, 2, 1),
+    (1, 17, 32, 17, 19, 2, 2),
+    (2, 8, 48, 9, 7, 3, 3),
+    (1, 1, 1, 1, 1, 1, 1),
+    (0, 16, 16, 8, 8, 1, 1),
+]
+
+
+@pytest.fixture(autouse=True)
+def _automatic() -> Iterator[None]:
+    yield
+    tinyseg.set_conv_algorithm("auto")
+
+
+def three_passes(backend: Any, shape: tuple[int, ...], dtype: str) -> list[Array]:
+    """Forward with bias, its adjoint and its gradient by the weight, of the same random numbers for any backend."""
+    images, channels, outputs, height, width, padding, dilation = shape
+    random = np.random.default_rng(0)
+    grown = 2 * padding - 2 * dilation
+    x = random.standard_normal((images, channels, height, width)).astype(dtype)
+    y = random.standard_normal((images, outputs, height + grown, width + grown)).astype(dtype)
+    weight = random.standard_normal((outputs, channels, 3, 3)).astype(dtype)
+    bias = random.standard_normal(outputs).astype(dtype)
+    window = ((1, 1), (padding, padding), (dilation, dilation), 1)
+    results = [np.full_like(array, np.nan) for array in (y, x, weight)]
+    backend.conv2d(x, weight, bias, results[0], *window)
+    backend.conv_transpose2d(y, weight, None, results[1], *window)
+    backend.conv2d_weight_gradient(x, y, results[2], *window)
+    return results
+
+
+@pytest.mark.parametrize("name", ["direct", "winograd"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_both_ways_agree_with_the_definition(name: str, shape: tuple[int, ...]) -> None:
+    tinyseg.set_conv_algorithm(name)
+    for dtype, bound in (("float32", 2e-5), ("float64", 1e-13)):
+        exact = three_passes(reference, shape, "float64")
+        for expected, found in zip(exact, three_passes(cpu, shape, dtype), strict=True):
+            assert found.dtype == dtype
+            if expected.size:
+                assert np.abs(found - expected).max() <= bound * max(np.abs(expected).max(), 1e-30)
+
+
+@pytest.mark.parametrize("name", ["direct", "winograd"])
+def test_the_same_bits_for_any_number_of_threads(name: str, threads: None) -> None:
+    tinyseg.set_conv_algorithm(name)
+    shape = (2, 40, 48, 30, 33, 1, 1)
+    tinyseg.set_num_threads(1)
+    alone = three_passes(cpu, shape, "float32")
+    for count in (2, 3):
+        tinyseg.set_num_threads(count)
+        for one, several in zip(alone, three_passes(cpu, shape, "float32"), strict=True):
+            np.testing.assert_array_equal(one, several)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_winograd_hides_no_value_that_is_not_finite(value: float) -> None:
+    x = np.random.default_rng(0).standard_normal((1, 16, 12, 12)).astype("float32")
+    weight = np.random.default_rng(1).standard_normal((16, 16, 3, 3)).astype("float32")
+    x[0, 3, 6, 5] = value
+    results = []
+    for name in ("direct", "winograd"):
+        tinyseg.set_conv_algorithm(name)
+        results.append(np.zeros_like(x))
+        cpu.conv2d(x, weight, None, results[-1], (1, 1), (1, 1), (1, 1), 1)
+    direct, winograd = (~np.isfinite(result) for result in results)
+    assert direct.sum() == 16 * 9  # the 3x3 pixels that meet it, in every channel
+    assert (winograd | ~direct).all()
+
+
+def chosen(images: int, channels: int, outputs: int, size: int, gradient: bool = False) -> bool:
+    tiles = images * (-(-size // 4)) ** 2
+    return algorithm.uses_winograd((3, 3), (1, 1), tiles, images * size**2, channels, outputs, 4, gradient)
+
+
+def test_the_choice_follows_the_shape() -> None:
+    assert chosen(4, 64, 64, 64)
+    assert chosen(4, 64, 64, 64, gradient=True)
+    assert not chosen(4, 3, 32, 128)  # a first layer: three channels would be filled up to a vector
+    assert not chosen(1, 512, 512, 8)  # four tiles do not pay for 262,144 transformed filters
+    assert not algorithm.uses_winograd((3, 3), (2, 2), 1024, 16384, 64, 64, 4)
+    assert not algorithm.uses_winograd((5, 5), (1, 1), 1024, 16384, 64, 64, 4)
+
+
+def test_the_choice_can_be_taken_away() -> None:
+    tinyseg.set_conv_algorithm("direct")
+    assert not chosen(4, 64, 64, 64)
+    tinyseg.set_conv_algorithm("winograd")
+    assert chosen(1, 512, 512, 8)
+    with pytest.raises(ValueError, match=r"expected 'auto', 'direct' or 'winograd', got 'fft'"):
+        tinyseg.set_conv_algorithm("fft")
+
+
+def test_large_memory_is_used_again() -> None:
+    tinyseg.empty_cache()
+    first = memory.empty((512, 512), "float32")
+    place = first.ctypes.data
+    view = first[3:]
+    del first
+    assert memory.empty((512, 512), "float32").ctypes.data != place  # a view still looks at it
+    del view
+    assert memory.empty((500, 520), "float32").ctypes.data == place
+
+
+def test_memory_that_is_not_used_can_be_given_back() -> None:
+    tinyseg.empty_cache()
+    array = memory.empty((1 << 20,), "float32")
+    del array
+    assert memory._pool.idle_bytes >= 4 << 20
+    tinyseg.empty_cache()
+    assert memory._pool.idle_bytes == 0
+
+
+def test_the_pool_keeps_no_more_than_its_limit() -> None:
+    pool = memory._Pool(limit=3 << 20)
+    arrays = [pool.take(1 << 20) for _ in range(5)]
+    arrays.clear()
+    assert pool.idle_bytes == 3 << 20
+
+
+def test_an_error_in_a_thread_reaches_the_caller(threads: None) -> None:
+    def fails(start: int, stop: int) -> None:
+        raise ArithmeticError(start)
+
+    def run(function: Callable[..., None]) -> None:
+        parallel.run(function, 8, 1)
+
+    tinyseg.set_num_threads(2)
+    with pytest.raises(ArithmeticError):
+        run(fails)
