@@ -317,7 +317,7 @@ def test_a_run_that_was_stopped_goes_on(root: Path, tmp_path: Path, run: engine.
 
 
 def test_only_a_constant_rate_can_be_lengthened(root: Path, tmp_path: Path, run: engine.TrainingResult) -> None:
-    with pytest.raises(InputError, match="poly schedule"):
+    with pytest.raises(InputError, match="cosine schedule"):
         engine.resume(run.folder, epochs=3)
     plan = engine.prepare(options(root, epochs=1, schedule="constant"))
     engine.train(plan, tmp_path / "run", workers=1)

@@ -46,7 +46,7 @@ def check_dtype(dtype: Any, who: str) -> np.dtype[Any]:
         known = np.dtype(dtype)
     except TypeError:
         known = None
-    if known not in DTYPES:
+    if known is None or known not in DTYPES:  # NumPy takes None for float64, also when it compares
         names = ", ".join(str(d) for d in DTYPES)
         raise TypeError(f"{who}: dtype {dtype!r} is not supported; there are {names}")
     return known

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..autograd import no_grad
+from ..backend import DEVICES
 from ..tensor import Tensor, check_dtype
 
 
@@ -212,6 +213,8 @@ class Module:
 
         Optimisers that are made later see the new tensors.
         """
+        if isinstance(dtype, str) and dtype in DEVICES:
+            dtype, device = None, dtype
         done: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor that two modules share stays shared
         for module in self.modules():
             for store in (module._parameters, module._buffers):
