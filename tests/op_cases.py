@@ -1349,6 +1349,8 @@ bad(
     "index must have one dimension",
 )
 bad("to no such type", lambda: zeros(2).to("float16"), TypeError, "to: dtype 'float16' is not supported; there are")
+bad("to a type nobody knows", lambda: zeros(2).to("floaty"), TypeError, "to: dtype 'floaty' is not supported")
+bad("zeros of no such type", lambda: tinyseg.zeros(2, dtype="floaty"), TypeError, "'floaty' is not supported")
 bad(
     "to no such device",
     lambda: zeros(2).to(device="gpu"),

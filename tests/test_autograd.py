@@ -723,3 +723,12 @@ def test_gradcheck_leaves_inputs_and_grads_alone() -> None:
     tinyseg.gradcheck(lambda x: x * x, [x])
     assert x.detach().tolist() == [1, 2]
     assert x.grad is None
+
+
+def test_gradients_by_grad_share_no_memory() -> None:
+    x, y, w = (tinyseg.ones(3, requires_grad=True) for _ in range(3))
+    by_x, by_y = tinyseg.grad(((x + y) * w).sum(), [x, y])
+    by_x.mul_(10)
+    assert by_y.tolist() == [1.0, 1.0, 1.0]
+    (by_x,) = tinyseg.grad(x.sum(), [x])
+    assert by_x.mul_(2).tolist() == [2.0, 2.0, 2.0]  # not the repeated view that a sum's gradient is

@@ -62,13 +62,13 @@ def test_empty_containers_are_parts_too() -> None:
 def test_attributes() -> None:
     net = Net()
     assert (net.note, net.scale.shape) == ("plain", (1,))
-    with pytest.raises(AttributeError, match="Net has no attribute 'other'"):
+    with pytest.raises(AttributeError, match=r"Net has no attribute 'other'"):
         _ = net.other
-    with pytest.raises(TypeError, match="Net.scale must be a Parameter or None, got Tensor"):
+    with pytest.raises(TypeError, match=r"Net.scale must be a Parameter or None, got Tensor"):
         net.scale = tinyseg.ones(1)
-    with pytest.raises(TypeError, match="Net.drop must be a Module or None, got int"):
+    with pytest.raises(TypeError, match=r"Net.drop must be a Module or None, got int"):
         net.drop = 3
-    with pytest.raises(TypeError, match="Net.offset must be a Tensor or None, got list"):
+    with pytest.raises(TypeError, match=r"Net.offset must be a Tensor or None, got list"):
         net.offset = [1.0]
     net.offset = tinyseg.ones(3)
     assert dict(net.named_buffers())["offset"].tolist() == [1, 1, 1]
@@ -133,7 +133,7 @@ def test_load_state_dict_names_each_key_that_does_not_fit_and_changes_nothing() 
         assert message in str(caught.value)
     for key, value in net.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[key])
-    with pytest.raises(ValueError, match="first.0.bias has shape"):
+    with pytest.raises(ValueError, match=r"first.0.bias has shape"):
         net.load_state_dict(state, strict=False)
     state["first.0.bias"] = tinyseg.ones(3)
     keys = net.load_state_dict(state, strict=False)

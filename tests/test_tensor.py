@@ -355,7 +355,7 @@ def test_augmented_assignment_makes_a_new_tensor() -> None:
 
 
 def test_expanded_tensors_cannot_be_written_to(device: str) -> None:
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ValueError, match="was expanded"):
         tinyseg.zeros(1, 3).expand(4, 3).add_(1.0)
 
 
@@ -434,3 +434,43 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 def test_threads_are_at_least_one() -> None:
     with pytest.raises(ValueError, match="expected at least 1, got 0"):
         tinyseg.set_num_threads(0)
+
+
+# --- Truth, and what must not be changed in place
+
+
+def test_truth_tables() -> None:
+    a, b = tinyseg.tensor([True, True, False, False]), tinyseg.tensor([True, False, True, False])
+    assert (a & b).tolist() == [True, False, False, False]
+    assert (a | b).tolist() == [True, True, True, False]
+    assert (~a).tolist() == [False, False, True, True]
+    assert (a & True).dtype == tinyseg.bool_
+    with pytest.raises(TypeError, match="logical_and: expected bool tensors, got int64"):
+        a.long() & b
+
+
+def test_none_equals_no_tensor() -> None:
+    x = tinyseg.ones(2)
+    assert (x == None) is False  # noqa: E711
+    assert (x != None) is True  # noqa: E711
+
+
+def test_an_expanded_tensor_is_not_changed_in_place() -> None:
+    x = tinyseg.ones(3).expand(2, 3)
+    for change in (lambda: x.add_(1), lambda: x[0].fill_(2), lambda: x.detach().mul_(2)):
+        with pytest.raises(ValueError, match=r"was expanded, several of its elements are one; change a clone\(\)"):
+            change()
+    assert x.clone().add_(1).tolist() == [[2.0] * 3] * 2
+
+
+def test_a_number_that_does_not_fit_is_refused() -> None:
+    x = tinyseg.tensor([1, 2], dtype="uint8")
+    with pytest.raises(ValueError, match=r"add: 300 does not fit uint8; convert the tensor with \.long\(\)"):
+        x + 300
+    assert (x == 300).tolist() == [False, False]
+
+
+def test_max_and_min_of_two_tensors() -> None:
+    a, b = tinyseg.tensor([1.0, 5.0]), tinyseg.tensor([3.0, 2.0])
+    assert tinyseg.max(a, b).tolist() == [3.0, 5.0]
+    assert tinyseg.min(a, b).tolist() == [1.0, 2.0]

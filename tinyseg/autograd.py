@@ -330,9 +330,15 @@ def backward(
             if leaf.grad is not None:
                 leaf.grad = leaf.grad + arrived
             else:
-                # Nobody else may hold the same memory; an addition, say, hands one gradient on to both its inputs.
-                leaf.grad = arrived.clone() if arrived.is_view or arrived.version in given else arrived
-            given.add(arrived.version)
+                leaf.grad = _owned(arrived, given)
+
+
+def _owned(gradient: Tensor, given: set[Version]) -> Tensor:
+    """The gradient in memory that nobody else holds; an addition, say, hands one gradient on to both its inputs."""
+    if gradient.is_view or gradient.version in given:
+        return gradient.clone()
+    given.add(gradient.version)
+    return gradient
 
 
 def grad(
@@ -363,10 +369,11 @@ def grad(
     with no_grad():
         work = _Pass(retain_graph, edges)
         _run(work, outputs, grad_outputs)
-    gradients = []
+    gradients: list[Tensor | None] = []
+    given: set[Version] = set()
     for x, edge in zip(inputs, edges, strict=True):
         gradient = work.pending.get(_key(edge)) if x.is_leaf else work.arrived[_key(edge)]
         if gradient is None and not allow_unused:
             raise GraphError(f"grad: an input of shape {x.shape} was not used to compute the outputs")
-        gradients.append(gradient)
+        gradients.append(None if gradient is None else _owned(gradient, given))
     return tuple(gradients)

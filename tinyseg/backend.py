@@ -49,7 +49,8 @@ def set_num_threads(count: int) -> None:
     """
     if count < 1:
         raise ValueError(f"set_num_threads: expected at least 1, got {count}")
-    kernels("cpu").set_num_threads(int(count))
+    for device in DEVICES:
+        kernels(device).set_num_threads(int(count))
 
 
 def get_num_threads() -> int:
@@ -67,12 +68,14 @@ def set_conv_algorithm(name: str) -> None:
     """
     if name not in ("auto", "direct", "winograd"):
         raise ValueError(f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', got {name!r}")
-    kernels("cpu").set_conv_algorithm(name)
+    for device in DEVICES:
+        kernels(device).set_conv_algorithm(name)
 
 
 def empty_cache() -> None:
     """Give memory that is kept for later tensors, but not in use, back to the system."""
-    kernels("cpu").empty_cache()
+    for device in DEVICES:
+        kernels(device).empty_cache()
 
 
 def on_compile(report: Callable[[str], None]) -> Callable[[], None]:

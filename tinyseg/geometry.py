@@ -18,6 +18,22 @@ def convolution_size(size: int, kernel: int, stride: int = 1, padding: int = 0, 
     return max((size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1, 0)
 
 
+def pooled_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, ceil_mode: bool = False
+) -> int:
+    """As ``convolution_size``; with ``ceil_mode`` also a last window that sticks out, if it starts inside.
+
+    >>> pooled_size(5, kernel=2, stride=2), pooled_size(5, kernel=2, stride=2, ceil_mode=True)
+    (2, 3)
+    """
+    if not ceil_mode:
+        return convolution_size(size, kernel, stride, padding, dilation)
+    count = -(-(size + 2 * padding - dilation * (kernel - 1) - 1) // stride) + 1
+    if (count - 1) * stride >= size + padding:
+        count -= 1
+    return max(count, 0)
+
+
 def transposed_size(
     size: int, kernel: int, stride: int = 1, padding: int = 0, output_padding: int = 0, dilation: int = 1
 ) -> int:

@@ -90,6 +90,7 @@ class Tensor:
         "is_view",
         "node",
         "output_index",
+        "repeats",
         "version",
     )
 
@@ -101,6 +102,7 @@ class Tensor:
         self.device = device
         self.version = version or Version()
         self.is_view = version is not None
+        self.repeats = False  # True for what expand() made: one place in memory is several elements
         self.grad: Tensor | None = None
         self.node: Node | None = None
         self.output_index = 0
@@ -248,7 +250,9 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory, cut off from the graph; in-place changes of either are seen by both."""
-        return Tensor(self.array, self.device, self.version)
+        detached = Tensor(self.array, self.device, self.version)
+        detached.repeats = self.repeats
+        return detached
 
     def backward(
         self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
@@ -332,9 +336,13 @@ class Tensor:
     # Comparison: element by element, bool tensors
 
     def __eq__(self, other: Any) -> Any:
+        if other is None:
+            return False
         return _operators["equal"](self, other)
 
     def __ne__(self, other: Any) -> Any:
+        if other is None:
+            return True
         return _operators["not_equal"](self, other)
 
     def __lt__(self, other: Tensor | Number) -> Tensor:
@@ -348,6 +356,15 @@ class Tensor:
 
     def __ge__(self, other: Tensor | Number) -> Tensor:
         return _operators["greater_equal"](self, other)
+
+    def __and__(self, other: Tensor | Number) -> Tensor:
+        return _operators["logical_and"](self, other)
+
+    def __or__(self, other: Tensor | Number) -> Tensor:
+        return _operators["logical_or"](self, other)
+
+    def __invert__(self) -> Tensor:
+        return _operators["logical_not"](self)
 
     def all(self) -> Tensor:
         """True if every element is (is not 0)."""

@@ -12,8 +12,7 @@ class SegmentationModel(Module):
     """Images N,C,H,W in, class logits N,num_classes,H,W out, for any size from ``min_size`` on.
 
     Networks that halve the image again and again need sizes that are multiples of ``stride``. Subclasses define
-    ``logits`` for such sizes; ``forward`` adds what is missing at the right and at the bottom, half a border on each
-    side, and crops it off again.
+    ``logits`` for such sizes; ``forward`` adds what is missing, half on either side, and crops it off again.
     """
 
     def __init__(self, name: str, num_classes: int, in_channels: int, stride: int) -> None:

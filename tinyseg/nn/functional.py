@@ -127,6 +127,7 @@ def max_pool2d(
     stride: Size | None = None,
     padding: Size = 0,
     dilation: Size = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
     """The largest element of each window; the first one where several are equal, NaN if there is one.
@@ -137,6 +138,7 @@ def max_pool2d(
         stride: pixels from one window to the next; the window's size if None.
         padding: pixels around the image that are never chosen, at most half of the window.
         dilation: pixels from one element of the window to the next.
+        ceil_mode: sizes are rounded up: a last window may stick out at the bottom and at the right.
         return_indices: also return where the maxima stood, int64 ``h * W + w`` in each plane.
 
     Returns:
@@ -151,7 +153,7 @@ def max_pool2d(
     tensor([[[[5., 6.],
               [7., 8.]]]])
     """
-    return pool.max_pool2d(input, kernel_size, stride, padding, dilation, return_indices)
+    return pool.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_unpool2d(

@@ -185,15 +185,23 @@ class MaxPool2d(Module):
     """Max pooling, see ``functional.max_pool2d``."""
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, return_indices: bool = False
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation, self.return_indices = padding, dilation, return_indices
+        self.padding, self.dilation = padding, dilation
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def forward(self, input: Tensor) -> Any:
         """(N, C, H, W) -> (N, C, H', W'), with ``return_indices`` also where the maxima stood."""
-        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.return_indices)
+        window = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return F.max_pool2d(input, *window, self.return_indices)
 
     def extra_repr(self) -> str:
         """Window."""

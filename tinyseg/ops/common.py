@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import get_default_device
 from ..tensor import Dims, Number, Tensor, float32
 
 Pair = tuple[int, int]
@@ -32,7 +31,16 @@ def new_like(x: Tensor, dtype: Any = None) -> Tensor:
 def view(x: Tensor, array: Any) -> Tensor:
     """A tensor of ``array``, which the backend made of ``x``'s: in-place changes of one count for both."""
     shared = x.backend.shares_memory(x.array, array)
-    return Tensor(array, x.device, x.version if shared else None)
+    result = Tensor(array, x.device, x.version if shared else None)
+    result.repeats = shared and x.repeats
+    return result
+
+
+def repeated(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``x`` broadcast to a shape without a copy; the result is not for changing in place."""
+    result = view(x, x.backend.broadcast_to(x.array, shape))
+    result.repeats = shape != x.shape or x.repeats
+    return result
 
 
 def array_or_none(x: Tensor | None) -> Any:
@@ -110,11 +118,11 @@ def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{who}: shapes {listed} cannot be broadcast together") from None
 
 
-def matched(who: str, a: Tensor | Number, b: Tensor | Number) -> tuple[Any, Any]:
+def matched(who: str, a: Tensor | Number, b: Tensor | Number, comparing: bool = False) -> tuple[Any, Any]:
     """Both operands with one type: a Python number takes the tensor's, an int tensor that of a float tensor.
 
     Raises ``TypeError`` for float32 with float64, and for anything that is neither tensor nor number; ``ValueError``
-    for tensors on two devices.
+    for tensors on two devices, and for an integer that does not fit the type, unless it is only ``comparing``.
     """
     for x in (a, b):
         if not isinstance(x, (Tensor, Real)):
@@ -132,18 +140,23 @@ def matched(who: str, a: Tensor | Number, b: Tensor | Number) -> tuple[Any, Any]
             dtype = np.promote_types(a.dtype, b.dtype)
         return a.to(dtype), b.to(dtype)
     if isinstance(a, Tensor):
-        return _with_number(a, b)
+        return _with_number(who, a, b, comparing)
     if isinstance(b, Tensor):
-        return _with_number(b, a)[::-1]
+        return _with_number(who, b, a, comparing)[::-1]
     raise TypeError(f"{who}: at least one operand must be a Tensor")
 
 
-def _with_number(x: Tensor, number: Any) -> tuple[Tensor, Any]:
+def _with_number(who: str, x: Tensor, number: Any, comparing: bool) -> tuple[Tensor, Any]:
     if x.is_floating_point:
         return x, float(number)
-    if isinstance(number, Integral) and (isinstance(number, (bool, np.bool_)) or x.dtype.kind != "b"):
-        return x, int(number)
-    return x.to(np.int64 if isinstance(number, Integral) else float32), number
+    if not isinstance(number, Integral):
+        return x.to(float32), number
+    if x.dtype.kind == "b":
+        return (x, bool(number)) if isinstance(number, (bool, np.bool_)) else (x.to(np.int64), int(number))
+    limits = np.iinfo(x.dtype)
+    if not comparing and not limits.min <= int(number) <= limits.max:
+        raise ValueError(f"{who}: {number} does not fit {x.dtype}; convert the tensor with .long()")
+    return x, int(number)
 
 
 def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -156,8 +169,3 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     total = new(grad, kept)
     grad.backend.sum(grad.array, total.array, axes)
     return Tensor(grad.backend.reshape(total.array, shape), grad.device)
-
-
-def target_device(device: str | None) -> str:
-    """``device``, or the default one."""
-    return device or get_default_device()

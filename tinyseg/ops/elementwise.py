@@ -184,7 +184,8 @@ class Where(Op):
     def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Tensor:
         """a where condition, else b."""
         shape = broadcast_shape("where", condition.shape, _shape(a), _shape(b))
-        dtype = next(x.dtype for x in (a, b, new(condition, (), float32)) if isinstance(x, Tensor))
+        both_bool = isinstance(a, bool) and isinstance(b, bool)
+        dtype = next((x.dtype for x in (a, b) if isinstance(x, Tensor)), bool_ if both_bool else float32)
         like = next((x for x in (a, b, condition) if isinstance(x, Tensor) and x.shape == shape), None)
         out = new(condition, shape, dtype) if like is None else new_like(like, dtype)
         condition.backend.where(condition.array, _array(a), _array(b), out.array)
@@ -441,7 +442,7 @@ def relu(input: Tensor) -> Tensor:
 
 
 def _comparison(name: str, a: Any, b: Any) -> Tensor:
-    a, b = matched(name, a, b)
+    a, b = matched(name, a, b, comparing=True)
     return _binary(name, a, b, bool_)
 
 
@@ -479,3 +480,27 @@ def greater(input: Tensor, other: Tensor | Number) -> Tensor:
 def greater_equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input >= other, element by element."""
     return _comparison("greater_equal", input, other)
+
+
+def _truth(who: str, x: Tensor | Number) -> Any:
+    if isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype == bool_):
+        return x
+    raise TypeError(f"{who}: expected bool tensors, got {x.dtype if isinstance(x, Tensor) else type(x).__name__}")
+
+
+@operator
+def logical_and(input: Tensor, other: Tensor | bool) -> Tensor:
+    """True where both are; bool tensors only."""
+    return where(_truth("logical_and", input), _truth("logical_and", other), False)
+
+
+@operator
+def logical_or(input: Tensor, other: Tensor | bool) -> Tensor:
+    """True where one or both are; bool tensors only."""
+    return where(_truth("logical_or", input), True, _truth("logical_or", other))
+
+
+@operator
+def logical_not(input: Tensor) -> Tensor:
+    """True where input is False; bool tensors only."""
+    return equal(_truth("logical_not", input), False)

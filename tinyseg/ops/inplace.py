@@ -22,6 +22,8 @@ def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
             f"{who}: changes in place are not recorded, and a gradient would miss this one; use the form that makes "
             "a new tensor (x = x + y), detach(), or a no_grad() block"
         )
+    if x.repeats:
+        raise ValueError(f"{who}: the tensor was expanded, several of its elements are one; change a clone() of it")
     x.version.count += 1
     return x
 

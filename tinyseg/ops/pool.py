@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..geometry import convolution_size, transposed_size
+from ..geometry import pooled_size, transposed_size
 from ..tensor import Tensor, int64
 from .common import Pair, need_tensor, new_activation, pair
 
@@ -19,10 +19,9 @@ class MaxPool2d(Op):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+        ctx: Any, x: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
     ) -> tuple[Tensor, Tensor]:
-        """Shapes have been checked."""
-        size = [convolution_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i], dilation[i]) for i in (0, 1)]
+        """Shapes have been checked; ``size`` is the output's."""
         out = new_activation(x, (*x.shape[:2], *size))
         indices = new_activation(x, out.shape, int64)
         x.backend.max_pool2d(x.array, out.array, indices.array, kernel_size, stride, padding, dilation)
@@ -36,7 +35,7 @@ class MaxPool2d(Op):
         (indices,) = ctx.saved_tensors
         out = new_activation(grad, ctx.shape)
         grad.backend.max_pool2d_backward(grad.array, indices.array, out.array)
-        return out, None, None, None, None
+        return out, None, None, None, None, None
 
 
 class MaxUnpool2d(Op):
@@ -72,6 +71,7 @@ def max_pool2d(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
+    ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
     """See ``nn.functional.max_pool2d``."""
@@ -80,22 +80,27 @@ def max_pool2d(
     kernel_size = pair(who, "kernel_size", kernel_size, 1)
     stride = kernel_size if stride is None else pair(who, "stride", stride, 1)
     padding, dilation = pair(who, "padding", padding), pair(who, "dilation", dilation, 1)
+    size = []
     for i, name in enumerate(("height", "width")):
-        if not x.shape[2 + i]:
+        pixels, reach = x.shape[2 + i], dilation[i] * (kernel_size[i] - 1) + 1
+        if not pixels:
             raise ValueError(f"{who}: input of shape {x.shape} has no pixel")
         if 2 * padding[i] > kernel_size[i]:
             raise ValueError(f"{who}: padding {padding} must be at most half of kernel_size {kernel_size}")
-        if dilation[i] > 1 and padding[i] and dilation[i] >= x.shape[2 + i] + padding[i]:
+        count = pooled_size(pixels, kernel_size[i], stride[i], padding[i], dilation[i], ceil_mode)
+        if not count:
+            raise ValueError(
+                f"{who}: input of shape {x.shape} is too small: its {name} must be at least "
+                f"{reach - 2 * padding[i]} for kernel_size {kernel_size}"
+            )
+        starts = range(-padding[i], count * stride[i] - padding[i], stride[i])
+        if not all(any(0 <= tap < pixels for tap in range(start, start + reach, dilation[i])) for start in starts):
             raise ValueError(
                 f"{who}: input of shape {x.shape} with padding {padding} and dilation {dilation} has windows that "
                 "hold no pixel"
             )
-        if not convolution_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i], dilation[i]):
-            raise ValueError(
-                f"{who}: input of shape {x.shape} is too small: its {name} must be at least "
-                f"{dilation[i] * (kernel_size[i] - 1) + 1 - 2 * padding[i]} for kernel_size {kernel_size}"
-            )
-    out, indices = MaxPool2d.apply(x, kernel_size, stride, padding, dilation)
+        size.append(count)
+    out, indices = MaxPool2d.apply(x, tuple(size), kernel_size, stride, padding, dilation)
     return (out, indices) if return_indices else out
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..autograd import Op
 from ..tensor import Dims, MaxResult, Tensor, bool_, float32, int64, operator
-from .common import dimension, dimensions, need_tensor, new, view
-from .elementwise import equal, not_equal
+from .common import dimension, dimensions, need_tensor, new, repeated
+from .elementwise import equal, maximum, minimum, not_equal
 from .gather import gather
 
 
@@ -38,7 +38,7 @@ class Sum(Op):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The gradient, repeated without a copy."""
-        return view(grad, grad.backend.broadcast_to(grad.array, ctx.shape)), None
+        return repeated(grad, ctx.shape), None
 
 
 class Extremum(Op):
@@ -139,19 +139,19 @@ def _best(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Any:
 
 
 @operator
-def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
-    where the gradient goes to the index.
+    where the gradient goes to the index. With a second tensor in place of ``dim`` the larger of the two.
     """
-    return _best("max", input, dim, keepdim)
+    return maximum(input, dim) if isinstance(dim, Tensor) else _best("max", input, dim, keepdim)
 
 
 @operator
-def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
-    where the gradient goes to the index.
+    where the gradient goes to the index. With a second tensor in place of ``dim`` the smaller of the two.
     """
-    return _best("min", input, dim, keepdim)
+    return minimum(input, dim) if isinstance(dim, Tensor) else _best("min", input, dim, keepdim)
 
 
 @operator

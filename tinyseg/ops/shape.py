@@ -20,6 +20,7 @@ from .common import (
     new,
     new_activation,
     new_like,
+    repeated,
     sizes,
     sum_to,
     view,
@@ -64,7 +65,7 @@ class Expand(Op):
     def forward(ctx: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         """A view."""
         ctx.shape = x.shape
-        return view(x, x.backend.broadcast_to(x.array, shape))
+        return repeated(x, shape)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -338,12 +339,14 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 @operator
-def pad(input: Tensor, pad: Sequence[int], value: Number = 0.0) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number = 0.0) -> Tensor:
     """A constant border. ``pad`` counts elements as PyTorch does: (left, right, top, bottom, ...), the last
     dimension first; negative numbers cut off.
 
-    Raises ``ValueError`` for an odd or too long ``pad`` and for sizes that would become negative.
+    Raises ``ValueError`` for another ``mode``, an odd or too long ``pad`` and sizes that would become negative.
     """
+    if mode != "constant":
+        raise ValueError(f"pad: mode must be 'constant', got {mode!r}")
     x = need_tensor("pad", "input", input, floating=False)
     given = sizes("pad", (tuple(pad),))
     if len(given) % 2 or len(given) > 2 * x.ndim:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..reference.array import (
     Array,
+    Pair,
     broadcast_to,
     from_numpy,
     reshape,
@@ -21,6 +22,7 @@ from .parallel import get_num_threads, set_num_threads
 
 __all__ = [
     "Array",
+    "Pair",
     "broadcast_to",
     "channels_last",
     "empty",

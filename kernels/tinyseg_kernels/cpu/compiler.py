@@ -11,9 +11,11 @@ import functools
 import hashlib
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import threading
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +25,14 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
+from .simd import VECTOR_BYTES
+
 # Fused multiply-add, other orders of summation, -0 for 0, reciprocals: these change last digits. Never "nnan" or
 # "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+# How long machine code is kept that is not used.
+_KEPT_SECONDS = 30 * 24 * 3600
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +55,8 @@ def cache_folder() -> Path:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     cpu = llvmlite.binding.get_host_cpu_name()
-    for part in (numba.__version__, platform.machine(), cpu, platform.python_version()):
+    # VECTOR_BYTES may be set from outside, and the code is compiled for it.
+    for part in (numba.__version__, platform.machine(), cpu, platform.python_version(), str(VECTOR_BYTES)):
         digest.update(part.encode() + b"\0")
     name = f"kernels-{cpu}-{digest.hexdigest()[:16]}"
     for root in (_user_cache(), Path(tempfile.gettempdir()) / "tinyseg-cache"):
@@ -58,8 +66,17 @@ def cache_folder() -> Path:
         except OSError:  # a read-only home, say: kernels are then cached until the next reboot
             continue
         if os.access(folder, os.W_OK):
+            _forget_old(root, folder)
             return folder
     return folder
+
+
+def _forget_old(root: Path, current: Path) -> None:
+    """Remove what other sources, Numbas and processors left behind and nobody has used for a while."""
+    os.utime(current)
+    for folder in root.glob("kernels-*"):
+        if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _declaring = threading.Lock()

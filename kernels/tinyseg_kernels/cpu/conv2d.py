@@ -10,7 +10,7 @@ import numpy as np
 
 from . import depthwise, parallel, winograd
 from .algorithm import set_conv_algorithm, uses_winograd
-from .array import Array, channels_last
+from .array import Array, Pair, channels_last
 from .compiler import kernel
 from .elementwise import deliver
 from .memory import zeros
@@ -19,8 +19,6 @@ from .simd import VECTORS, lanes
 from .walk import Lattice, Tap, walk
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
-
-Pair = tuple[int, int]
 
 _GRADIENT_ROWS = 8
 _sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)

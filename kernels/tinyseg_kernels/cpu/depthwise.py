@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .array import Array, channels_last
+from .array import Array, Pair, channels_last
 from .compiler import helper, kernel
 from .elementwise import deliver
-
-Pair = tuple[int, int]
 
 # Below this a loop over channels is too short for vectors, and a sum in a register is the faster one.
 _FEW_CHANNELS = 32

@@ -8,6 +8,7 @@ is wanted or more than a limit lies idle.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 _SMALLEST = 1 << 16  # bytes; below it NumPy's allocator is as good
 _STEPS = 8  # sizes between a power of two and the next: at most an eighth is wasted
-IDLE_LIMIT = 2 << 30  # bytes
+IDLE_LIMIT = 2 << 30  # bytes; what was idle longest goes first
 
 
 def _rounded(size: int) -> int:
@@ -38,11 +39,11 @@ class _Lease:
 
 
 class _Pool:
-    """Idle memory by size."""
+    """Idle memory by size, the sizes that were wanted last at the end."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.idle: dict[int, list[Array]] = {}
+        self.idle: OrderedDict[int, list[Array]] = OrderedDict()
         self.idle_bytes = 0
         # Re-entrant: the collector may end a lease while this thread is inside.
         self.lock = threading.RLock()
@@ -51,25 +52,31 @@ class _Pool:
         """``size`` bytes; they go back by themselves when no array looks at them any more."""
         size = _rounded(size)
         with self.lock:
-            waiting = self.idle.get(size)
-            memory = waiting.pop() if waiting else None
-            if memory is not None:
-                self.idle_bytes -= size
-        if memory is None:
-            memory = np.empty(size, np.uint8)
+            memory = self._pop(size) if size in self.idle else np.empty(size, np.uint8)
         return np.asarray(_Lease(self, memory))
 
     def give_back(self, memory: Array) -> None:
-        """Keep it for the next one, unless too much is idle already."""
+        """Keep it for the next one, and let go of what has waited longest if it becomes too much."""
         with self.lock:
-            if self.idle_bytes + memory.size <= self.limit:
-                self.idle.setdefault(memory.size, []).append(memory)
-                self.idle_bytes += memory.size
+            self.idle.setdefault(memory.size, []).append(memory)
+            self.idle.move_to_end(memory.size)
+            self.idle_bytes += memory.size
+            while self.idle_bytes > self.limit:
+                self._pop(next(iter(self.idle)))
+
+    def _pop(self, size: int) -> Array:
+        waiting = self.idle[size]
+        memory = waiting.pop()
+        self.idle_bytes -= size
+        if not waiting:
+            del self.idle[size]
+        return memory
 
     def clear(self) -> None:
         """Let all idle memory go."""
         with self.lock:
-            self.idle, self.idle_bytes = {}, 0
+            self.idle.clear()
+            self.idle_bytes = 0
 
 
 _pool = _Pool(IDLE_LIMIT)

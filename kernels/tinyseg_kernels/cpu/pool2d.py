@@ -7,11 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from . import parallel
-from .array import Array, channels_last
+from .array import Array, Pair, channels_last
 from .compiler import kernel
 from .elementwise import deliver
-
-Pair = tuple[int, int]
 
 _CHANNELS = 16  # what a thread scatters for one image: 64 bytes of float32, so that no two share a cache line
 _GRAIN = 32768  # elements a thread takes at a time

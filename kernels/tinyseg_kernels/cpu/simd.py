@@ -24,23 +24,25 @@ INT = ir.IntType(64)
 
 
 def _host_vector_bytes() -> int:
-    """The widest vectors of this processor; ``TINYSEG_VECTOR_BYTES`` (16, 32 or 64) asks for narrower ones."""
-    features = llvmlite.binding.get_host_cpu_features()
-    widest = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    return min(widest, int(os.environ.get("TINYSEG_VECTOR_BYTES", widest)))
+    """The widest vectors of this processor; ``TINYSEG_VECTOR_BYTES`` (16, 32 or 64) asks for narrower ones.
+
+    Raises ``ValueError`` for another number there.
+    """
+    widest = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
+    wanted = os.environ.get("TINYSEG_VECTOR_BYTES", str(widest))
+    if wanted not in ("16", "32", "64"):
+        raise ValueError(f"TINYSEG_VECTOR_BYTES: expected 16, 32 or 64, got {wanted!r}")
+    return min(widest, int(wanted))
 
 
+_features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = _host_vector_bytes()
 
 # A block of results is kept in registers: ROWS x VECTORS of them, and room for what they are made of. AVX-512 and
 # NEON have 32 registers, AVX2 and SSE have 16.
 VECTORS = 2
-_registers = (
-    16
-    if VECTOR_BYTES == 32 or not llvmlite.binding.get_default_triple().startswith(("x86", "aarch64", "arm64"))
-    else 32
-)
-ROWS = 14 if _registers == 32 else 6
+_on_arm = llvmlite.binding.get_default_triple().startswith(("aarch64", "arm64"))
+ROWS = 14 if _features.get("avx512f") or _on_arm else 6
 
 
 def lanes(itemsize: int) -> int:

@@ -30,13 +30,11 @@ from __future__ import annotations
 import numpy as np
 
 from . import parallel
-from .array import Array
+from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import gather_product, outer_sum
 from .simd import ROWS, VECTORS, lanes, load, store
-
-Pair = tuple[int, int]
 
 FREQUENCIES = 36
 _GRADIENT_ROWS = 8

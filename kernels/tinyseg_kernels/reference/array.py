@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Pair = tuple[int, int]  # vertical, horizontal
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -12,9 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .array import Array
-
-Pair = tuple[int, int]
+from .array import Array, Pair
 
 
 def _taps(weight: Array, out_size: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, slice, slice]]:

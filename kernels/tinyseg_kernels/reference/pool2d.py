@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import Array
-
-Pair = tuple[int, int]
+from .array import Array, Pair
 
 
 def max_pool2d(
