@@ -790,18 +790,20 @@ case(
 # --- Pooling
 
 
-def _windows(size: int, kernel: int, stride: int, padding: int, dilation: int) -> Iterator[list[int]]:
-    """The pixels that each window holds."""
-    first = -padding
-    while first + (kernel - 1) * dilation < size + padding:
+def _windows(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> Iterator[list[int]]:
+    """The pixels that each window holds; with ``ceil`` one that sticks out is the last if it starts in the image."""
+    first, reach = -padding, (kernel - 1) * dilation + 1
+    while first + reach <= size + padding or (ceil and first - stride + reach < size + padding and first < size):
         yield [i for i in range(first, first + kernel * dilation, dilation) if 0 <= i < size]
         first += stride
 
 
-def pooled(x: Array, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> tuple[Array, Array]:
+def pooled(
+    x: Array, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil: bool = False
+) -> tuple[Array, Array]:
     """Window by window, in plain Python: the maxima and their places, the first of several."""
     sizes = [_both(v) for v in (kernel, kernel if stride is None else stride, padding, dilation)]
-    rows, columns = (list(_windows(x.shape[2 + i], *(size[i] for size in sizes))) for i in (0, 1))
+    rows, columns = (list(_windows(x.shape[2 + i], *(size[i] for size in sizes), ceil)) for i in (0, 1))
     values, places = (np.zeros((*x.shape[:2], len(rows), len(columns)), dtype) for dtype in (x.dtype, np.int64))
     for n, c, i, j in np.ndindex(values.shape):
         pixels = [(r, s) for r in rows[i] for s in columns[j]]
@@ -819,6 +821,8 @@ POOLINGS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
     ("dilated", (1, 2, 7, 6), {"kernel_size": 2, "stride": 2, "padding": 1, "dilation": 2}),
     ("uneven", (2, 1, 6, 7), {"kernel_size": (2, 3), "stride": (1, 2), "padding": (0, 1), "dilation": (3, 1)}),
     ("wide", (1, 17, 2, 4), {"kernel_size": 2}),
+    ("rounded up", (1, 2, 5, 7), {"kernel_size": 2, "ceil_mode": True}),
+    ("rounded up, padded", (1, 2, 6, 5), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
 ]
 for _name, _shape, _window in POOLINGS:
     case(
@@ -833,7 +837,7 @@ for _name, _shape, _window in POOLINGS:
 def _ordered(window: dict[str, Any]) -> list[Any]:
     return [
         window.get(name, default)
-        for name, default in (("kernel_size", 2), ("stride", None), ("padding", 0), ("dilation", 1))
+        for name, default in (("kernel_size", 2), ("stride", None), ("padding", 0), ("dilation", 1), ("ceil_mode", False))
     ]
 
 

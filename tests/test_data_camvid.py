@@ -90,7 +90,7 @@ def test_real_splits(real: Path) -> None:
 
 
 def test_real_class_frequencies(real: Path) -> None:
-    """Counts and weights as measured from the files by another program (shared/data/README.md)."""
+    """Counts and weights as measured from the files by another program (the data's own description)."""
     counts = class_counts(CamVid(real, "train"))
     assert counts.pixels.tolist() == [
         10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595, 3719877, 405385, 184967,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinyseg.data import Classes, image_channels, read_image, read_mask, write_palette_png
+from tinyseg.data import Classes, read_image, read_mask, write_palette_png
+from tinyseg.data.images import read_header
 from tinyseg.data.dataset import voc_palette
 from tinyseg.data.images import read_header
 from tinyseg.errors import DataError
@@ -27,21 +28,21 @@ def saved(folder: Path, image: Image.Image, name: str = "file.png", **options: o
 def test_rgb_and_grey(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(RGB))
     np.testing.assert_array_equal(read_image(path), RGB)
-    assert image_channels(path) == 3
+    assert read_header(path).channels == 3
     luma = RGB @ [0.299, 0.587, 0.114]
     assert np.abs(read_image(path, channels=1)[:, :, 0] - luma).max() <= 1
 
     path = saved(tmp_path, Image.fromarray(GREY))
     np.testing.assert_array_equal(read_image(path), GREY[:, :, None])
     np.testing.assert_array_equal(read_image(path, channels=3), np.stack([GREY] * 3, axis=2))
-    assert image_channels(path) == 1
+    assert read_header(path).channels == 1
     with pytest.raises(ValueError, match="channels must be 1, 3 or None, got 4"):
         read_image(path, channels=4)
 
 
 def test_one_bit(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(GREY > 20))
-    assert image_channels(path) == 1
+    assert read_header(path).channels == 1
     np.testing.assert_array_equal(read_image(path)[:, :, 0], np.where(GREY > 20, 255, 0))
 
 
@@ -49,7 +50,7 @@ def test_palette_is_looked_up(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
     image.putpalette([9, 8, 7, 200, 100, 50, 1, 2, 3])
     path = saved(tmp_path, image)
-    assert image_channels(path) == 3
+    assert read_header(path).channels == 3
     assert read_image(path).tolist() == [[[9, 8, 7], [200, 100, 50], [1, 2, 3]]]
 
 
@@ -58,7 +59,7 @@ def test_alpha(tmp_path: Path, mode: str, channels: int) -> None:
     opaque = Image.fromarray(RGB if channels == 3 else GREY).convert(mode)
     expected = RGB if channels == 3 else GREY[:, :, None]
     np.testing.assert_array_equal(read_image(saved(tmp_path, opaque)), expected)
-    assert image_channels(tmp_path / "file.png") == channels
+    assert read_header(tmp_path / "file.png").channels == channels
 
     opaque.putalpha(Image.fromarray(np.where(GREY > 20, 255, 0).astype(np.uint8)))
     laid_on_white = np.where((GREY > 20)[:, :, None], expected, 255)

@@ -298,3 +298,9 @@ def test_schedules_are_pytorch_s() -> None:
             optimizer.step()
             schedule.step()
         assert rates(ours, steps) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+def test_a_parameter_that_is_given_twice_is_refused() -> None:
+    x = tinyseg.ones(2, requires_grad=True)
+    with pytest.raises(ValueError, match="SGD: a parameter is given twice"):
+        tinyseg.optim.SGD([x, x], lr=0.1)

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
+from .paths import PathLike
 from .tensor import Tensor, tensor
 
 if TYPE_CHECKING:
     from .nn import Module
 
-PathLike = str | os.PathLike[str]
 
 METADATA_KEY = "tinyseg"
 """One key for everything: the order of several would not be the same each time, nor the bytes of the file."""

@@ -11,6 +11,15 @@ from its own: the command line prints them in a line or two and exits with code 
 """
 
 
+def flag(name: str) -> str:
+    """What an option is called on the command line.
+
+    >>> flag("batch_size")
+    '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 class InputError(ValueError):
     """Something the user handed over cannot be used: a folder, an image, a mask, an option."""
 

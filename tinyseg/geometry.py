@@ -4,9 +4,13 @@ convolution arithmetic for deep learning".
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 Pair = tuple[int, int]
+Span = tuple[int, int]
 
 
 def convolution_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
@@ -57,34 +61,98 @@ def padding_to_multiple(size: int, multiple: int) -> int:
 
 @dataclass(frozen=True)
 class Field:
-    """What one unit of a layer sees of the input, along one dimension.
+    """What the units of a layer see of the input, along one dimension: their receptive fields.
 
-    ``size``: pixels it depends on (its receptive field); ``stride``: input pixels from one unit to the next, which
-    may be a fraction after upsampling.
+    After upsampling neighbouring units may see different numbers of pixels, but in a pattern that comes again:
+    ``spans`` has the first and the last pixel that unit 0, 1, ... of one period depends on (None: on no pixel), and
+    each period later these lie ``shift`` pixels further. The image is taken to go on without end, so that every unit
+    is as one far from its borders.
+
+    >>> Field().through(3, stride=2).through_transposed(2, stride=2)
+    Field(spans=((0, 2), (0, 2)), shift=2)
     """
 
-    size: float = 1
-    stride: float = 1
+    spans: tuple[Span | None, ...] = ((0, 0),)
+    shift: int = 1
 
-    def through(self, kernel: int, stride: int = 1, dilation: int = 1) -> Field:
-        """The field one window further: it widens by (kernel - 1) dilation steps of the layer before.
+    @property
+    def size(self) -> int:
+        """Pixels between the first and the last that a unit depends on, for the unit that sees the most."""
+        return max((high - low + 1 for low, high in filter(None, self.spans)), default=0)
 
-        >>> Field().through(3).through(2, stride=2).through(3)
-        Field(size=8, stride=2)
+    @property
+    def stride(self) -> float:
+        """Input pixels from one unit to the next; a fraction where units lie closer than pixels."""
+        return abs(self.shift) / len(self.spans)
+
+    def at(self, unit: int) -> Span | None:
+        """The first and the last pixel that ``unit`` depends on."""
+        periods, place = divmod(unit, len(self.spans))
+        span = self.spans[place]
+        return None if span is None else (span[0] + periods * self.shift, span[1] + periods * self.shift)
+
+    def through(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> Field:
+        """The field one window further: unit i meets i stride - padding + r dilation for r = 0 .. kernel - 1.
+
+        >>> Field().through(3).through(2, stride=2).through(3).size
+        8
         """
-        return Field(self.size + (kernel - 1) * dilation * self.stride, self.stride * stride)
+        return self._after(
+            Fraction(stride), lambda i: (i * stride - padding + r * dilation for r in range(kernel))
+        )
 
-    def through_transposed(self, kernel: int, stride: int = 1, dilation: int = 1) -> Field:
-        """The field after a transposed window, or interpolation from ``kernel / stride`` neighbours.
+    def through_transposed(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> Field:
+        """The field after a transposed window: unit i meets those j with i = j stride - padding + r dilation.
 
-        One output unit meets at most ceil((dilation (kernel - 1) + 1) / stride) units of the layer before.
-
-        >>> Field(8, 4).through_transposed(4, stride=2)
-        Field(size=12, stride=2.0)
+        >>> Field().through_transposed(3, stride=2).spans
+        ((-1, 0), (0, 0))
         """
-        meets = -(-(dilation * (kernel - 1) + 1) // stride)
-        return Field(self.size + (meets - 1) * self.stride, self.stride / stride)
+
+        def met(i: int) -> Iterable[int]:
+            copies = (i + padding - r * dilation for r in range(kernel))
+            return (copy // stride for copy in copies if copy % stride == 0)
+
+        return self._after(Fraction(1, stride), met)
+
+    def nearest(self, step: Fraction) -> Field:
+        """The field after resizing: unit i copies the one at floor(i step)."""
+        return self._after(step, lambda i: (math.floor(i * step),))
+
+    def bilinear(self, step: Fraction, align_corners: bool = False) -> Field:
+        """The field after resizing: unit i mixes the two about i step, or about (i + 1/2) step - 1/2 where
+        corners are not aligned; where one lies right there, it has all the weight.
+
+        >>> Field().bilinear(Fraction(1, 2)).spans
+        ((-1, 0), (0, 1))
+        """
+        offset = Fraction(0) if align_corners else (step - 1) / 2
+        return self._after(step, lambda i: (math.floor(i * step + offset), math.ceil(i * step + offset)))
 
     def joined(self, other: Field) -> Field:
-        """The field where two layers meet (added or concatenated): the wider of the two."""
-        return Field(max(self.size, other.size), max(self.stride, other.stride))
+        """The field where two layers meet (added or concatenated), unit by unit.
+
+        Where ``other`` has another stride (a mean over the image, say, that is handed to every unit), positions do
+        not compare: then each unit sees as many pixels as ``other`` does, at least.
+        """
+        if self.stride != other.stride:
+            return self.widened(other.size)
+        period = math.lcm(len(self.spans), len(other.spans))
+        spans = tuple(_hull((self.at(i), other.at(i))) for i in range(period))
+        return Field(spans, self.shift * period // len(self.spans))
+
+    def widened(self, size: int) -> Field:
+        """Every unit sees ``size`` pixels at least."""
+        spans = tuple((0, size - 1) if s is None else (s[0], max(s[1], s[0] + size - 1)) for s in self.spans)
+        return Field(spans, self.shift)
+
+    def _after(self, step: Fraction, met: Callable[[int], Iterable[int]]) -> Field:
+        """The field of units that depend on those that ``met`` gives, ``step`` units further from one to the next."""
+        periods = step / len(self.spans)  # for each new unit; the pattern comes again after a whole number of them
+        spans = tuple(_hull(self.at(j) for j in met(i)) for i in range(periods.denominator))
+        return Field(spans, self.shift * periods.numerator)
+
+
+def _hull(spans: Iterable[Span | None]) -> Span | None:
+    """From the first pixel of all spans to the last."""
+    found = [span for span in spans if span is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None

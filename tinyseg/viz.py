@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .data.dataset import IGNORE_INDEX, Classes, unit_range, voc_palette
+from .paths import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["colorize", "overlay", "save_curves", "save_predictions", "voc_palette"]
 
-PathLike = str | os.PathLike[str]
 Prediction = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 BLUE, ORANGE, GREY = "#2f6db3", "#e07b39", "#8a8a8a"

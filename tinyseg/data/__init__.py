@@ -9,7 +9,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import InputError
+from ..errors import InputError, flag
+from ..paths import PathLike
 from .camvid import CamVid
 from .dataset import (
     IGNORE_INDEX,
@@ -22,8 +23,8 @@ from .dataset import (
     measure_normalisation,
     median_frequency_weights,
 )
-from .folder import Folder, read_classes
-from .images import PathLike, image_channels, read_image, read_mask, write_palette_png
+from .folder import Folder, is_divided, read_classes
+from .images import read_image, read_mask, write_palette_png
 from .loader import Batch, DataLoader
 from .shapes import Shapes
 from .transforms import Compose, Normalise, RandomCrop, RandomFlip, RandomScale, Resize, ResizeImage
@@ -49,7 +50,7 @@ __all__ = [
     "Sample",
     "Shapes",
     "class_counts",
-    "image_channels",
+    "is_divided",
     "measure_normalisation",
     "median_frequency_weights",
     "open_dataset",
@@ -74,19 +75,20 @@ class Options:
     def root_of(self, name: str) -> PathLike:
         """The root, or ``InputError``: this data set needs one."""
         if self.root is None:
-            raise InputError(f"the data set {name!r} needs its folder: give root (--root DIR)")
+            raise InputError(f"the data set {name!r} needs its folder: give --root DIR")
         return self.root
 
     def refuse(self, name: str, *options: str) -> None:
         """``InputError`` when one of ``options`` was given: data set ``name`` has no use for it."""
         for option in options:
             if getattr(self, option) is not None:
-                raise InputError(f"the data set {name!r} takes no {option}; leave it out")
+                known_as = option if option == "count" else flag(option)  # a count can be asked for in Python only
+                raise InputError(f"the data set {name!r} takes no {known_as}; leave it out")
 
     def refuse_other_classes(self, name: str, count: int) -> None:
         """``InputError`` when a number of classes was given that is not the data set's ``count``."""
         if self.num_classes not in (None, count):
-            raise InputError(f"the data set {name!r} has {count} classes, not {self.num_classes}")
+            raise InputError(f"the data set {name!r} has {count} classes, not --num-classes {self.num_classes}")
 
 
 def _open_shapes(split: str, options: Options) -> Dataset:

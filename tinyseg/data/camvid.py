@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
-from .dataset import IGNORE_INDEX, Classes, Sample, check_index
-from .images import PathLike, read_image, read_mask
+from .dataset import IGNORE_INDEX, SPLITS, Classes, Sample, check_index
+from ..paths import PathLike
+from .images import read_header, read_image, read_mask
 
-SPLITS = ("train", "val", "test")
 VOID = 11
 
 CLASSES = Classes(
@@ -65,14 +65,19 @@ class CamVid:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
+        image_path, _ = self.pairs[check_index(index, len(self))]
+        return Sample(read_image(image_path, 3), self.mask(index), image_path.stem)
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``, which must have the size that its image's header says."""
         image_path, mask_path = self.pairs[check_index(index, len(self))]
-        image, mask = read_image(image_path, 3), _read_void_mask(mask_path)
-        if image.shape[:2] != mask.shape:
+        mask, (height, width) = _read_void_mask(mask_path), read_header(image_path).size
+        if mask.shape != (height, width):
             raise DataError(
                 f"{mask_path}: the mask is {mask.shape[0]}x{mask.shape[1]} but its image is "
-                f"{image.shape[0]}x{image.shape[1]} (height x width); they must be equal"
+                f"{height}x{width} (height x width); they must be equal"
             )
-        return Sample(image, mask, image_path.stem)
+        return mask
 
 
 def _read_void_mask(path: Path) -> NDArray[np.uint8]:

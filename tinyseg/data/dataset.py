@@ -1,7 +1,7 @@
 """What a data set is: a sequence of samples, and what can be counted over it.
 
 A data set yields one :class:`Sample` at a time and keeps no images in memory; batches, shuffling and random
-changes are the loader's and the transforms' affair. Any class with the five members of :class:`Dataset` is a
+changes are the loader's and the transforms' affair. Any class with the six members of :class:`Dataset` is a
 data set: there is nothing to inherit from.
 """
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 IGNORE_INDEX = 255
 """The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""
+
+SPLITS = ("train", "val", "test")
 
 MAX_CLASSES = 255
 """Masks are bytes, and 255 is taken."""
@@ -125,6 +127,9 @@ class Dataset(Protocol):
 
     def __getitem__(self, index: int) -> Sample: ...
 
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of ``dataset[index]``; the image is not decoded for it."""
+
 
 def check_index(index: int, length: int) -> int:
     """``index`` as 0 to length - 1, negative ones counting from the end; ``IndexError`` outside."""
@@ -152,13 +157,13 @@ class ClassCounts(NamedTuple):
 
 
 def class_counts(dataset: Dataset) -> ClassCounts:
-    """Count the pixels of each class over all of ``dataset``: every mask is read once."""
+    """Count the pixels of each class over all of ``dataset``: every mask is read once, and no image."""
     count = len(dataset.classes)
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
     ignored = 0
     for index in range(len(dataset)):
-        mask = dataset[index].mask
+        mask = dataset.mask(index)
         histogram = np.bincount(mask.ravel(), minlength=256)
         pixels += histogram[:count]
         image_pixels += np.where(histogram[:count] > 0, mask.size, 0)

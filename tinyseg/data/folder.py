@@ -8,21 +8,27 @@ Two layouts::
       masks/NAME.png                      train/masks/NAME.png
                                           val/images/..., val/masks/..., test/...
 
-In the first, a share of the images (``val_fraction``) is set aside as the split ``val``, chosen by a seed.
+In the first, a share of the images (``val_fraction``) is set aside as the split ``val``: each name, hashed with a
+seed, decides for itself, so that images that are added later move no other from one split to the other. The share
+is therefore met on average only. (An empty split is given one image all the same, see :func:`_divide`.)
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
+import hashlib
 import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError, InputError
-from .dataset import Classes, Color, Sample, check_index
-from .images import PathLike, read_header, read_image, read_mask
+from ..paths import PathLike
+from .dataset import SPLITS, Classes, Color, Sample, check_index
+from .images import read_header, read_image, read_mask
 
-SPLITS = ("train", "val", "test")
+VAL_FRACTION = 0.2
+"""The share that validates when none is given."""
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
 
@@ -81,7 +87,7 @@ class Folder:
         split: ``"train"``, ``"val"`` or ``"test"``.
         num_classes: number of classes when there is no ``classes.txt``.
         val_fraction: share of the images that is ``val`` when there is one pair of folders only; 0.2 if not
-            given. Both splits get an image at least.
+            given. Met on average, as each name decides for itself; both splits get an image at least.
         seed: which images those are. The same names and seed give the same split, on any machine.
 
     Names match by stem: ``images/a.jpg`` belongs to ``masks/a.png``. The data set is grey (1 channel) when all
@@ -114,9 +120,12 @@ class Folder:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
-        image_path, mask_path = self.pairs[check_index(index, len(self))]
-        image = read_image(image_path, self.in_channels)
-        return Sample(image, read_mask(mask_path, self.classes), image_path.stem)
+        image_path, _ = self.pairs[check_index(index, len(self))]
+        return Sample(read_image(image_path, self.in_channels), self.mask(index), image_path.stem)
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``."""
+        return read_mask(self.pairs[check_index(index, len(self))][1], self.classes)
 
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:
@@ -127,41 +136,59 @@ def _find_classes(root: Path, num_classes: int | None) -> Classes:
             raise InputError(f"{path} lists {len(classes)} classes but {num_classes} were asked for")
         return classes
     if num_classes is None:
-        raise InputError(f"{root}: how many classes? Give the number, or write classes.txt with a name a line")
+        raise InputError(f"{root}: how many classes? Give --num-classes, or write classes.txt with a name a line")
     if not 1 <= num_classes <= 255:
-        raise InputError(f"{root}: expected 1 to 255 classes, got {num_classes}")
+        raise InputError(f"{root}: --num-classes must be 1 to 255, got {num_classes}")
     return Classes.numbered(num_classes)
+
+
+def is_divided(root: PathLike) -> bool:
+    """Whether the folder has a folder of its own for each split."""
+    return bool(_splits_in(Path(root)))
+
+
+def _splits_in(root: Path) -> list[str]:
+    return [name for name in SPLITS if (root / name).is_dir()]
 
 
 def _find_pairs(root: Path, split: str, val_fraction: float | None, seed: int) -> list[tuple[Path, Path]]:
     """The (image, mask) files of a split, in the order of their names."""
     if split not in SPLITS:
         raise InputError(f"{root}: no split {split!r}; a folder has {', '.join(SPLITS)}")
-    divided = [name for name in SPLITS if (root / name).is_dir()]
-    if divided:
+    if divided := _splits_in(root):
         if split not in divided:
             raise DataError(
                 f"{root}: no split {split!r}: expected the folder {root / split}, found {', '.join(divided)}"
             )
         if val_fraction is not None:
-            raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave the validation share out")
+            raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave --val-fraction out")
         return _match(root / split)
     if split == "test":
         raise DataError(f"{root}: no split 'test': expected the folder {root / 'test'} with images/ and masks/")
-    return _divide(root, _match(root), split, 0.2 if val_fraction is None else val_fraction, seed)
+    return _divide(root, _match(root), split, VAL_FRACTION if val_fraction is None else val_fraction, seed)
 
 
 def _divide(
     root: Path, pairs: list[tuple[Path, Path]], split: str, val_fraction: float, seed: int
 ) -> list[tuple[Path, Path]]:
-    """The part of ``pairs`` that is ``split``, drawn by ``seed``."""
+    """The part of ``pairs`` that is ``split``.
+
+    A name validates if its hash, as a number in 0..1, lies below the share. Where that leaves a split empty, it gets
+    the image that is nearest to belonging there; only that one can move when images are added.
+    """
     if not 0 < val_fraction < 1:
-        raise InputError(f"{root}: the validation share must lie between 0 and 1, got {val_fraction}")
+        raise InputError(f"{root}: --val-fraction must lie between 0 and 1, got {val_fraction}")
     if len(pairs) < 2:
         raise DataError(f"{root}: 1 image cannot be divided into train and val; add images or a folder val/")
-    count = min(max(round(val_fraction * len(pairs)), 1), len(pairs) - 1)
-    held_out = set(np.random.default_rng(seed).permutation(len(pairs))[:count].tolist())
-    return [pair for index, pair in enumerate(pairs) if (index in held_out) == (split == "val")]
+    places = [_place(image.stem, seed) for image, _ in pairs]
+    border = min(max(val_fraction, sorted(places)[1] if min(places) >= val_fraction else 0), max(places))
+    return [pair for place, pair in zip(places, pairs, strict=True) if (place < border) == (split == "val")]
+
+
+def _place(name: str, seed: int) -> float:
+    """A number in 0..1 that depends on the name and the seed alone."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _match(folder: Path) -> list[tuple[Path, Path]]:

@@ -10,7 +10,6 @@ palette is only for the eye), in RGB files the class that has this colour. 255 i
 refused: they blur labels into values that look like classes.
 """
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,9 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import DataError
+from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
-
-PathLike = str | os.PathLike[str]
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -76,11 +74,6 @@ def read_header(path: PathLike) -> Header:
         if image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8):
             width, height = height, width
         return Header((height, width), 1 if image.mode in GREY_MODES else 3)
-
-
-def image_channels(path: PathLike) -> int:
-    """1 for a grey file, 3 for any other. Raises ``DataError`` as :func:`read_image`."""
-    return read_header(path).channels
 
 
 def read_image(path: PathLike, channels: int | None = None) -> NDArray[Any]:

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from .dataset import Classes, Sample, check_index
+from .dataset import SPLITS, Classes, Sample, check_index
 
 Array = NDArray[np.float32]
 
-SPLITS = ("train", "val", "test")
 COUNTS = {"train": 2000, "val": 200, "test": 200}
 MIN_SIZE = 32
 
@@ -197,6 +196,10 @@ class Shapes:
         image, mask = draw(rng, self.size)
         return Sample(image, mask, f"shapes-{self.split}-{index}")
 
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``; it is drawn with its image."""
+        return self[index].mask
+
 
 class _Scene(NamedTuple):
     """A picture while it is drawn.
@@ -243,7 +246,7 @@ def _places(rng: np.random.Generator, size: tuple[int, int], unit: float) -> lis
         radius = unit * (22 + 10 * large)
         margin = 0.8 * radius
         row, column = margin + down * (height - 2 * margin), margin + along * (width - 2 * margin)
-        if all(math.hypot(row - r, column - c) > 0.95 * (radius + other) for r, c, other in places):
+        if all(math.hypot(row - r, column - c) > 0.82 * (radius + other) for r, c, other in places):
             places.append((row, column, radius))
         if len(places) == wanted:
             break

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import no_grad
-from ..checkpoint import PathLike
-from ..data import DataLoader
+from ..data import DataLoader, is_divided
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
 from ..nn import functional as F
+from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
 from .pipeline import evaluation_loader, open_split
@@ -126,7 +126,9 @@ def evaluate(
     if data is not None and data != config.data.name:
         config = replace(config, data=replace(config.data, name=data, root=None, val_fraction=None))
     if root is not None:
-        config = replace(config, data=replace(config.data, root=str(Path(root).absolute())))
+        # A share of the images was set aside in the run's folder; one that is divided itself has no use for it.
+        share = None if is_divided(root) else config.data.val_fraction
+        config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
     dataset = open_split(config.data, split)
     model, _ = load_model(run)
     return config, evaluate_model(model, evaluation_loader(config, dataset, workers), config, progress)

@@ -26,6 +26,7 @@ class EpochRow:
     pixel_accuracy: float | None
     mean_accuracy: float | None
     mean_iu: float | None
+    mean_dice: float | None
     frequency_weighted_iu: float | None
     iu: tuple[float | None, ...]
     skipped_batches: int

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from .. import models
@@ -32,7 +34,8 @@ class LayerInfo:
     """A layer, or an operator outside of layers (then ``name`` is empty: a concatenation, a sum, a crop).
 
     ``shape``: of its output, without N. ``stride``: input pixels from one unit to the next, (down, across); less
-    than 1 where a layer is finer than the image. ``field``: pixels, (high, wide), that a unit depends on.
+    than 1 where a layer is finer than the image. ``field``: pixels, (high, wide), that a unit depends on; the most
+    there are for a unit away from the borders, where units differ.
     """
 
     name: str
@@ -41,7 +44,7 @@ class LayerInfo:
     parameters: int
     multiply_adds: int
     stride: tuple[float, float]
-    field: tuple[float, float]
+    field: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -75,7 +78,7 @@ class ModelInfo:
     multiply_adds: int
     activation_bytes: int
     stride: tuple[float, float]
-    field: tuple[float, float]
+    field: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -208,7 +211,7 @@ class _Survey:
         found.sort(key=lambda entry: _shape(entry[0])[2:] != node.outputs[0][0][2:])
         before, image = _shape(found[0][0]), self.input.shape
         rows, columns = (
-            _widened(node, _met([fields[axis] for _, fields in found]), axis, before, image[2 + axis])
+            _behind(node, reduce(Field.joined, [fields[axis] for _, fields in found]), axis, before, image[2 + axis])
             for axis in (0, 1)
         )
         return rows, columns
@@ -218,31 +221,44 @@ def _shape(edge: Edge) -> tuple[int, ...]:
     return edge.shape if isinstance(edge, Tensor) else edge[0].outputs[edge[1]][0]
 
 
-def _met(fields: list[Field]) -> Field:
-    """The widest field at the first one's stride."""
-    return Field(max(field.size for field in fields), fields[0].stride)
-
-
-def _widened(node: Node, field: Field, axis: int, before: tuple[int, ...], image: int) -> Field:
+def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image: int) -> Field:
     """``field`` behind ``node`` along ``axis``, for an input of shape ``before``, in an image of size ``image``."""
     context: Any = node.context
     kind, after = node.op.__name__, node.outputs[0][0]
     if kind in CONVOLUTIONS:
-        (stride, _, dilation, _), kernel = context.window, context.saved_tensors[1].shape[2 + axis]
+        (stride, padding, dilation, _), kernel = context.window, context.saved_tensors[1].shape[2 + axis]
         through = field.through if kind == "Conv2d" else field.through_transposed
-        return through(kernel, stride[axis], dilation[axis])
+        return through(kernel, stride[axis], dilation[axis], padding[axis])
     if kind == "MaxPool2d":
-        kernel_size, stride, _, dilation = context.window
-        return field.through(kernel_size[axis], stride[axis], dilation[axis])
-    if kind in ("Nearest", "Bilinear"):  # one neighbour, or two of them
-        reach = field.stride if kind == "Bilinear" and before != after else 0
-        return Field(field.size + reach, field.stride * context.step[axis])
+        kernel_size, stride, padding, dilation = context.window
+        return field.through(kernel_size[axis], stride[axis], dilation[axis], padding[axis])
+    if kind == "Nearest":
+        return field.nearest(_step(context.step[axis]))
+    if kind == "Bilinear":
+        return field.bilinear(_step(context.step[axis]), context.align_corners)
     if len(before) != 4 or len(after) != 4:  # no map any more: it may depend on every pixel
-        return Field(image, field.stride)
-    if kind in ("Slice", "Pad") or before[2 + axis] == after[2 + axis]:
+        return field.widened(image)
+    if kind == "Pad":
+        return field.through(1, padding=context.inside[2 + axis].start - context.taken[2 + axis].start)
+    if kind == "Slice" and all(item is Ellipsis or isinstance(item, slice) for item in context.index):
+        start, _, step = _slices(context.index)[axis].indices(before[2 + axis])
+        return field.through(1, stride=step, padding=-start)
+    if before[2 + axis] == after[2 + axis]:
         return field
-    stride = field.stride * before[2 + axis] / after[2 + axis]
-    return Field(field.size if kind == "MaxUnpool2d" else image, stride)
+    spread = field.nearest(Fraction(before[2 + axis], after[2 + axis]))
+    return spread if kind == "MaxUnpool2d" else spread.widened(image)
+
+
+def _step(step: float) -> Fraction:
+    """The ratio of two sizes that ``step`` is."""
+    return Fraction(step).limit_denominator(10_000)
+
+
+def _slices(index: tuple[Any, ...]) -> list[slice]:
+    """The slices of rows and columns in an index of a map N,C,H,W."""
+    place = index.index(Ellipsis) if Ellipsis in index else len(index)
+    before, after = index[:place], index[place + 1 :]
+    return [*before, *[slice(None)] * (4 - len(before) - len(after)), *after][2:]
 
 
 def _multiply_adds(node: Node) -> int:
@@ -274,8 +290,8 @@ def _strides(fields: Fields) -> tuple[float, float]:
     return _plain(fields[0].stride), _plain(fields[1].stride)
 
 
-def _sizes(fields: Fields) -> tuple[float, float]:
-    return _plain(fields[0].size), _plain(fields[1].size)
+def _sizes(fields: Fields) -> tuple[int, int]:
+    return fields[0].size, fields[1].size
 
 
 def _plain(value: float) -> float:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..autograd import no_grad
-from ..checkpoint import PathLike, replacing
+from ..checkpoint import replacing
 from ..data import Normalise, read_image, write_palette_png
 from ..data.transforms import resize_image
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
+from ..paths import PathLike
 from ..tensor import tensor
 from ..viz import overlay
 from .config import Config

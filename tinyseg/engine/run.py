@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoint import Checkpoint, PathLike, load_weights
+from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
 from ..models import SegmentationModel
+from ..paths import PathLike
 from .config import Config, read_config
 from .pipeline import create_model
 

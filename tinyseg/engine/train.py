@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from .. import random, viz
-from ..checkpoint import Checkpoint, PathLike, load_weights, replacing, save
+from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
+from ..paths import PathLike
 from ..tensor import tensor
 from .callbacks import BatchReport, Callbacks
 from .config import Config, write_config
@@ -33,6 +34,7 @@ from .pipeline import (
     create_optimizer,
     create_schedule,
     evaluation_loader,
+    names_digest,
     open_split,
     training_loader,
 )
@@ -182,7 +184,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(self.model.state_dict(), {"best": asdict(self.best)}))
+            save(self.folder / BEST, Checkpoint(self.model.state_dict()))
         self.save()
         self._write_reports()
         self.callbacks.epoch_done(row, is_best)
@@ -246,6 +248,7 @@ class Trainer:
         state = {
             "epoch": len(self.history),
             "images": self._counts(),
+            "names": self._names(),
             "best": None if self.best is None else asdict(self.best),
             "history": [asdict(row) for row in self.history],
             "optimizer": self.optimizer.state_dict(),
@@ -267,6 +270,9 @@ class Trainer:
     def _counts(self) -> list[int]:
         return [len(self.train_set), len(self.val_set)]
 
+    def _names(self) -> list[str]:
+        return [names_digest(dataset) for dataset in (self.train_set, self.val_set)]
+
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.history = [EpochRow.from_state(row) for row in state["history"]]
         self.best = None if state["best"] is None else Best(**state["best"])
@@ -282,6 +288,11 @@ class Trainer:
                 f"it was written for {state['images'][0]} training and {state['images'][1]} validation images, now "
                 f"there are {len(self.train_set)} and {len(self.val_set)}"
             )
+        for split, before, now in zip(("training", "validation"), state["names"], self._names(), strict=True):
+            if before != now:
+                raise ValueError(
+                    f"the {split} images have other names than when it was written; put them back, or start a new run"
+                )
         if not state["epoch"] == len(self.history) <= self.config.training.epochs:
             raise ValueError(
                 f"it was written after epoch {state['epoch']}, with {len(self.history)} epochs of history, in a run "
@@ -320,6 +331,7 @@ def _row(
         pixel_accuracy=finite_or_none(scores.pixel_accuracy),
         mean_accuracy=finite_or_none(scores.mean_accuracy),
         mean_iu=result.mean_iu,
+        mean_dice=finite_or_none(scores.mean_dice),
         frequency_weighted_iu=finite_or_none(scores.frequency_weighted_iu),
         iu=tuple(finite_or_none(value) for value in scores.iu),
         skipped_batches=skipped,

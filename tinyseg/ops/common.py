@@ -92,7 +92,7 @@ def dimension(who: str, dim: int, ndim: int) -> int:
 
 def dimensions(who: str, dim: Dims, ndim: int) -> tuple[int, ...]:
     """``dim`` (an int, several, or None for all) as a sorted tuple; raises ``IndexError`` and ``ValueError``."""
-    if dim is None:
+    if dim is None or dim == ():
         return tuple(range(ndim))
     given = [dim] if isinstance(dim, int) else list(dim)
     axes = sorted(dimension(who, d, ndim) for d in given)

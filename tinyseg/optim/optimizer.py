@@ -31,6 +31,9 @@ class Optimizer:
             options = {**defaults, **group, "params": tensors}
             self._check(options)
             self.param_groups.append(options)
+        parameters = [x for x, _ in self._parameters()]
+        if len({id(x) for x in parameters}) < len(parameters):
+            raise ValueError(f"{type(self).__name__}: a parameter is given twice, and would be changed twice a step")
         self.state: dict[int, dict[str, Any]] = {}
 
     def _check(self, options: Mapping[str, Any]) -> None:

@@ -122,7 +122,8 @@ def _number(value: Any, partner: Any, out: Array) -> Any:
         return np.asarray(value)
     kind = partner.dtype if isinstance(partner, np.ndarray) else out.dtype
     if kind.kind == "f":
-        return np.asarray(value, kind)
+        with np.errstate(over="ignore"):  # too large a number is infinity, as IEEE says
+            return np.asarray(value, kind)
     try:
         return np.asarray(value, np.result_type(kind, value))
     except OverflowError:  # a comparison with an integer that the partner's type cannot hold

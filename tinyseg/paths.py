@@ -1,0 +1,5 @@
+"""What may name a file."""
+
+import os
+
+PathLike = str | os.PathLike[str]
