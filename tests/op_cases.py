@@ -837,7 +837,13 @@ for _name, _shape, _window in POOLINGS:
 def _ordered(window: dict[str, Any]) -> list[Any]:
     return [
         window.get(name, default)
-        for name, default in (("kernel_size", 2), ("stride", None), ("padding", 0), ("dilation", 1), ("ceil_mode", False))
+        for name, default in (
+            ("kernel_size", 2),
+            ("stride", None),
+            ("padding", 0),
+            ("dilation", 1),
+            ("ceil_mode", False),
+        )
     ]
 
 

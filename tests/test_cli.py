@@ -90,6 +90,8 @@ def test_evaluation_as_a_table_and_as_json(run: Path) -> None:
     assert "folder, val: 4 images" in text
     found = json.loads(done("evaluate", run, "--split", "train", "--json"))
     assert (found["images"], found["classes"], found["split"]) == (8, ["ground", "thing"], "train")
+    assert text.splitlines()[2].split() == ["class", "IU", "Dice", "accuracy", "pixels"]
+    assert f"mean Dice {json.loads(done('evaluate', run, '--json'))['mean_dice']:.3f}" in text
     assert f"mean IU {json.loads(done('evaluate', run, '--json'))['mean_iu']:.3f}" in text
 
 
@@ -180,6 +182,18 @@ def test_resuming_a_finished_run_shows_its_table_again(run: Path, root: Path) ->
     assert "going on after epoch 2" in done("train", "--resume", run, *flags)
 
 
+def test_a_run_goes_on_by_its_own_command_line(root: Path, tmp_path: Path) -> None:
+    """With a batch that was made smaller, some of the model's options, and defaults spelt out."""
+    folder = tmp_path / "run"
+    flags = ("--data", "folder", "--root", root, "--epochs", 1, "--model", "unet", "--width", 4, "--batch-size", 99)
+    done("train", "--out", folder, *flags)
+    defaults = ("--depth", 4, "--data-seed", 0, "--lr", 0.002, "--augment", "--optimizer", "adam", "--seed", 0)
+    assert "going on after epoch 1" in done("train", "--resume", folder, *flags, *defaults)
+    _is_refusal(call("train", "--resume", folder, "--batch-size", 7), ["--batch-size 8", "--batch-size 7"])
+    _is_refusal(call("train", "--resume", folder, "--depth", 3), ["--depth 4", "--depth 3"])
+    _is_refusal(call("train", "--resume", folder, "--backbone", "small"), ["no --backbone"])
+
+
 # Bad input: one or two lines, exit code 2, no traceback
 
 
@@ -225,8 +239,9 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
         (_untouched, ("--size", "big"), ["HEIGHTxWIDTH", "'big'"]),
         (_untouched, ("--size", "0x40"), ["HEIGHTxWIDTH"]),
-        (_untouched, ("--lr", "-1"), ["lr"]),
-        (_untouched, ("--epochs", "0"), ["epochs"]),
+        (_untouched, ("--lr", "-1"), ["--lr must be"]),
+        (_untouched, ("--epochs", "0"), ["--epochs must be"]),
+        (_untouched, ("--batch-size", "0"), ["--batch-size must be"]),
         (_untouched, ("--optimizer", "lbfgs"), ["lbfgs", "adam"]),
         (_untouched, ("--device", "tpu"), ["tpu", "reference"]),
         (_untouched, ("--val-fraction", "0.5"), ["val"]),
@@ -279,7 +294,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
         (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
-        (("train", "--resume", "RUN", "--width", "8"), ["--width 4 --depth 2", "--width 8"]),
+        (("train", "--resume", "RUN", "--width", "8"), ["--width 4", "--width 8"]),
         (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),
         (("train", "--resume", "RUN", "--out", "elsewhere"), ["--out"]),
         (("train", "--resume", "nothing"), ["nothing", "no such folder"]),

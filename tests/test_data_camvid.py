@@ -52,6 +52,8 @@ def test_wrong_files(tiny: Path) -> None:
     Image.new("L", (4, 4)).save(tiny / "trainannot" / "a.png")
     with pytest.raises(DataError, match=r"a.png: the mask is 4x4 but its image is 3x4"):
         CamVid(tiny)[1]
+    with pytest.raises(DataError, match=r"a.png: the mask is 4x4 but its image is 3x4"):
+        CamVid(tiny).mask(1)
     Image.new("L", (4, 3), 12).save(tiny / "trainannot" / "a.png")
     with pytest.raises(DataError, match=r"a.png: values 12 are no class"):
         CamVid(tiny)[1]

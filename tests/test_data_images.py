@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinyseg.data import Classes, read_image, read_mask, write_palette_png
-from tinyseg.data.images import read_header
 from tinyseg.data.dataset import voc_palette
 from tinyseg.data.images import read_header
 from tinyseg.errors import DataError

@@ -114,16 +114,17 @@ def test_what_is_done_to_images(
         ({"model": "fcn8s", "model_options": {}, "size": (31, 64)}, "too small for fcn8s"),
         ({"model": "segnet"}, "segnet"),
         ({"model_options": {"breadth": 3}}, "breadth"),
-        ({"optimizer": "lbfgs"}, "unknown optimizer 'lbfgs'; there are adam, adamw, sgd"),
-        ({"schedule": "linear"}, "unknown schedule 'linear'"),
-        ({"class_weights": "mean"}, "unknown class_weights 'mean'"),
-        ({"lr": 0.0}, "lr must be positive"),
-        ({"lr": math.nan}, "lr must be positive"),
+        ({"optimizer": "lbfgs"}, "unknown --optimizer 'lbfgs'; there are adam, adamw, sgd"),
+        ({"schedule": "linear"}, "unknown --schedule 'linear'"),
+        ({"class_weights": "mean"}, "unknown --class-weights 'mean'"),
+        ({"lr": 0.0}, "--lr must be positive"),
+        ({"lr": math.nan}, "--lr must be positive"),
         ({"momentum": 1.0}, "momentum"),
-        ({"weight_decay": -1.0}, "weight_decay"),
-        ({"epochs": 0}, "epochs must be at least 1"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"seed": -1}, "seed must be"),
+        ({"weight_decay": -1.0}, "--weight-decay must"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"seed": -1}, "--seed must be"),
+        ({"model_options": {"width": "a"}}, "unet: width must be of type int, as its default 32 is; got 'a'"),
         ({"size": (4, 4), "batch_size": 1}, "single pixel"),
         ({"root": "/no/such/folder"}, "no such folder"),
     ],
@@ -227,14 +228,34 @@ def test_a_batch_of_ignored_pixels_is_skipped_and_counted(tmp_path: Path) -> Non
 
 def test_a_split_of_nothing_but_ignored_pixels_ends_without_nan(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", train=2, val=1)
+    plan = engine.prepare(options(root, epochs=1, batch_size=1))
     for mask in root.glob("*/masks/*.png"):
         write(mask, np.full((32, 32), 255))
-    result = engine.train(engine.prepare(options(root, epochs=1, batch_size=1)), tmp_path / "run", workers=1)
+    result = engine.train(plan, tmp_path / "run", workers=1)
     row = result.history[0]
     assert (row.train_loss, row.val_loss, row.mean_iu, row.iu) == (None, None, None, (None, None))
     assert ",,,,,," in (tmp_path / "run" / "metrics.csv").read_text()
     with pytest.raises(DataError, match="every pixel of the training masks is ignored"):
-        engine.prepare(options(root, class_weights="median"))
+        engine.prepare(options(root))
+
+
+def test_binary_masks_of_0_and_255_are_refused(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "data", train=2, val=1)
+    for mask in root.glob("*/masks/*.png"):
+        pixels = np.zeros((32, 32))
+        pixels[:, 16:] = 255
+        write(mask, pixels)
+    with pytest.raises(DataError, match=r"hold only 0 and 255, and 255 is ignored.* If 255 means a class"):
+        engine.prepare(options(root))
+
+
+def test_masks_of_one_class_are_noted(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "data", train=2, val=1)
+    for mask in root.glob("train/masks/*.png"):
+        write(mask, np.zeros((32, 32)))
+    notes = engine.prepare(options(root)).notes
+    assert any("every pixel of the training masks is 'ground'" in note for note in notes)
+    assert "in no training mask: thing" in notes
 
 
 def test_a_class_that_takes_all_is_told(tmp_path: Path) -> None:
@@ -246,11 +267,20 @@ def test_a_class_that_takes_all_is_told(tmp_path: Path) -> None:
     assert any("predicted as 'ground'" in text for text in log.warnings)
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_every_mask_is_read_before_any_work(tmp_path: Path, split: str) -> None:
+    root = make_folder(tmp_path / "data", train=4, val=2)
+    write(root / split / "masks" / "1.png", np.full((32, 32), 9))
+    with pytest.raises(DataError, match=rf"{split}.masks.1\.png: values 9 are no class.*255"):
+        engine.prepare(options(root))
+
+
 def test_unusable_data_in_the_first_epoch_leaves_no_folder(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", train=4, val=2)
+    plan = engine.prepare(options(root))
     write(root / "train" / "masks" / "1.png", np.full((32, 32), 9))
     with pytest.raises(DataError, match=r"1\.png: values 9 are no class.*255"):
-        engine.train(engine.prepare(options(root)), tmp_path / "run", workers=1)
+        engine.train(plan, tmp_path / "run", workers=1)
     assert not (tmp_path / "run").exists()
 
 
@@ -360,6 +390,11 @@ def test_other_images_than_before_are_noticed(tmp_path: Path) -> None:
         (root / "train" / kind / "1.png").unlink()
     with pytest.raises(CheckpointError, match="3 training and 1 validation images, now there are 2 and 1"):
         engine.resume(folder)
+    for kind in ("images", "masks"):  # as many as before, but one has another name
+        (root / "train" / kind / "2.png").rename(root / "train" / kind / "1.png")
+        write(root / "train" / kind / "9.png", np.zeros((32, 32, 3) if kind == "images" else (32, 32)))
+    with pytest.raises(CheckpointError, match="the training images have other names"):
+        engine.resume(folder)
     (root / "classes.txt").write_text("ground\nobject\n")
     with pytest.raises(DataError, match="1 is 'object', was 'thing'"):
         engine.resume(folder)
@@ -390,6 +425,9 @@ class Halves:
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    def mask(self, index: int) -> Any:
+        return self[index].mask
 
     def __getitem__(self, index: int) -> Sample:
         height, width = self.sizes[index]
@@ -452,6 +490,27 @@ def test_other_data_is_evaluated_if_its_classes_fit(run: engine.TrainingResult, 
     (other / "classes.txt").write_text("a\nb\nc\n")
     with pytest.raises(InputError, match="3 classes"):
         engine.evaluate(run.folder, root=other)
+
+
+def test_data_with_splits_of_its_own_needs_no_share(tmp_path: Path) -> None:
+    flat = make_folder(tmp_path / "flat", train=8, val=1) / "train"
+    (flat / "classes.txt").write_text("ground\nthing\n")
+    plan = engine.prepare(options(flat, epochs=1, batch_size=2, val_fraction=0.4))
+    folder = engine.train(plan, tmp_path / "run", workers=1).folder
+    config, result = engine.evaluate(folder, root=make_folder(tmp_path / "other", train=1, val=3))
+    assert (result.images, config.data.val_fraction) == (3, None)
+    again, _ = engine.evaluate(folder, root=flat)
+    assert again.data.val_fraction == 0.4
+
+
+def test_whole_images_are_evaluated_in_batches_of_as_many_pixels(run: engine.TrainingResult, tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "large", train=1, val=2, size=(64, 64))
+    config = replace(run.config, data=replace(run.config.data, root=str(root)))
+    for batch_size, images in ((8, 2), (4, 1), (1, 1)):  # windows are 32x32
+        changed = replace(config, training=replace(config.training, batch_size=batch_size))
+        assert evaluation_loader(changed, open_split(config.data, "val"), 0).batch_size == images
+    resized = replace(config, data=replace(config.data, size=(32, 32)))
+    assert evaluation_loader(resized, open_split(resized.data, "val"), 0).batch_size == 4
 
 
 def test_grey_images_can_be_given_to_a_colour_model(run: engine.TrainingResult, tmp_path: Path) -> None:
@@ -605,8 +664,9 @@ def test_skips_are_followed_by_the_graph() -> None:
     kinds = [layer.kind for layer in info.layers]
     assert kinds.count("add") == 2
     sums = [layer for layer in info.layers if layer.kind == "add"]
-    # 156 + 32 from below beats 76 from the side; then 188 + 16 beats 36
-    assert [layer.field for layer in sums] == [(188, 188), (204, 204)]
+    # Two units of 156 pixels, 32 apart, hold the 76 from the side. Of two neighbouring sums each may have met
+    # another pair of them: then there are three.
+    assert [layer.field for layer in sums] == [(188, 188), (156 + 64, 156 + 64)]
     assert [layer.stride for layer in sums] == [(16, 16), (8, 8)]
     assert info.parameters == sum(layer.parameters for layer in info.layers)
 
@@ -658,10 +718,10 @@ def test_every_kind_of_window_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (layers["dilated"].field, layers["dilated"].stride) == ((11, 21), (1, 2))
     assert (layers["bilinear"].field, layers["bilinear"].stride) == ((12, 23), (0.5, 1))
     assert (layers["nearest"].field, layers["nearest"].stride) == ((12, 23), (0.25, 0.5))
-    assert (layers["pool"].field, layers["pool"].stride) == ((12.25, 23.5), (0.5, 1))
+    assert (layers["pool"].field, layers["pool"].stride) == ((12, 23), (0.5, 1))  # two copies of one unit
     assert layers["unpool"].stride == (0.25, 0.5)
     assert info.stride == (0.25, 0.5)
-    assert info.field == (12.25, 23.5)  # wider than the image, which is all that the mean sees
+    assert info.field == (12, 23)  # wider than the image, which is all that the mean sees
 
 
 def test_a_size_too_small_is_refused() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import tinyseg
 from tinyseg.geometry import Field, convolution_size, padding_to_multiple, transposed_size
+from tinyseg.nn import functional as F
 
 small = st.integers(1, 6)
 
@@ -84,20 +89,6 @@ def test_field_of_a_stack_of_windows(layers: list[tuple[int, int, int]]) -> None
     assert (field.size, field.stride) == (high - low + 1, after - low)
 
 
-@given(small, st.integers(1, 4), small)
-def test_field_of_a_transposed_window(kernel: int, stride: int, dilation: int) -> None:
-    """Of all units, the one that meets the units farthest apart; with dilation the bound need not be reached."""
-    spans = []
-    for unit in range(10 * stride * dilation, 11 * stride * dilation):
-        met = [(unit - r * dilation) // stride for r in range(kernel) if (unit - r * dilation) % stride == 0]
-        spans.append(max(met) - min(met) + 1 if met else 0)
-    field = Field(1, 1).through_transposed(kernel, stride, dilation)
-    assert field.stride == 1 / stride
-    assert field.size >= max(spans)
-    if dilation == 1:
-        assert field.size == max(spans)
-
-
 def test_field_of_vgg16() -> None:
     """FCN's backbone: 13 convolutions, 5 poolings, fc6 as a 7x7 convolution."""
     field, after_pool = Field(), []
@@ -107,7 +98,8 @@ def test_field_of_vgg16() -> None:
         field = field.through(2, stride=2)
         after_pool.append((field.size, field.stride))
     assert after_pool == [(6, 2), (16, 4), (44, 8), (100, 16), (212, 32)]
-    assert field.through(7) == Field(404, 32)
+    field = field.through(7)
+    assert (field.size, field.stride) == (404, 32)
 
 
 def test_field_of_dilated_convolutions_doubles() -> None:
@@ -115,8 +107,82 @@ def test_field_of_dilated_convolutions_doubles() -> None:
     field = Field()
     for i in range(6):
         field = field.through(3, dilation=2**i)
-        assert field == Field(2 ** (i + 2) - 1, 1)
+        assert (field.size, field.stride) == (2 ** (i + 2) - 1, 1)
 
 
-def test_where_two_fields_meet_the_wider_counts() -> None:
-    assert Field(10, 2).joined(Field(7, 2)) == Field(7, 2).joined(Field(10, 2)) == Field(10, 2)
+def _spans(output: tinyseg.Tensor, image: tinyseg.Tensor) -> list[tuple[int, int] | None]:
+    """For each unit along the width of ``output`` the first and last pixel where its gradient is not 0."""
+    found: list[tuple[int, int] | None] = []
+    for unit in range(output.shape[3]):
+        image.grad = None
+        output[0, 0, 0, unit].backward(retain_graph=True)
+        places = np.flatnonzero(image.grad.numpy()) if image.grad is not None else np.array([])
+        found.append((int(places[0]), int(places[-1])) if places.size else None)
+    return found
+
+
+def _assert_depends(output: tinyseg.Tensor, image: tinyseg.Tensor, field: Field) -> None:
+    """``field`` is what the units of ``output`` depend on; those at the borders may miss their outermost pixels."""
+    compared = 0
+    for unit, span in enumerate(_spans(output, image)):
+        wanted = field.at(unit)
+        if wanted is None or (wanted[0] >= 0 and wanted[1] < image.shape[3]):
+            assert span == wanted, unit
+            compared += 1
+    assert compared
+
+
+def _ones(kernel: int) -> tinyseg.Tensor:
+    return tinyseg.ones(1, 1, 1, kernel)
+
+
+@given(small, st.integers(1, 4), small, st.integers(0, 2))
+def test_field_of_a_transposed_window(kernel: int, stride: int, dilation: int, padding: int) -> None:
+    image = tinyseg.ones(1, 1, 1, 40, requires_grad=True)
+    padding = min(padding, dilation * (kernel - 1) // 2)
+    y = F.conv_transpose2d(image, _ones(kernel), stride=(1, stride), padding=(0, padding), dilation=(1, dilation))
+    field = Field().through_transposed(kernel, stride, dilation, padding)
+    assert field.stride == 1 / stride
+    _assert_depends(y, image, field)
+
+
+def test_fields_of_a_network_are_what_its_gradients_are() -> None:
+    """Windows, strides, a skip, a crop and both kinds of resizing, unit by unit. Weights are positive: no
+    gradients cancel. The border is excluded by an image much larger than any field."""
+    image = tinyseg.ones(1, 1, 1, 96, requires_grad=True)
+    deep = F.conv2d(image, _ones(5), stride=(1, 2), padding=(0, 2))
+    deeper = F.conv2d(deep, _ones(3), stride=(1, 3), padding=(0, 1))
+    up = F.conv_transpose2d(deeper, _ones(5), stride=(1, 3), padding=(0, 1))
+    joined = up + deep
+    large = F.interpolate(joined, size=(1, 72), mode="bilinear", align_corners=False)
+    result = F.interpolate(large[:, :, :, 5:70:2], size=(1, 66))
+
+    one = Field().through(5, 2, padding=2)
+    two = one.through(3, 3, padding=1).through_transposed(5, 3, padding=1).joined(one)
+    three = two.bilinear(Fraction(48, 72)).through(1, 2, padding=-5)
+    last = three.nearest(Fraction(1, 2))
+    for output, field in ((deep, one), (joined, two), (result, last)):
+        spans = _spans(output, image)
+        inner = range(len(spans) // 3, 2 * len(spans) // 3)
+        assert [spans[unit] for unit in inner] == [field.at(unit) for unit in inner]
+    assert len({high - low for low, high in filter(None, two.spans)}) > 1  # units differ, as phases do
+    assert (last.stride, last.size) == (4 / 3, max(b - a + 1 for a, b in filter(None, last.spans)))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("source", "target"), [(9, 17), (12, 24), (24, 8), (10, 15)])
+def test_field_of_bilinear_resizing(source: int, target: int, align_corners: bool) -> None:
+    image = tinyseg.ones(1, 1, 1, source, requires_grad=True, dtype=tinyseg.float64)
+    y = F.interpolate(image, size=(1, target), mode="bilinear", align_corners=align_corners)
+    step = Fraction(source - 1, target - 1) if align_corners else Fraction(source, target)
+    field = Field().bilinear(step, align_corners)
+    spans = _spans(y, image)
+    inner = range(2, target - 2)
+    assert [spans[unit] for unit in inner] == [field.at(unit) for unit in inner]
+
+
+def test_where_strides_differ_the_wider_counts() -> None:
+    whole = Field().widened(10)
+    joined = Field().through(3, stride=2).joined(whole)
+    assert (joined.size, joined.stride) == (10, 2)
+    assert Field().through(13, stride=2).joined(whole).size == 13

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import InputError
+from .errors import InputError, flag
 
 if TYPE_CHECKING:
     from .engine import Config
@@ -225,41 +225,65 @@ def _resume(folder: Path, out: Path | None, asked: Mapping[str, Any], workers: i
 
 
 def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) -> None:
-    """``InputError`` for an option that is not what the run was started with."""
+    """``InputError`` for an option that is not what the run was started with; defaults may be spelt out."""
+    settled = _settled(config)
+    given = {key: value for key, value in asked.items() if key not in ("epochs", "model_options")}
+    given |= asked.get("model_options", {})
+    for name, value in given.items():
+        before = settled.get(name)
+        if _as_settled(name, value, config) != before:
+            raise InputError(
+                f"{folder}: the run has {_as_option(name, before)} and cannot go on with "
+                f"{_as_option(name, value)}; leave the option away"
+            )
+
+
+def _settled(config: Config) -> dict[str, Any]:
+    """The options of a run, model options among them, with what stands for those that were left out."""
+    from . import models
+    from .data import VAL_FRACTION, Shapes
+
     training, data = config.training, config.data
-    settled: dict[str, Any] = {
+    default_size = Shapes().size if data.name == "shapes" else None
+    default_share = VAL_FRACTION if data.name == "folder" else None
+    return {
         "data": data.name,
         "root": data.root,
         "num_classes": data.num_classes,
-        "val_fraction": data.val_fraction,
+        "val_fraction": default_share if data.val_fraction is None else data.val_fraction,
         "data_seed": data.seed,
         "model": config.model.name,
-        "model_options": config.model.options,
-        "size": data.size,
+        "size": data.size or default_size,
         "augment": data.flip,
         "class_weights": "none" if training.class_weights is None else "median",
+        **models.options(config.model.name),
+        **config.model.options,
         **{key: getattr(training, key) for key in _SHARED_NAMES},
     }
-    for name, value in asked.items():
-        value = str(Path(value).absolute()) if name == "root" else value
-        if name != "epochs" and settled[name] != value:
-            raise InputError(
-                f"{folder}: the run has {_as_option(name, settled[name])} and cannot go on with "
-                f"{_as_option(name, value)}; leave the option away"
-            )
+
+
+def _as_settled(name: str, value: Any, config: Config) -> Any:
+    """What ``value`` would have become in the run's configuration."""
+    if name == "root":
+        return str(Path(value).absolute())
+    if name == "batch_size" and value > config.training.batch_size:
+        from .engine.pipeline import open_split
+
+        return min(value, len(open_split(config.data, "train")))
+    return value
 
 
 _SHARED_NAMES = ("batch_size", "optimizer", "lr", "momentum", "weight_decay", "schedule", "seed")
 
 
 def _as_option(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(_as_option(key, part) for key, part in value.items()) or "no model options"
+    if value is None:
+        return f"no {flag(name)}"
     if isinstance(value, bool):
-        return f"--{'' if value else 'no-'}{name}"
+        return flag(name if value else f"no_{name}")
     if isinstance(value, tuple):
         value = "x".join(str(part) for part in value)
-    return f"no --{name.replace('_', '-')}" if value is None else f"--{name.replace('_', '-')} {value}"
+    return f"{flag(name)} {value}"
 
 
 @contextmanager
@@ -352,8 +376,8 @@ def predict(
 def info(
     model: Annotated[str, typer.Argument(help="fcn8s, fcn16s, fcn32s or unet.")],
     size: Annotated[str, typer.Option(metavar="HxW", help="Height x width of the image.")] = "224x224",
-    num_classes: Annotated[int, typer.Option(help="Number of classes.")] = 21,
-    in_channels: Annotated[int, typer.Option(help="Channels of an image.")] = 3,
+    num_classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 21,
+    in_channels: Annotated[int, typer.Option(min=1, help="Channels of an image.")] = 3,
     backbone: Annotated[str | None, typer.Option(help="Of an fcn.")] = None,
     width: Annotated[int | None, typer.Option(help="Channels of unet's first level.")] = None,
     depth: Annotated[int | None, typer.Option(help="How often unet halves the image.")] = None,

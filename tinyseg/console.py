@@ -77,8 +77,7 @@ class _CompileNotice:
 
     def __call__(self, kernel: str) -> None:
         if self.show is not None and self.console.is_terminal:
-            named = "" if kernel.startswith("<") else f": {kernel}"  # lambdas have no name
-            self.show(COMPILING + named)
+            self.show(f"{COMPILING}: {kernel}")
         elif not self.said:
             self.said = True
             line(self.console, f"{COMPILING} ...")
@@ -205,20 +204,22 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
     """The scores of each class, and of all. Classes that do not occur are said to be absent."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("class")
-    for heading in ("IU", "accuracy", "pixels"):
+    for heading in ("IU", "Dice", "accuracy", "pixels"):
         table.add_column(heading, justify="right")
     absent = scores.absent_classes
     for index, name in enumerate(classes.names):
         if index in absent:
-            table.add_row(_plain(name), "absent", "-", "-")
+            table.add_row(_plain(name), "absent", "-", "-", "-")
         else:
             share = scores.true_pixels[index] / max(scores.num_pixels, 1)
-            table.add_row(_plain(name), number(scores.iu[index]), number(scores.accuracy[index]), f"{share:.1%}")
+            values = (scores.iu[index], scores.dice[index], scores.accuracy[index])
+            table.add_row(_plain(name), *map(number, values), f"{share:.1%}")
     console.print(table)
     line(
         console,
-        f"mean IU {number(scores.mean_iu)}  pixel accuracy {number(scores.pixel_accuracy)}  "
-        f"mean accuracy {number(scores.mean_accuracy)}  frequency-weighted IU {number(scores.frequency_weighted_iu)}",
+        f"mean IU {number(scores.mean_iu)}  mean Dice {number(scores.mean_dice)}  "
+        f"pixel accuracy {number(scores.pixel_accuracy)}  mean accuracy {number(scores.mean_accuracy)}  "
+        f"frequency-weighted IU {number(scores.frequency_weighted_iu)}",
     )
     if absent:
         names = ", ".join(classes.names[index] for index in absent)

@@ -97,9 +97,7 @@ class Field:
         >>> Field().through(3).through(2, stride=2).through(3).size
         8
         """
-        return self._after(
-            Fraction(stride), lambda i: (i * stride - padding + r * dilation for r in range(kernel))
-        )
+        return self._after(Fraction(stride), lambda i: (i * stride - padding + r * dilation for r in range(kernel)))
 
     def through_transposed(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> Field:
         """The field after a transposed window: unit i meets those j with i = j stride - padding + r dilation.

@@ -4,7 +4,6 @@ Figures are drawn with matplotlib's objects and without ``pyplot``, which keeps 
 picks a window system: this works on a server and in threads. matplotlib is imported when a figure is drawn.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path

@@ -23,7 +23,7 @@ from .dataset import (
     measure_normalisation,
     median_frequency_weights,
 )
-from .folder import Folder, is_divided, read_classes
+from .folder import VAL_FRACTION, Folder, is_divided, read_classes
 from .images import read_image, read_mask, write_palette_png
 from .loader import Batch, DataLoader
 from .shapes import Shapes
@@ -32,6 +32,7 @@ from .transforms import Compose, Normalise, RandomCrop, RandomFlip, RandomScale,
 __all__ = [
     "DATASETS",
     "IGNORE_INDEX",
+    "VAL_FRACTION",
     "Batch",
     "CamVid",
     "ClassCounts",

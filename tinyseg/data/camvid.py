@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
-from .dataset import IGNORE_INDEX, SPLITS, Classes, Sample, check_index
 from ..paths import PathLike
+from .dataset import IGNORE_INDEX, SPLITS, Classes, Sample, check_index
 from .images import read_header, read_image, read_mask
 
 VOID = 11

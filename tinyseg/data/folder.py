@@ -181,7 +181,8 @@ def _divide(
     if len(pairs) < 2:
         raise DataError(f"{root}: 1 image cannot be divided into train and val; add images or a folder val/")
     places = [_place(image.stem, seed) for image, _ in pairs]
-    border = min(max(val_fraction, sorted(places)[1] if min(places) >= val_fraction else 0), max(places))
+    ordered = sorted(places)
+    border = ordered[1] if ordered[0] >= val_fraction else min(val_fraction, ordered[-1])
     return [pair for place, pair in zip(places, pairs, strict=True) if (place < border) == (split == "val")]
 
 

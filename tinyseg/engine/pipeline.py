@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -22,11 +23,12 @@ from ..data import (
     ResizeImage,
     open_dataset,
 )
+from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
 from ..optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, PolyLR, StepLR
-from .config import Config, DataConfig, TrainingConfig
+from .config import Config, DataConfig, Size, TrainingConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("poly", "cosine", "step", "constant")
@@ -60,6 +62,21 @@ def check_classes(data: DataConfig, dataset: Dataset) -> None:
     ]
     if renamed:
         raise DataError(f"{dataset.name}: its classes are not those of the run: {'; '.join(renamed[:3])}")
+
+
+def image_sizes(dataset: Dataset) -> list[tuple[str, Size]]:
+    """Name and size of each image that is read from a file; of one only where all are drawn at one size."""
+    pairs = getattr(dataset, "pairs", None)
+    if pairs is None:
+        sample = dataset[0]
+        return [(sample.name, (sample.mask.shape[0], sample.mask.shape[1]))]
+    return [(image.name, read_header(image).size) for image, _ in pairs]
+
+
+def names_digest(dataset: Dataset) -> str:
+    """A short text that is another one when the files of ``dataset`` have other names, or come in another order."""
+    names = [image.name for image, _ in getattr(dataset, "pairs", ())]
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 def create_model(config: Config) -> SegmentationModel:
@@ -121,7 +138,19 @@ def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoade
 
 def evaluation_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:
     """Every image once, in order."""
-    return DataLoader(dataset, config.training.batch_size, evaluation_transform(config.data), workers=workers)
+    return DataLoader(dataset, evaluation_batch(config, dataset), evaluation_transform(config.data), workers=workers)
+
+
+def evaluation_batch(config: Config, dataset: Dataset) -> int:
+    """How many images to evaluate at once: as many as have the pixels of a batch in training, and 1 at least.
+
+    Training takes windows of images that keep their size; evaluation sees those images whole.
+    """
+    count, data = config.training.batch_size, config.data
+    if data.size is not None or data.crop is None:
+        return count
+    largest = max(math.prod(size) for _, size in image_sizes(dataset))
+    return min(count, max(1, count * math.prod(data.crop) // largest))
 
 
 def create_optimizer(training: TrainingConfig, model: SegmentationModel) -> optim.Optimizer:

@@ -11,6 +11,7 @@ from typing import Any
 from .. import models
 from ..data import (
     IGNORE_INDEX,
+    ClassCounts,
     Dataset,
     Normalisation,
     class_counts,
@@ -18,11 +19,10 @@ from ..data import (
     median_frequency_weights,
     open_dataset,
 )
-from ..data.images import read_header
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, flag
 from ..models import SegmentationModel
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
-from .pipeline import OPTIMIZERS, SCHEDULES
+from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes
 
 EPOCHS = {"shapes": 4}
 OTHER_EPOCHS = 50
@@ -100,8 +100,10 @@ def prepare(options: TrainOptions) -> Plan:
     notes: list[str] = []
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
+    counts = _count_labels(options, train_set, val_set, notes)
     data = _data_config(options, root, train_set, crop)
-    training = _training_config(options, batch_size, _class_weights(options, train_set, notes))
+    weights = None if counts is None else tuple(median_frequency_weights(counts).tolist())
+    training = _training_config(options, batch_size, weights if options.class_weights == "median" else None)
     from .. import __version__
 
     config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
@@ -112,19 +114,19 @@ def _check_numbers(options: TrainOptions) -> None:
     for name in ("epochs", "batch_size"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
+            raise InputError(f"{flag(name)} must be at least 1, got {value}")
     if options.lr is not None and not 0 < options.lr < math.inf:
-        raise InputError(f"lr must be positive, got {options.lr}")
+        raise InputError(f"--lr must be positive, got {options.lr}")
     if not 0 <= options.momentum < 1:
-        raise InputError(f"momentum must be at least 0 and less than 1, got {options.momentum}")
+        raise InputError(f"--momentum must be at least 0 and less than 1, got {options.momentum}")
     if not 0 <= options.weight_decay < math.inf:
-        raise InputError(f"weight_decay must not be negative, got {options.weight_decay}")
+        raise InputError(f"--weight-decay must not be negative, got {options.weight_decay}")
     for name in ("seed", "data_seed"):
         if not 0 <= getattr(options, name) < 2**63:
-            raise InputError(f"{name} must be 0 to 2**63 - 1, got {getattr(options, name)}")
+            raise InputError(f"{flag(name)} must be 0 to 2**63 - 1, got {getattr(options, name)}")
     for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)):
         if getattr(options, name) not in known:
-            raise InputError(f"unknown {name} {getattr(options, name)!r}; there are {', '.join(known)}")
+            raise InputError(f"unknown {flag(name)} {getattr(options, name)!r}; there are {', '.join(known)}")
 
 
 def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
@@ -157,13 +159,9 @@ def _check_sizes(
 
 def _smallest(dataset: Dataset) -> tuple[str, Size]:
     """Name and size of the image with the fewest rows, and the least height and width there are."""
-    pairs = getattr(dataset, "pairs", None)
-    if pairs is None:  # drawn, not read: all are of one size
-        sample = dataset[0]
-        return sample.name, (sample.mask.shape[0], sample.mask.shape[1])
-    sizes = [(read_header(image).size, image.name) for image, _ in pairs]
-    least = min(size[0] for size, _ in sizes), min(size[1] for size, _ in sizes)
-    return min(sizes, key=lambda entry: min(entry[0]))[1], least
+    sizes = image_sizes(dataset)
+    least = min(size[0] for _, size in sizes), min(size[1] for _, size in sizes)
+    return min(sizes, key=lambda entry: min(entry[1]))[0], least
 
 
 def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
@@ -181,16 +179,43 @@ def _check_batch_norm(model: SegmentationModel, batch_size: int, size: Size | No
         )
 
 
-def _class_weights(options: TrainOptions, train_set: Dataset, notes: list[str]) -> tuple[float, ...] | None:
-    if options.class_weights == "none":
-        return None
+def _count_labels(
+    options: TrainOptions, train_set: Dataset, val_set: Dataset, notes: list[str]
+) -> ClassCounts | None:
+    """Read every mask, so that a bad one is found now and not after an epoch; the classes of the training masks.
+
+    Masks that are drawn are right by construction: they are counted for class weights only, otherwise None comes
+    back. Raises ``DataError`` where there is nothing to learn.
+    """
+    weighted = options.class_weights == "median"
+    if options.data == "shapes":
+        return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
-    if not counts.pixels.any():
-        raise DataError(f"{train_set.name}: every pixel of the training masks is ignored; there is nothing to learn")
+    class_counts(val_set)
+    _check_labels(train_set, counts, notes)
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)
-        notes.append(f"in no training mask, so with class weight 0: {names}")
-    return tuple(median_frequency_weights(counts).tolist())
+        notes.append(f"in no training mask{', so with class weight 0' if weighted else ''}: {names}")
+    return counts
+
+
+def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> None:
+    """Refuse, or note, training masks in which there is nothing to tell apart."""
+    present = [index for index in range(len(train_set.classes)) if index not in counts.absent]
+    if not present:
+        raise DataError(f"{train_set.name}: every pixel of the training masks is ignored; there is nothing to learn")
+    if len(present) > 1:
+        return
+    if counts.ignored:
+        raise DataError(
+            f"{train_set.name}: the training masks hold only {present[0]} and {IGNORE_INDEX}, and {IGNORE_INDEX} is "
+            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, write its number there "
+            "(1, for example)"
+        )
+    notes.append(
+        f"WARNING: every pixel of the training masks is {train_set.classes.names[present[0]]!r}; the network can "
+        "learn nothing but to say so"
+    )
 
 
 def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:

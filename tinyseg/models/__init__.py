@@ -37,7 +37,8 @@ def options(name: str) -> dict[str, Any]:
 def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:
     """A new network with random weights, from the generator that ``manual_seed`` seeds.
 
-    Raises ``InputError`` for an unknown name or option and says which are known.
+    Raises ``InputError`` for an unknown name or option, and says which are known, and
+    for an option of another type than its default.
 
     >>> create("unet", num_classes=2, in_channels=1, width=8, depth=2).stride
     4
@@ -47,6 +48,12 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
     if unknown:
         listed = ", ".join(f"{option} (default {default!r})" for option, default in known.items())
         raise InputError(f"{name}: unknown option {', '.join(unknown)}; it has {listed}")
+    for option, value in given.items():
+        if type(value) is not type(known[option]):
+            raise InputError(
+                f"{name}: {option} must be of type {type(known[option]).__name__}, as its default "
+                f"{known[option]!r} is; got {value!r}"
+            )
     for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
         if count < 1:
             raise InputError(f"{name}: {what} must be at least 1, got {count}")
