@@ -28,7 +28,7 @@ LAYERS = (
     ("tensor", "autograd", "gradcheck"),
     ("ops",),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz"),
+    ("models", "data", "optim", "metrics", "checkpoint", "viz"),
     ("engine",),
     ("cli", "console", "__main__"),
 )

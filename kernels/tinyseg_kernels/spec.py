@@ -20,9 +20,13 @@ bits on the same type of machine, for any number of threads.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -268,6 +272,21 @@ _ENTRIES = [
 
 KERNELS = {kernel.name: kernel for kernel in _ENTRIES}
 STEMS = tuple(dict.fromkeys(kernel.stem for kernel in _ENTRIES))
+
+
+def gather(package: str) -> dict[str, Callable[..., Any]]:
+    """The kernels that a backend's package has, by name, from its file for each stem; for its ``__init__``.
+
+    A stem or a kernel that is not there is left out: ``check`` will say so.
+    """
+    found = {}
+    for stem in STEMS:
+        if importlib.util.find_spec(f"{package}.{stem}") is None:
+            continue
+        module = importlib.import_module(f"{package}.{stem}")
+        names = [kernel.name for kernel in KERNELS.values() if kernel.stem == stem]
+        found.update({name: getattr(module, name) for name in names if hasattr(module, name)})
+    return found
 
 
 def check(backend: ModuleType) -> None:
