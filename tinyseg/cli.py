@@ -151,7 +151,7 @@ def train(
         typer.Option("--augment/--no-augment", help="Random flips and, but for shapes, scales. [default: augment]"),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images. [default: 4 for shapes, else 50]")
+        int | None, typer.Option(help="Times through the images. [default: 3 for shapes, else 50]")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step. [default: 8]")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw or sgd. [default: adam]")] = None,

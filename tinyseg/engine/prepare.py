@@ -24,7 +24,7 @@ from ..models import SegmentationModel
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes
 
-EPOCHS = {"shapes": 4}
+EPOCHS = {"shapes": 3}
 OTHER_EPOCHS = 50
 LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2}
 CLASS_WEIGHTS = ("none", "median")

@@ -14,8 +14,8 @@ ALGORITHMS = ("auto", "direct", "winograd")
 
 # Nanoseconds for: a multiply-add of the direct sum; one of the 36 products; a number that a transform writes.
 _DIRECT, _DIRECT_GRADIENT, _PRODUCT, _TRANSFORM = 0.0175, 0.029, 0.0145, 0.55
-# A weight that is packed for the direct sum, that is transformed, whose gradient is transformed back.
-_PACK, _WEIGHT, _GRADIENT = 1.0, 2.6, 5.0
+# A weight that is packed for the direct sum, that is transformed; whose gradient is added up, is transformed back.
+_PACK, _WEIGHT, _COMBINE, _GRADIENT = 1.0, 2.6, 8.0, 5.0
 
 _chosen = "auto"
 
@@ -50,7 +50,7 @@ def uses_winograd(
     weights = channels * outputs
     transforms = tiles * 36 * (channels + outputs) * _TRANSFORM
     if gradient:
-        direct = pixels * 9 * weights * _DIRECT_GRADIENT
+        direct = pixels * 9 * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
         return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct
     rows = -(-tiles // ROWS) * ROWS
     half_empty = 1.3 if outputs <= vector * (VECTORS - 1) else 1.0
