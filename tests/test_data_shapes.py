@@ -126,8 +126,8 @@ def test_indices_run_as_a_lists_do() -> None:
         ("val", {"size": (16, 64)}, "size 16x64 is too small"),
         ("val", {"seed": -1}, "seed must be 0 or more"),
         ("val", {"count": 0}, "expected 1 image or more"),
-        ("val", {"root": "somewhere"}, "'shapes' takes no root"),
-        ("val", {"num_classes": 7}, "'shapes' has 6 classes, not 7"),
+        ("val", {"root": "somewhere"}, "'shapes' takes no --root"),
+        ("val", {"num_classes": 7}, "'shapes' has 6 classes, not --num-classes 7"),
     ],
 )
 def test_impossible_options_are_refused(split: str, options: dict, message: str) -> None:
