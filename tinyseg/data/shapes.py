@@ -246,7 +246,7 @@ def _places(rng: np.random.Generator, size: tuple[int, int], unit: float) -> lis
         radius = unit * (22 + 10 * large)
         margin = 0.8 * radius
         row, column = margin + down * (height - 2 * margin), margin + along * (width - 2 * margin)
-        if all(math.hypot(row - r, column - c) > 0.82 * (radius + other) for r, c, other in places):
+        if all(math.hypot(row - r, column - c) > 0.92 * (radius + other) for r, c, other in places):
             places.append((row, column, radius))
         if len(places) == wanted:
             break
