@@ -17,7 +17,7 @@ from ..reference.array import (
     to_numpy,
     transpose,
 )
-from .memory import empty, empty_cache
+from .memory import empty, empty_cache, zeros
 from .parallel import get_num_threads, set_num_threads
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Pair",
     "broadcast_to",
     "channels_last",
+    "channels_padded",
     "empty",
     "empty_activation",
     "empty_cache",
@@ -58,3 +59,13 @@ def empty_like(array: Array, dtype: Any) -> Array:
 def channels_last(array: Array) -> Array:
     """The C-contiguous N,H,W,C view of an N,C,H,W array; a copy if its memory is in another order."""
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
+
+
+def channels_padded(array: Array, multiple: int) -> Array:
+    """N,H,W,C with channels of 0 added up to a multiple, for kernels that read whole vectors or blocks of them."""
+    missing = -array.shape[3] % multiple
+    if not missing:
+        return array
+    padded = zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
+    padded[..., : array.shape[3]] = array
+    return padded

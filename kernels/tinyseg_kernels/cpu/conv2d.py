@@ -10,7 +10,7 @@ import numpy as np
 
 from . import depthwise, parallel, winograd
 from .algorithm import set_conv_algorithm, uses_winograd
-from .array import Array, Pair, channels_last
+from .array import Array, Pair, channels_last, channels_padded
 from .compiler import kernel
 from .elementwise import deliver
 from .memory import zeros
@@ -219,16 +219,6 @@ def _combine(start, stop, partial, wide, out):
                     out[first + lane, c, tap] = total[lane]
 
 
-def _channels_padded(array: Array, multiple: int) -> Array:
-    """N,H,W,C with channels of 0 added up to a multiple: the blocks of ``outer_sum`` read whole ones."""
-    missing = -array.shape[3] % multiple
-    if not missing:
-        return array
-    padded = zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
-    padded[..., : array.shape[3]] = array
-    return padded
-
-
 def conv2d_weight_gradient(
     x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> None:
@@ -252,8 +242,8 @@ def conv2d_weight_gradient(
         return
     outputs, channels, *size = out.shape
     vector = lanes(x.itemsize)
-    padded_x = _channels_padded(channels_last(x), _GRADIENT_ROWS)
-    padded_grad = _channels_padded(channels_last(grad), vector)
+    padded_x = channels_padded(channels_last(x), _GRADIENT_ROWS)
+    padded_grad = channels_padded(channels_last(grad), vector)
     images, out_height, out_width, _ = padded_grad.shape
     if not images:
         out[...] = 0

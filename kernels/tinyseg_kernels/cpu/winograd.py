@@ -30,7 +30,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import parallel
-from .array import Array, Pair
+from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import gather_product, outer_sum
@@ -299,16 +299,6 @@ def _convolve(start, stop, x, packed, bias, out, tiles, padding, dilation, total
         _transform_outputs(M, pitch, first, count, T, tiles, dilation, bias, wide, out, d)
 
 
-def _channels_padded(array: Array, multiple: int) -> Array:
-    """N,H,W,C with channels of 0 added up to a multiple."""
-    missing = -array.shape[3] % multiple
-    if not missing:
-        return array
-    padded = zeros((*array.shape[:3], array.shape[3] + missing), array.dtype)
-    padded[..., : array.shape[3]] = array
-    return padded
-
-
 def _tiles(height: int, width: int, dilation: Pair) -> Pair:
     """Tiles of a grid, downwards and across."""
     rows, columns = -(-height // dilation[0]), -(-width // dilation[1])
@@ -343,7 +333,7 @@ def convolve(
     if not total:
         return
     blocks = -(-outputs // block)
-    padded = _channels_padded(x, wide)
+    padded = channels_padded(x, wide)
     inputs = padded.shape[3]
     packed = empty((FREQUENCIES * _apart(blocks * inputs * block, wide),), x.dtype)
     if inputs != channels:
@@ -493,7 +483,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
     """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
     wide = lanes(x.itemsize)
     multiple = max(wide, _GRADIENT_ROWS)
-    padded_x, padded_grad = _channels_padded(x, multiple), _channels_padded(grad, wide)
+    padded_x, padded_grad = channels_padded(x, multiple), channels_padded(grad, wide)
     channels, outputs = padded_x.shape[3], padded_grad.shape[3]
     tiles = _tiles(grad.shape[1], grad.shape[2], dilation)
     total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
