@@ -147,6 +147,63 @@ case("square of negatives", lambda t, a: a**2, A, expected=lambda a: a * a, batc
 case("a number to a power", lambda t, a: 1.7**a, A, expected=lambda a: 1.7**a, batch=(0,))
 case("power of integers", lambda t, a: a**3, integers(2, 3), expected=lambda a: a * a * a, gradient=False)
 
+FLOORED: list[tuple[str, Callable[[Any, Any], Any], bool]] = [
+    ("floor_divide", lambda a, b: a // b, False),  # PyTorch raises where a gradient is asked for; here none flows
+    ("remainder", lambda a, b: a % b, True),
+]
+# Quotients that are not whole: where they are, the floor makes a step and has no slope.
+_DIVIDEND, _DIVISOR = spread(2, 3, 4, low=-5.03, high=4.9), spread(2, 3, 4, low=0.31, high=2.17, seed=1)
+_DIVISOR[:, 1] *= -1
+_TOP, _BOTTOM = [1.0, -1.0, 0.0, np.nan, np.inf, 5.0, -5.0, 1.0], [0.0, 0.0, 0.0, 1.0, 2.0, np.inf, np.inf, 0.1]
+_AT_CORNERS = {
+    "floor_divide": [np.inf, -np.inf, np.nan, np.nan, np.nan, 0.0, -1.0, 9.0],
+    "remainder": [np.nan, np.nan, np.nan, np.nan, np.nan, 5.0, np.inf, 0.1],
+}
+for _name, _operate, _gradient in FLOORED:
+    _same = of_two(_operate)
+    _rows = {"expected": _operate, "gradient": _gradient}
+    case(_name, _same, _DIVIDEND, _DIVISOR, **_rows, batch=(0, 1))
+    case(f"{_name} columns by rows", _same, _DIVIDEND[0, :, :1], _DIVISOR[0, 0], **_rows)
+    case(f"{_name} by name", named(_name), _DIVIDEND, _DIVISOR, **_rows)
+    case(
+        f"{_name} by a number",
+        lambda t, a, f=_operate: f(a, -0.75),
+        _DIVIDEND,
+        expected=lambda a, f=_operate: f(a, -0.75),
+        gradient=_gradient,
+    )
+    case(
+        f"{_name} of a number",
+        lambda t, a, f=_operate: f(2, a),
+        _DIVISOR,
+        expected=lambda a, f=_operate: f(2, a),
+        gradient=_gradient,
+        torch="PyTorch has no gradient of a number's remainder" if _gradient else "",
+    )
+    case(
+        f"{_name} of integers",
+        _same,
+        [7, -7, 7, -7, 0, 6, -5],
+        [2, 2, -2, -2, 3, -6, -1],
+        expected=_operate,
+        gradient=False,
+    )
+    case(
+        f"{_name} of bytes",
+        lambda t, a, f=_operate: f(a, 3),
+        np.arange(250, 256, dtype=np.uint8),
+        expected=lambda a, f=_operate: f(a, 3),
+        gradient=False,
+    )
+    case(
+        f"IEEE's corner cases of {_name}",
+        _same,
+        _TOP,
+        _BOTTOM,
+        expected=_AT_CORNERS[_name],
+        gradient=False,
+    )
+
 for _name in ("maximum", "minimum"):
     case(_name, named(_name), A, B, expected=getattr(np, _name), batch=(0, 1))
     case(f"{_name} of a row", named(_name), A, ROW, expected=getattr(np, _name), batch=(0,))
@@ -1294,6 +1351,16 @@ bad(
     "negative power of integers", lambda: tinyseg.arange(3) ** -1, ValueError, "integer tensor cannot take a negative"
 )
 bad("negative powers of integers", lambda: 2 ** tinyseg.arange(-1, 3), ValueError, "cannot take a negative power")
+bad(
+    "floor_divide of integers by 0",
+    lambda: tinyseg.arange(3) // 0,
+    ValueError,
+    "floor_divide: an integer tensor cannot",
+)
+bad(
+    "remainder of integers by zeros", lambda: 7 % tinyseg.arange(3), ValueError, "remainder: an integer tensor cannot"
+)
+bad("remainder of types", lambda: zeros(2) % zeros(2, dtype=_DOUBLE), TypeError, "remainder: types differ")
 bad("where by numbers", lambda: tinyseg.where(zeros(2), 1.0, 0.0), TypeError, "condition must be bool, got float32")
 bad("where of shapes", lambda: tinyseg.where(zeros(2) > 0, zeros(3), 0.0), ValueError, "cannot be broadcast")
 bad("exp of a number", lambda: tinyseg.exp(1.0), TypeError, "exp: input must be a Tensor, got float")

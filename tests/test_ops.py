@@ -378,6 +378,13 @@ def test_slope_of_a_power_at_zero(device: str) -> None:
     assert exponent.grad.tolist() == pytest.approx([0, 0, np.log(2.0)])
 
 
+def test_the_lowest_integer_by_minus_one_is_no_trap(device: str) -> None:
+    """Its quotient does not fit, which some processors punish with a signal; it wraps, as NumPy's does."""
+    x = tinyseg.tensor([-(2**63), 5])
+    assert (x // -1).tolist() == [-(2**63), -5]
+    assert (x % -1).tolist() == [0, 0]
+
+
 # --- Adjoint pairs: <A x, y> = <x, A* y>
 
 

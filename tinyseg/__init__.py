@@ -31,7 +31,7 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
-from .ops.elementwise import abs, exp, log, maximum, minimum, pow, relu, sqrt, tanh, where
+from .ops.elementwise import abs, exp, floor_divide, log, maximum, minimum, pow, relu, remainder, sqrt, tanh, where
 from .ops.gather import gather, index_select
 from .ops.matmul import matmul
 from .ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, sum
@@ -60,6 +60,7 @@ __all__ = [
     "flatten",
     "float32",
     "float64",
+    "floor_divide",
     "full",
     "full_like",
     "gather",
@@ -94,6 +95,7 @@ __all__ = [
     "randn",
     "randn_like",
     "relu",
+    "remainder",
     "reshape",
     "set_conv_algorithm",
     "set_default_device",

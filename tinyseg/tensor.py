@@ -286,6 +286,18 @@ class Tensor:
     def __rtruediv__(self, other: Number) -> Tensor:
         return _operators["divide"](other, self)
 
+    def __floordiv__(self, other: Tensor | Number) -> Tensor:
+        return _operators["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Number) -> Tensor:
+        return _operators["floor_divide"](other, self)
+
+    def __mod__(self, other: Tensor | Number) -> Tensor:
+        return _operators["remainder"](self, other)
+
+    def __rmod__(self, other: Number) -> Tensor:
+        return _operators["remainder"](other, self)
+
     def __pow__(self, other: Tensor | Number) -> Tensor:
         return _operators["pow"](self, other)
 

@@ -76,6 +76,8 @@ _ENTRIES = [
         ("subtract(a, b, out)", "out = a - b"),
         ("multiply(a, b, out)", "out = a * b"),
         ("divide(a, b, out)", "out = a / b, floating types only"),
+        ("floor_divide(a, b, out)", "out = floor(a / b); no integer b is 0"),
+        ("remainder(a, b, out)", "out = a - b * floor(a / b), with b's sign or 0; no integer b is 0"),
         ("power(a, b, out)", "out = a ** b"),
         ("maximum(a, b, out)", "the larger of the two; NaN if either is"),
         ("minimum(a, b, out)", "the smaller of the two; NaN if either is"),

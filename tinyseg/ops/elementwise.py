@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd import Context, Op
+from ..autograd import Context, Op, no_grad
 from ..tensor import Number, Tensor, bool_, float32, operator
 from .common import broadcast_shape, matched, need_tensor, new, new_like, sum_to
 
@@ -111,6 +111,27 @@ class Divide(Op):
         b, out = ctx.saved_tensors
         b = ctx.number if b is None else b
         return _to_inputs(ctx, lambda: grad / b, lambda: -(grad * out) / b)
+
+
+class Remainder(Op):
+    """d(a - b floor(a / b)) = da - floor(a / b) db, between the steps of the floor."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+        """a % b."""
+        ctx.shapes = _shape(a), _shape(b)
+        ctx.number = None if isinstance(a, Tensor) else a
+        # both are needed for the second one's gradient only
+        saved = (a if isinstance(a, Tensor) else None, b) if ctx.needs_input_grad[1] else (None, None)
+        ctx.save_for_backward(*saved)
+        return _binary("remainder", a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """See the class."""
+        a, b = ctx.saved_tensors
+        a = ctx.number if a is None else a
+        return _to_inputs(ctx, lambda: grad, lambda: -(grad * _binary("floor_divide", a, b)))
 
 
 class Pow(Op):
@@ -356,6 +377,42 @@ def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     a, b = matched("divide", input, other)
     a, b = (_floating("divide", x) if isinstance(x, Tensor) else x for x in (a, b))
     return Divide.apply(a, b)
+
+
+def _divisible(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
+    """Both with one type; no integer can be divided by 0."""
+    a, b = matched(who, _not_bool(who, input), _not_bool(who, other))
+    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
+    if whole and (bool((b == 0).any()) if isinstance(b, Tensor) else b == 0):
+        raise ValueError(f"{who}: an integer tensor cannot be divided by 0; .float() gives inf or NaN there")
+    return a, b
+
+
+@operator
+def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """floor(input / other), broadcast: ``input // other``. No gradient flows through: it is 0 wherever there is one.
+
+    Raises ``ValueError`` for integers that are divided by 0; floating types give what a / 0 is.
+
+    >>> import tinyseg
+    >>> tinyseg.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+    """
+    with no_grad():
+        return _binary("floor_divide", *_divisible("floor_divide", input, other))
+
+
+@operator
+def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """input - other * floor(input / other), broadcast, with the sign of ``other``: ``input % other``.
+
+    Raises ``ValueError`` for integers that are divided by 0; floating types give NaN.
+
+    >>> import tinyseg
+    >>> tinyseg.tensor([7, -7]) % 3
+    tensor([1, 2])
+    """
+    return Remainder.apply(*_divisible("remainder", input, other))
 
 
 @operator

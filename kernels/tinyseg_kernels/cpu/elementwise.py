@@ -58,10 +58,35 @@ def _compile(name: str, operation: Callable[..., Any]) -> Callable[..., None]:
     return bind(template, f"_{name}", operation=helper(operation))
 
 
+@helper
+def _modulo(a, b):
+    """What a floored division leaves: fmod, which has a's sign, moved to b's side."""
+    left = np.fmod(a, b)
+    return left + b if left != 0 and (left < 0) != (b < 0) else left
+
+
+@helper
+def _floored(a, b):
+    """floor(a / b) by what is left over, since a / b itself may have been rounded up to a whole number."""
+    if b == 0:
+        return a / b
+    left = np.fmod(a, b)
+    quotient = (np.float64(a) - left) / b  # whole, but for rounding
+    if left != 0 and (left < 0) != (b < 0):
+        quotient -= 1
+    whole = np.floor(quotient)
+    return whole + 1 if quotient - whole > 0.5 else whole
+
+
 _add = _compile("add", lambda a, b: a + b)
 _subtract = _compile("subtract", lambda a, b: a - b)
 _multiply = _compile("multiply", lambda a, b: a * b)
 _divide = _compile("divide", lambda a, b: a / b)
+_floor_divide = _compile("floor_divide", lambda a, b: _floored(a, b))
+# The processor traps where the lowest integer is divided by -1.
+_floor_divide_whole = _compile("floor_divide_whole", lambda a, b: -a if b == -1 else a // b)
+_remainder = _compile("remainder", lambda a, b: _modulo(a, b))
+_remainder_whole = _compile("remainder_whole", lambda a, b: 0 if b == -1 else a % b)
 _power = _compile("power", lambda a, b: a**b)
 _maximum = _compile("maximum", lambda a, b: a if a >= b or a != a else b)
 _minimum = _compile("minimum", lambda a, b: a if a <= b or a != a else b)
@@ -104,6 +129,16 @@ def multiply(a: Any, b: Any, out: Array) -> None:
 def divide(a: Any, b: Any, out: Array) -> None:
     """a / b."""
     apply(_divide, out, *operands(out, a, b))
+
+
+def floor_divide(a: Any, b: Any, out: Array) -> None:
+    """floor(a / b)."""
+    apply(_floor_divide if out.dtype.kind == "f" else _floor_divide_whole, out, *operands(out, a, b))
+
+
+def remainder(a: Any, b: Any, out: Array) -> None:
+    """a - b * floor(a / b)."""
+    apply(_remainder if out.dtype.kind == "f" else _remainder_whole, out, *operands(out, a, b))
 
 
 def power(a: Any, b: Any, out: Array) -> None:

@@ -35,6 +35,16 @@ def divide(a: Any, b: Any, out: Array) -> None:
     _quiet(np.divide, a, b, out=out)
 
 
+def floor_divide(a: Any, b: Any, out: Array) -> None:
+    """floor(a / b)."""
+    _quiet(np.floor_divide, a, b, out=out)
+
+
+def remainder(a: Any, b: Any, out: Array) -> None:
+    """a - b * floor(a / b)."""
+    _quiet(np.remainder, a, b, out=out)
+
+
 def power(a: Any, b: Any, out: Array) -> None:
     """a ** b."""
     _quiet(np.power, a, b, out=out)
