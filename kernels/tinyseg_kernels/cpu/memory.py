@@ -7,9 +7,10 @@ is wanted or more than a limit lies idle.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,14 @@ IDLE_LIMIT = 2 << 30  # bytes; what was idle longest goes first
 def _rounded(size: int) -> int:
     step = max(1 << max(size.bit_length() - 1, 0) >> _STEPS.bit_length() - 1, 4096)
     return -(-size // step) * step
+
+
+class Statistics(NamedTuple):
+    """How many buffers the system had to give, how many had been in use before, and the bytes that wait now."""
+
+    fresh: int
+    reused: int
+    idle_bytes: int
 
 
 class _Lease:
@@ -45,6 +54,7 @@ class _Pool:
         self.limit = limit
         self.idle: OrderedDict[int, list[Array]] = OrderedDict()
         self.idle_bytes = 0
+        self.fresh = self.reused = 0
         # Re-entrant: the collector may end a lease while this thread is inside.
         self.lock = threading.RLock()
 
@@ -52,7 +62,12 @@ class _Pool:
         """``size`` bytes; they go back by themselves when no array looks at them any more."""
         size = _rounded(size)
         with self.lock:
-            memory = self._pop(size) if size in self.idle else np.empty(size, np.uint8)
+            if size in self.idle:
+                self.reused += 1
+                memory = self._pop(size)
+            else:
+                self.fresh += 1
+                memory = np.empty(size, np.uint8)
         return np.asarray(_Lease(self, memory))
 
     def give_back(self, memory: Array) -> None:
@@ -80,6 +95,20 @@ class _Pool:
 
 
 _pool = _Pool(IDLE_LIMIT)
+
+
+def _renew_lock() -> None:
+    """In a forked child: a thread that held the lock in the parent does not exist here to let it go."""
+    _pool.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def statistics() -> Statistics:
+    """What the pool has done since the process began: a training step that finds all it needs adds no fresh one."""
+    return Statistics(_pool.fresh, _pool.reused, _pool.idle_bytes)
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
