@@ -39,10 +39,11 @@ _features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = _host_vector_bytes()
 
 # A block of results is kept in registers: ROWS x VECTORS of them, and room for what they are made of. AVX-512 and
-# NEON have 32 registers, AVX2 and SSE have 16.
+# NEON have 32 registers, AVX2 and SSE have 16. Narrower vectors that are asked for are blocked as they would be on a
+# processor that has no others.
 VECTORS = 2
 _on_arm = llvmlite.binding.get_default_triple().startswith(("aarch64", "arm64"))
-ROWS = 14 if _features.get("avx512f") or _on_arm else 6
+ROWS = 14 if VECTOR_BYTES == 64 or _on_arm else 6
 
 
 def lanes(itemsize: int) -> int:
