@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 DEVICES = ("cpu", "reference")
@@ -78,8 +79,39 @@ def empty_cache() -> None:
         kernels(device).empty_cache()
 
 
-def on_compile(report: Callable[[str], None]) -> Callable[[], None]:
-    """Have ``report(name)`` called whenever a kernel starts to compile; returns a function that ends it."""
+def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:
+    """Have ``report(name, number)`` called whenever a kernel starts to compile; returns a function that ends it.
+
+    ``number`` counts this kernel and all others that are ready, also those that were read from the cache.
+    """
     from tinyseg_kernels.cpu import compiler
 
     return compiler.on_compile(report)
+
+
+def ready_kernels() -> dict[str, list[str]]:
+    """The cpu device's kernels, and the types for which each is ready in this process, compiled or read from disk."""
+    from tinyseg_kernels.cpu import compiler
+
+    return compiler.ready()
+
+
+def kernel_cache() -> Path | None:
+    """The folder of compiled kernels; None where no folder can be written to, and every process compiles anew."""
+    from tinyseg_kernels.cpu import compiler
+
+    return compiler.cache_folder()
+
+
+def kernels_to_compile() -> tuple[str, ...]:
+    """The kernels that have code to compile, those that take longest first."""
+    from tinyseg_kernels import warmup
+
+    return warmup.NAMES
+
+
+def compile_kernel(name: str, dtype: str) -> None:
+    """Compile a kernel of the cpu device for a floating type, or find it in the cache."""
+    from tinyseg_kernels import warmup
+
+    warmup.run(kernels("cpu"), name, dtype)

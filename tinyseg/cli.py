@@ -7,6 +7,7 @@ diverges with 1, Ctrl-C with 130. ``--debug`` shows where it happened.
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -329,7 +330,7 @@ def evaluate(
 
         from . import console, engine
 
-        with console.counting("evaluating") as progress:
+        with console.counting("evaluating", console.EVALUATION) as progress:
             config, result = engine.evaluate(
                 run, data=data, root=root, split=split, workers=workers, progress=progress
             )
@@ -364,11 +365,12 @@ def predict(
         names = engine.open_run(run).config.data.class_names
 
         def show(prediction: engine.Prediction) -> None:
+            end_notice()
             shares = sorted(zip(prediction.shares, names, strict=True), reverse=True)[:3]
             found = ", ".join(f"{name} {share:.0%}" for share, name in shares if share > 0)
             console.line(output, f"{prediction.image} -> {prediction.mask.name}, {prediction.overlay.name}: {found}")
 
-        with console.telling_of_compilation():
+        with console.telling_of_compilation(console.PREDICTION) as end_notice:
             engine.predict(run, images, out, show)
 
 
@@ -394,7 +396,7 @@ def info(
 
         given = (("backbone", backbone), ("width", width), ("depth", depth))
         options: dict[str, Any] = {key: value for key, value in given if value is not None}
-        with console.counting("counting"):
+        with console.counting("counting", console.DESCRIPTION):
             found = engine.describe(
                 model,
                 size=_parse_size(size) or (224, 224),
@@ -406,3 +408,23 @@ def info(
             typer.echo(json.dumps(found.as_dict(), indent=2))
         else:
             console.print_info(Console(), found)
+
+
+@app.command(short_help="Compile all kernels ahead.")
+def warmup(
+    float64: Annotated[bool, typer.Option("--float64", help="For float64, too.")] = False,
+    threads: Threads = None,
+    debug: Debug = False,
+) -> None:
+    """Compile all kernels for this machine now, so that no other command has to wait for it."""
+    with _reporting(debug):
+        _set_up("cpu", threads)
+        from . import backend, engine
+
+        start = time.perf_counter()
+        for kernel in engine.warmup(float64):
+            place = f"[{kernel.number:>{len(str(kernel.total))}}/{kernel.total}]"
+            typer.echo(f"{place} {kernel.name} ... {kernel.seconds:.1f} s")
+        folder = backend.kernel_cache()
+        where = "in no folder: none can be written to" if folder is None else f"in {folder}"
+        typer.echo(f"compiled in {time.perf_counter() - start:.0f} s, and kept {where}")

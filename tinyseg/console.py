@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from .data import Classes
     from .metrics import ConfusionMatrix
 
-COMPILING = "compiling kernels (first run only)"
+COMPILING = "compiling kernels for this machine, once"
+
+# About how many kernels a command uses: what tells the first run of it how far the compiler is.
+TRAINING, EVALUATION, PREDICTION, DESCRIPTION = 30, 17, 14, 13
 
 
 def line(console: Console, text: str, style: str | None = None) -> None:
@@ -31,8 +34,8 @@ def line(console: Console, text: str, style: str | None = None) -> None:
 
 
 @contextmanager
-def compiling(show: Callable[[str], None]) -> Iterator[None]:
-    """Have ``show(kernel)`` called when a kernel starts to compile."""
+def compiling(show: Callable[[str, int], None]) -> Iterator[None]:
+    """Have ``show(kernel, number)`` called when a kernel starts to compile; see ``backend.on_compile``."""
     if backend.get_default_device() != "cpu":
         yield
         return
@@ -52,35 +55,48 @@ def progress_bar(console: Console, enabled: bool = True) -> Progress:
 
 
 @contextmanager
-def counting(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error for work that is counted: gives ``progress(done, total)``."""
+def counting(description: str, kernels: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for work that is counted, and for which about so many ``kernels`` are compiled at
+    first: gives ``progress(done, total)``.
+    """
     console = Console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task(description, total=None, note="")
-        notice = _CompileNotice(console, lambda note: progress.update(task, note=note))
+        notice = _CompileNotice(console, kernels, lambda note: progress.update(task, note=note))
         with compiling(notice):
             yield lambda done, total: progress.update(task, completed=done, total=total, note=f"{done}/{total}")
 
 
 @contextmanager
-def telling_of_compilation() -> Iterator[None]:
-    """Say on standard error, once, that kernels are compiled, if they are."""
-    with compiling(_CompileNotice(Console(stderr=True), None)):
-        yield
+def telling_of_compilation(kernels: int) -> Iterator[Callable[[], None]]:
+    """Say on standard error that kernels are compiled, if they are: on a terminal with a bar, else once.
+
+    Gives a function that takes the bar away, for results to be printed.
+    """
+    console = Console(stderr=True)
+    with progress_bar(console) as progress:
+        task = progress.add_task("", total=None, note="", visible=False)
+        notice = _CompileNotice(console, kernels, lambda note: progress.update(task, note=note, visible=True))
+        with compiling(notice):
+            yield progress.stop
 
 
 class _CompileNotice:
-    """Shows each kernel in a bar on a terminal; where there is none says once what takes so long."""
+    """Shows each kernel in a bar on a terminal; where there is none says once what takes so long.
 
-    def __init__(self, console: Console, show: Callable[[str], None] | None) -> None:
-        self.console, self.show, self.said = console, show, False
+    ``kernels``: about how many there will be.
+    """
 
-    def __call__(self, kernel: str) -> None:
-        if self.show is not None and self.console.is_terminal:
-            self.show(f"{COMPILING}: {kernel}")
+    def __init__(self, console: Console, kernels: int, show: Callable[[str], None]) -> None:
+        self.console, self.kernels, self.show, self.said = console, kernels, show, False
+
+    def __call__(self, kernel: str, number: int) -> None:
+        about = f"about {self.kernels}" if number <= self.kernels else "a few more"
+        if self.console.is_terminal:
+            self.show(f"{COMPILING}: {number} of {about}: {kernel}")
         elif not self.said:
             self.said = True
-            line(self.console, f"{COMPILING} ...")
+            line(self.console, f"{COMPILING}: {about} ...")
 
 
 class TrainingDisplay(Callbacks):
@@ -94,7 +110,7 @@ class TrainingDisplay(Callbacks):
         self.begin = self.epoch_begin = time.monotonic()
         self.done = self.total = self.images = 0
         self.loss: float | None = None
-        self._compiling = compiling(_CompileNotice(console, self._note))
+        self._compiling = compiling(_CompileNotice(console, TRAINING, self._note))
 
     def __enter__(self) -> TrainingDisplay:
         self._compiling.__enter__()

@@ -16,6 +16,7 @@ from .predict import Prediction, predict, segment
 from .prepare import Plan, TrainOptions, prepare
 from .run import Run, load_model, next_free_folder, open_run, read_folder
 from .train import Best, Trainer, TrainingResult, check_new, resume, train
+from .warmup import WarmKernel, warmup
 
 __all__ = [
     "BatchReport",
@@ -36,6 +37,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
+    "WarmKernel",
     "check_new",
     "describe",
     "evaluate",
@@ -50,5 +52,6 @@ __all__ = [
     "resume",
     "segment",
     "train",
+    "warmup",
     "write_config",
 ]

@@ -7,6 +7,7 @@ processor: whatever could change the machine code leads to another folder, and s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -31,6 +32,9 @@ from .simd import VECTOR_BYTES
 # "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
+# Where machine code is kept, until the next reboot perhaps, if the user's folder cannot be written to.
+_TEMPORARY = Path(tempfile.gettempdir()) / "tinyseg-cache"
+
 # How long machine code is kept that is not used.
 _KEPT_SECONDS = 30 * 24 * 3600
 
@@ -41,16 +45,20 @@ def _user_cache() -> Path:
     """The user's folder for caches; ``TINYSEG_CACHE_DIR`` overrides it."""
     if chosen := os.environ.get("TINYSEG_CACHE_DIR"):
         return Path(chosen)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one, as containers have them
+        return _TEMPORARY
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "tinyseg" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "tinyseg" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "tinyseg"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tinyseg"
+        return home / "Library" / "Caches" / "tinyseg"
+    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "tinyseg"
 
 
 @functools.cache
-def cache_folder() -> Path:
-    """The folder of compiled kernels for these sources, this Numba and this processor."""
+def cache_folder() -> Path | None:
+    """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be made."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -59,28 +67,29 @@ def cache_folder() -> Path:
     for part in (numba.__version__, platform.machine(), cpu, platform.python_version(), str(VECTOR_BYTES)):
         digest.update(part.encode() + b"\0")
     name = f"kernels-{cpu}-{digest.hexdigest()[:16]}"
-    for root in (_user_cache(), Path(tempfile.gettempdir()) / "tinyseg-cache"):
+    for root in (_user_cache(), _TEMPORARY):
         folder = root / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:  # a read-only home, say: kernels are then cached until the next reboot
+        except OSError:  # a read-only home, say
             continue
         if os.access(folder, os.W_OK):
             _forget_old(root, folder)
             return folder
-    return folder
+    return None
 
 
 def _forget_old(root: Path, current: Path) -> None:
     """Remove what other sources, Numbas and processors left behind and nobody has used for a while."""
     os.utime(current)
     for folder in root.glob("kernels-*"):
-        if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process may be removing it just now
+            if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 _declaring = threading.Lock()
-_kernels: set[Callable[..., Any]] = set()
+_kernels: dict[Callable[..., Any], Any] = {}  # what was declared, and Numba's dispatcher for it
 
 
 def kernel(function: F) -> F:
@@ -88,14 +97,19 @@ def kernel(function: F) -> F:
 
     It runs without the interpreter lock, so that ``parallel.run`` can spread it over threads, and is cached.
     """
-    _kernels.add(function)
+    folder = cache_folder()
     with _declaring:
         # Numba asks for its cache folder only here; it is put back so that a user's own functions are not moved.
-        previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
+        previous = numba.config.CACHE_DIR
         try:
-            compiled: F = numba.njit(nogil=True, cache=True, fastmath=FASTMATH, error_model="numpy")(function)
+            if folder is not None:
+                numba.config.CACHE_DIR = str(folder)
+            compiled: F = numba.njit(nogil=True, cache=folder is not None, fastmath=FASTMATH, error_model="numpy")(
+                function
+            )
         finally:
             numba.config.CACHE_DIR = previous
+    _kernels[function] = compiled
     return compiled
 
 
@@ -116,23 +130,37 @@ def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[...
     return kernel(function)
 
 
-class _CompileListener(event.Listener):
-    """Tells ``report`` the name of each kernel of ours when its compilation starts."""
+def _name(function: Callable[..., Any]) -> str:
+    """``winograd.convolve`` and the like."""
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+
+def ready() -> dict[str, list[str]]:
+    """The types for which each kernel is ready in this process: compiled by it, or read from the cache."""
+    return {_name(function): [str(types) for types in k.signatures] for function, k in list(_kernels.items())}
+
+
+class _CompileListener(event.Listener):
+    """Tells ``report`` of each kernel of ours when its compilation starts."""
+
+    def __init__(self, report: Callable[[str, int], None]) -> None:
         self.report = report
 
     def on_start(self, event: Any) -> None:
         function = event.data["dispatcher"].py_func
         if function in _kernels:  # not the helpers that are compiled into it
-            self.report(f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}")
+            others = sum(1 for other, k in list(_kernels.items()) if k.signatures and other is not function)
+            self.report(_name(function), others + 1)
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell."""
 
 
-def on_compile(report: Callable[[str], None]) -> Callable[[], None]:
-    """Have ``report(name)`` called whenever a kernel starts to compile; returns a function that ends it."""
+def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:
+    """Have ``report(name, number)`` called whenever a kernel starts to compile; returns a function that ends it.
+
+    ``number`` counts this kernel and all others that are ready, also those that were read from the cache.
+    """
     listener = _CompileListener(report)
     event.register("numba:compile", listener)
     return lambda: event.unregister("numba:compile", listener)
