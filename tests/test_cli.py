@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -188,10 +189,23 @@ def test_a_run_goes_on_by_its_own_command_line(root: Path, tmp_path: Path) -> No
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--model", "unet", "--width", 4, "--batch-size", 99)
     done("train", "--out", folder, *flags)
     defaults = ("--depth", 4, "--data-seed", 0, "--lr", 0.002, "--augment", "--optimizer", "adam", "--seed", 0)
+    defaults += ("--momentum", 0.9, "--weight-decay", 0.0001, "--schedule", "cosine", "--class-weights", "none")
     assert "going on after epoch 1" in done("train", "--resume", folder, *flags, *defaults)
     _is_refusal(call("train", "--resume", folder, "--batch-size", 7), ["--batch-size 8", "--batch-size 7"])
     _is_refusal(call("train", "--resume", folder, "--depth", 3), ["--depth 4", "--depth 3"])
     _is_refusal(call("train", "--resume", folder, "--backbone", "small"), ["no --backbone"])
+
+
+def test_defaults_that_depend_on_the_data_may_be_spelt_out_too(root: Path, tmp_path: Path) -> None:
+    flat, folder = tmp_path / "flat", tmp_path / "run"
+    shutil.copytree(root / "train", flat)
+    (flat / "classes.txt").write_text((root / "classes.txt").read_text())
+    flags = ("--data", "folder", "--root", flat, "--epochs", 1, *TINY_FLAGS)
+    done("train", "--out", folder, *flags)
+    assert "going on after epoch 1" in done("train", "--resume", folder, *flags, "--val-fraction", 0.2)
+    _is_refusal(
+        call("train", "--resume", folder, "--val-fraction", 0.3), ["--val-fraction 0.2", "--val-fraction 0.3"]
+    )
 
 
 # Bad input: one or two lines, exit code 2, no traceback
@@ -234,7 +248,13 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
         (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
         (_untouched, ("--model", "segnet"), ["segnet", "fcn8s"]),
-        (_untouched, ("--backbone", "vgg"), ["backbone"]),
+        (
+            _untouched,
+            ("--backbone", "vgg"),
+            ["unet: unknown option --backbone; it has --width (default 32), --depth"],
+        ),
+        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth, --width; it has --backbone (default"]),
+        (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
         (_untouched, ("--size", "big"), ["HEIGHTxWIDTH", "'big'"]),
@@ -290,7 +310,8 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
         (("info", "segnet"), ["segnet", "unet"]),
         (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
-        (("info", "fcn8s", "--width", "8"), ["width"]),
+        (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
+        (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
         (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),

@@ -96,6 +96,19 @@ def test_classes_txt(tmp_path: Path) -> None:
     assert classes.void_color == (1, 2, 3)
 
 
+def test_counting_classes_decodes_no_image(tmp_path: Path) -> None:
+    fill(tmp_path, NAMES)
+    folder = Folder(tmp_path, "train", num_classes=2)
+    for image, _ in folder.pairs:
+        image.write_bytes(image.read_bytes()[:60])  # the header alone: size and mode can be read, no pixel
+    with pytest.raises(DataError):
+        folder[0]
+    counts = class_counts(Folder(tmp_path, "train", num_classes=2))
+    # 6 ones on the diagonal of each mask of 6 x 8
+    assert counts.pixels.tolist() == [42 * len(folder), 6 * len(folder)]
+    assert (counts.ignored, counts.images) == (0, len(folder))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

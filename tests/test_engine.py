@@ -169,6 +169,10 @@ def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert list(rows[0])[-3:] == ["iu_ground", "iu_thing", "seconds"]
     assert float(rows[-1]["val_loss"]) == run.history[-1].val_loss
+    # Dice is 2 |A and B| / (|A| + |B|), from the matrix of the best epoch; its mean has a column.
+    matrix = np.array(run.best.matrix)
+    dice = 2 * matrix.diagonal() / (matrix.sum(0) + matrix.sum(1))
+    assert float(rows[run.best.epoch - 1]["mean_dice"]) == pytest.approx(dice.mean(), rel=1e-12)
 
 
 def test_training_lowers_the_loss(root: Path, tmp_path: Path) -> None:

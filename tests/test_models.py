@@ -115,7 +115,10 @@ def test_images_that_do_not_fit(name: str) -> None:
         ),
         (lambda: models.create("unet", num_classes=0), "num_classes must be at least 1, got 0"),
         (lambda: models.create("unet", num_classes=1, in_channels=0), "in_channels must be at least 1, got 0"),
-        (lambda: models.create("unet", num_classes=1, depth=9), "depth 1 to 8, got width=32, depth=9"),
+        (
+            lambda: models.create("unet", num_classes=1, depth=9),
+            "width must be at least 1 and depth 1 to 8, got 32 and 9",
+        ),
     ],
 )
 def test_what_is_refused(call: Callable[[], Any], message: str) -> None:

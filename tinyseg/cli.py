@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import InputError, flag
+from .errors import InputError, OptionError, flag
 
 if TYPE_CHECKING:
     from .engine import Config
@@ -79,6 +79,8 @@ def _reporting(debug: bool) -> Iterator[None]:
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; a smaller --batch-size or --size needs less"
+    if isinstance(error, OptionError):
+        return error.spelt(flag)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -10,6 +10,8 @@ The types below mark what a user's *files and options* can get wrong, so that a 
 from its own: the command line prints them in a line or two and exits with code 2.
 """
 
+from collections.abc import Callable
+
 
 def flag(name: str) -> str:
     """What an option is called on the command line.
@@ -22,6 +24,28 @@ def flag(name: str) -> str:
 
 class InputError(ValueError):
     """Something the user handed over cannot be used: a folder, an image, a mask, an option."""
+
+
+class OptionError(InputError):
+    """An option of a model cannot be used. Its name is an argument for a program and a flag on the command line.
+
+    The message has ``{width}`` where the option ``width`` is meant.
+
+    >>> error = OptionError("unet: {width} must be at least 1, got 0", "width")
+    >>> str(error), error.spelt(flag)
+    ('unet: width must be at least 1, got 0', 'unet: --width must be at least 1, got 0')
+    """
+
+    def __init__(self, message: str, *options: str) -> None:
+        self.message, self.options = message, options
+        super().__init__(self.spelt(str))
+
+    def spelt(self, spell: Callable[[str], str]) -> str:
+        """The message with the name of each option as ``spell`` puts it."""
+        text = self.message
+        for option in self.options:
+            text = text.replace(f"{{{option}}}", spell(option))
+        return text
 
 
 class DataError(InputError):

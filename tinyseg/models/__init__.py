@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, OptionError
 from .fcn import fcn8s, fcn16s, fcn32s
 from .segmentation import SegmentationModel
 from .unet import unet
@@ -37,8 +37,8 @@ def options(name: str) -> dict[str, Any]:
 def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:
     """A new network with random weights, from the generator that ``manual_seed`` seeds.
 
-    Raises ``InputError`` for an unknown name or option, and says which are known, and
-    for an option of another type than its default.
+    Raises ``InputError`` for an unknown name, and ``OptionError``, a kind of it, for an unknown option, for one of
+    another type than its default, and for values that make no network.
 
     >>> create("unet", num_classes=2, in_channels=1, width=8, depth=2).stride
     4
@@ -46,15 +46,17 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
     known = options(name)
     unknown = sorted(set(given) - set(known))
     if unknown:
-        listed = ", ".join(f"{option} (default {default!r})" for option, default in known.items())
-        raise InputError(f"{name}: unknown option {', '.join(unknown)}; it has {listed}")
+        listed = ", ".join(f"{{{option}}} (default {default!r})" for option, default in known.items())
+        named = ", ".join(f"{{{option}}}" for option in unknown)
+        raise OptionError(f"{name}: unknown option {named}; it has {listed}", *unknown, *known)
     for option, value in given.items():
         if type(value) is not type(known[option]):
-            raise InputError(
-                f"{name}: {option} must be of type {type(known[option]).__name__}, as its default "
-                f"{known[option]!r} is; got {value!r}"
+            raise OptionError(
+                f"{name}: {{{option}}} must be of type {type(known[option]).__name__}, as its default "
+                f"{known[option]!r} is; got {value!r}",
+                option,
             )
     for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
         if count < 1:
-            raise InputError(f"{name}: {what} must be at least 1, got {count}")
+            raise OptionError(f"{name}: {{{what}}} must be at least 1, got {count}", what)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import nn
-from ..errors import InputError
+from ..errors import OptionError
 from ..tensor import Tensor
 from .segmentation import SegmentationModel
 
@@ -104,7 +104,7 @@ class FCN(SegmentationModel):
 
 def _fcn(name: str, num_classes: int, in_channels: int, backbone: str, scored: int) -> FCN:
     if backbone != "small":
-        raise InputError(f"{name}: unknown backbone {backbone!r}; there is 'small'")
+        raise OptionError(f"{name}: unknown {{backbone}} {backbone!r}; there is 'small'", "backbone")
     return FCN(name, num_classes, in_channels, SmallBackbone(in_channels), scored)
 
 

@@ -7,7 +7,7 @@ the path down saw is concatenated to what comes up, so that the last layers have
 from __future__ import annotations
 
 from .. import nn
-from ..errors import InputError
+from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
 from .segmentation import SegmentationModel
@@ -49,5 +49,7 @@ class UNet(SegmentationModel):
 def unet(num_classes: int, in_channels: int = 3, width: int = 32, depth: int = 4) -> UNet:
     """U-Net; ``width`` 32 and ``depth`` 4 make 7.8 million parameters, the paper's width is 64."""
     if width < 1 or not 1 <= depth <= 8:
-        raise InputError(f"unet: width must be at least 1 and depth 1 to 8, got width={width}, depth={depth}")
+        raise OptionError(
+            f"unet: {{width}} must be at least 1 and {{depth}} 1 to 8, got {width} and {depth}", "width", "depth"
+        )
     return UNet(num_classes, in_channels, width, depth)
