@@ -10,14 +10,13 @@ from ..reference.array import (
     Array,
     Pair,
     broadcast_to,
-    from_numpy,
     reshape,
     shares_memory,
     slice_view,
     to_numpy,
     transpose,
 )
-from .memory import empty, empty_cache, zeros
+from .memory import contiguous, empty, empty_cache, zeros
 from .parallel import get_num_threads, set_num_threads
 
 __all__ = [
@@ -56,9 +55,16 @@ def empty_like(array: Array, dtype: Any) -> Array:
     return np.empty_like(array, dtype, order="K")
 
 
+def from_numpy(array: Array) -> Array:
+    """A copy in the same memory order."""
+    copy = empty_like(array, array.dtype)
+    copy[...] = array
+    return copy
+
+
 def channels_last(array: Array) -> Array:
     """The C-contiguous N,H,W,C view of an N,C,H,W array; a copy if its memory is in another order."""
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
+    return contiguous(array.transpose(0, 2, 3, 1))
 
 
 def channels_padded(array: Array, multiple: int) -> Array:

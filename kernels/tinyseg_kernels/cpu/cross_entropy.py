@@ -14,6 +14,7 @@ from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
 from .elementwise import deliver
+from .memory import contiguous, copied
 from .scalar import exponential
 
 _TILE = 64  # pixels
@@ -119,7 +120,7 @@ def _prepared(logits: Array, target: Array, class_weight: Array | None) -> tuple
     """Logits (pixels, classes), labels (pixels,), and weights, which are 1 where none are given."""
     classes = logits.shape[1]
     weight = np.ones(classes, logits.dtype) if class_weight is None else np.ascontiguousarray(class_weight)
-    return channels_last(logits).reshape(-1, classes), np.ascontiguousarray(target).reshape(-1), weight
+    return channels_last(logits).reshape(-1, classes), contiguous(target).reshape(-1), weight
 
 
 def cross_entropy(
@@ -128,7 +129,7 @@ def cross_entropy(
     """w_t * (log sum exp - logit of the label). See ``spec.py``, as for every kernel here."""
     if target.size == 0:
         return
-    results = np.ascontiguousarray(losses), np.ascontiguousarray(weights)
+    results = contiguous(losses), contiguous(weights)
     flat = [result.reshape(-1) for result in results]
     grain = _GRAIN // (_TILE * logits.shape[1])
     arrays = _prepared(logits, target, class_weight)
@@ -146,7 +147,7 @@ def cross_entropy_backward(
         return
     memory = channels_last(out)
     grain = _GRAIN // (_TILE * logits.shape[1])
-    flat = np.array(grad, order="C").reshape(-1) if 0 in grad.strides else np.ascontiguousarray(grad).reshape(-1)
+    flat = (copied(grad) if 0 in grad.strides else contiguous(grad)).reshape(-1)
     arrays = _prepared(logits, target, class_weight)
     result = memory.reshape(-1, logits.shape[1])
     parallel.run(_gradients, -(-target.size // _TILE), grain, flat, *arrays, result, ignore_index)
@@ -157,7 +158,7 @@ def label_bounds(target: Array, bounds: Array, ignore_index: int) -> None:
     """Smallest and largest label and the number of labels that count; (0, -1, 0) if none does."""
     runs = -(-target.size // _LABELS)
     partial = np.empty((runs, 3), np.int64)
-    labels = np.ascontiguousarray(target).reshape(-1)
+    labels = contiguous(target).reshape(-1)
     parallel.run(_bounds, runs, 1, labels, _LABELS, partial, ignore_index)
     count = partial[:, 2].sum()
     bounds[...] = (partial[:, 0].min(), partial[:, 1].max(), count) if count else (0, -1, 0)

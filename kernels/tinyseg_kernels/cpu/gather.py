@@ -8,6 +8,7 @@ from . import parallel
 from .array import Array, shares_memory
 from .compiler import kernel
 from .elementwise import assign
+from .memory import contiguous
 
 _GRAIN = 32768  # elements a thread takes at a time
 
@@ -37,7 +38,7 @@ def _within(array: Array, shape: tuple[int, ...], axis: int) -> Array:
 
 def _rows(array: Array, axis: int) -> Array:
     """(rows, length of the axis), a view where the axis is innermost in memory."""
-    return np.ascontiguousarray(np.moveaxis(array, axis, -1)).reshape(-1, array.shape[axis])
+    return contiguous(np.moveaxis(array, axis, -1)).reshape(-1, array.shape[axis])
 
 
 def gather(x: Array, index: Array, out: Array, axis: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .array import Array
+from .memory import contiguous, empty
 from .walk import Lattice, Tap, walk
 
 
@@ -12,7 +13,7 @@ def _flat(b: Array) -> tuple[Array, int, int]:
     """The memory of a matrix as a vector, with the strides of its rows and columns in it, counted in elements."""
     if b.T.flags.c_contiguous:
         return b.T.reshape(-1), 1, b.shape[0]
-    return np.ascontiguousarray(b).reshape(-1), b.shape[1], 1
+    return contiguous(b).reshape(-1), b.shape[1], 1
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:
@@ -23,9 +24,9 @@ def matmul(a: Array, b: Array, out: Array) -> None:
         if not (left.size and right.size):
             result[...] = 0
             continue
-        written = result if result.flags.c_contiguous else np.empty(result.shape, result.dtype)
+        written = result if result.flags.c_contiguous else empty(result.shape, result.dtype)
         flat, row_stride, column_stride = _flat(right)
-        image = np.ascontiguousarray(left).reshape(1, 1, rows, inner)
+        image = contiguous(left).reshape(1, 1, rows, inner)
         walk(
             image,
             flat,

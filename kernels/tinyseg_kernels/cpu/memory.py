@@ -129,6 +129,18 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     return array
 
 
+def copied(array: Array) -> Array:
+    """A copy in row-major order, a large one in memory from the pool."""
+    copy = empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def contiguous(array: Array) -> Array:
+    """The array itself if it lies in row-major order, else a copy that does."""
+    return array if array.flags.c_contiguous else copied(array)
+
+
 def empty_cache() -> None:
     """Give idle memory back to the system; see ``spec.py``."""
     _pool.clear()

@@ -18,6 +18,7 @@ import numpy as np
 
 from . import parallel
 from .array import Array, shares_memory
+from .memory import contiguous
 
 _BLOCK = 4096  # elements: a few blocks fit the first-level cache
 GRAIN = 65536  # elements a thread takes at a time
@@ -110,8 +111,8 @@ def _apply_strided(compiled: Callable[..., None], out: Array, *operands: Array) 
         for parts in zip(out, *operands, strict=True):
             _apply_strided(compiled, *parts)
         return
-    result = np.ascontiguousarray(out)
-    _launch(compiled, result, *(np.ascontiguousarray(operand) for operand in operands))
+    result = contiguous(out)
+    _launch(compiled, result, *(contiguous(operand) for operand in operands))
     if not shares_memory(result, out):
         out[...] = result
 

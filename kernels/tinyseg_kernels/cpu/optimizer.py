@@ -11,6 +11,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import kernel
+from .memory import contiguous
 from .operands import merged
 
 _GRAIN = 65536  # elements a thread takes at a time; a multiple of any vector's length
@@ -80,7 +81,7 @@ def _step(compiled: Callable[..., None], param: Array, grad: Array, states: tupl
     if param.size == 0:
         return
     arrays = merged([param, grad, *states])
-    flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
+    flat = [contiguous(array).reshape(-1) for array in arrays]
     parallel.run(compiled, param.size, _GRAIN, flat[1], flat[0], *flat[2:], *numbers)
     for array, values in zip(arrays, flat, strict=True):
         if array is not arrays[1] and not np.may_share_memory(array, values):

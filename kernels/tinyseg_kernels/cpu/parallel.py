@@ -79,10 +79,12 @@ def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any) ->
             kernel(0, count, *arguments)
         return
     starts = iter(range(0, count, grain))
+    job = [(kernel, arguments)]
 
     def work() -> None:
+        function, given = job[0]
         for start in starts:  # each thread takes the next chunk when it has done its last
-            kernel(start, min(start + grain, count), *arguments)
+            function(start, min(start + grain, count), *given)
 
     pool = _state.helpers()
     tasks = []
@@ -95,3 +97,5 @@ def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any) ->
     for task in tasks:
         if not task.cancel():
             task.result()
+    # The pool lets go of ``work`` when it comes to it; the arrays must go back to theirs at once.
+    job.clear()

@@ -15,6 +15,7 @@ from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
 from .elementwise import assign, deliver
+from .memory import contiguous
 from .scalar import logarithm
 
 _BLOCK = 1024  # words drawn at a time; a multiple of the four that one counter makes
@@ -108,7 +109,7 @@ def _dropout(
 
 def _fill(compiled: Callable[..., None], out: Array, *arguments: Any) -> None:
     """Run a kernel over ``out`` in row-major order."""
-    values = np.ascontiguousarray(out)
+    values = contiguous(out)
     parallel.run(compiled, -(-out.size // _BLOCK), _GRAIN, values.reshape(-1), *arguments)
     if values is not out:
         assign(values, out)
@@ -128,8 +129,8 @@ def normal(out: Array, key: int, counter: int) -> None:
 def dropout(x: Array, out: Array, probability: float, key: int, counter: int) -> None:
     """0 with that probability, else x / (1 - probability); channels-last memory is walked in order."""
     four = x.ndim == 4
-    values = channels_last(x) if four else np.ascontiguousarray(x)
-    result = channels_last(out) if four else np.ascontiguousarray(out)
+    values = channels_last(x) if four else contiguous(x)
+    result = channels_last(out) if four else contiguous(out)
     threshold = np.uint64(math.ceil(probability * 2.0**32))  # for whole numbers as good as the product itself
     scale = x.dtype.type(1 / (1 - probability) if probability < 1 else 0)
     numbers = threshold, scale, x.dtype.type(0), np.uint64(key), np.uint64(counter)

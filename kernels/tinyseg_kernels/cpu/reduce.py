@@ -19,6 +19,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import bind, helper
+from .memory import contiguous
 
 _BLOCK = 16384  # elements that make one partial result
 _WIDTH = 1024  # columns in a strip: its partial results stay in the first-level cache
@@ -182,7 +183,7 @@ def _run(kernels: _Reduction, x: Array, out: Array, axes: tuple[int, ...], initi
         return
     order = _memory_order(x)
     sizes, reduced = _groups(x, axes, order)
-    result = np.ascontiguousarray(x.transpose(order))
+    result = contiguous(x.transpose(order))
     while True in reduced:
         group = len(reduced) - 1 - reduced[::-1].index(True)
         outer, columns = int(np.prod(sizes[:group])), int(np.prod(sizes[group + 1 :]))
@@ -225,7 +226,7 @@ def _find(kernels: tuple[Callable[..., None], Callable[..., None]], x: Array, ou
     place = order.index(axis % x.ndim)
     shape = [x.shape[k] for k in order]
     outer, rows, columns = int(np.prod(shape[:place])), shape[place], int(np.prod(shape[place + 1 :]))
-    values = np.ascontiguousarray(x.transpose(order)).reshape(outer, rows, columns)
+    values = contiguous(x.transpose(order)).reshape(outer, rows, columns)
     best, where = np.empty((outer, columns), x.dtype), np.empty((outer, columns), np.int64)
     if columns == 1:
         tiles = -(-outer // _TILE)

@@ -11,6 +11,7 @@ from . import parallel
 from .array import Array, shares_memory
 from .compiler import kernel
 from .elementwise import assign
+from .memory import contiguous
 from .scalar import exponential
 
 _GRAIN = 32768  # elements a thread takes at a time
@@ -52,7 +53,7 @@ def _by_rows(compiled: Callable[..., None], axis: int, out: Array, *inputs: Arra
         return
     length = out.shape[axis]
     moved = [np.moveaxis(array, axis, -1) for array in (*inputs, out)]
-    rows = [np.ascontiguousarray(array).reshape(-1, length) for array in moved]
+    rows = [contiguous(array).reshape(-1, length) for array in moved]
     parallel.run(compiled, out.size // length, _GRAIN // length, *rows)
     if not shares_memory(rows[-1], out):
         assign(rows[-1].reshape(moved[-1].shape), moved[-1])
