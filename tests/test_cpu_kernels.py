@@ -374,36 +374,3 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     assert "'elementwise.exp'" in outputs[0]
     assert "'interpolate.blend'" in outputs[0]
     assert outputs[1] == "[]"
-
-
-_NARROW = """
-import numpy as np
-import tinyseg_kernels
-from tinyseg_kernels.cpu import simd
-
-random = np.random.default_rng(0)
-x, weight = random.standard_normal((1, 8, 9, 9)), random.standard_normal((24, 8, 3, 3))
-results = []
-for name in ("reference", "cpu"):
-    out = np.empty((1, 24, 9, 9))
-    tinyseg_kernels.load(name).conv2d(x, weight, None, out, (1, 1), (1, 1), (1, 1), 1)
-    results.append(out)
-print(simd.VECTOR_BYTES, np.abs(results[0] - results[1]).max() < 1e-12)
-"""
-
-
-@pytest.mark.parametrize("size", [16, 32])
-def test_narrower_vectors_compute_the_same_beside_a_warm_cache(size: int) -> None:
-    environment = {**os.environ, "TINYSEG_VECTOR_BYTES": str(size), "PYTHONPATH": str(KERNELS)}
-    done = subprocess.run(
-        [sys.executable, "-c", _NARROW], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == [str(size), "True"]
-
-
-def test_a_vector_width_that_there_is_not_is_refused() -> None:
-    environment = {**os.environ, "TINYSEG_VECTOR_BYTES": "7", "PYTHONPATH": str(KERNELS)}
-    done = subprocess.run(
-        [sys.executable, "-c", _NARROW], env=environment, capture_output=True, text=True, check=False
-    )
-    assert "expected 16, 32 or 64, got '7'" in done.stderr

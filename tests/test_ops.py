@@ -237,7 +237,14 @@ def test_names_are_unique() -> None:
 
 
 def test_every_kernel_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    called = set()
+    called = set().union(*kernels_called(CASES, monkeypatch).values())
+    settings = {"empty_cache", "set_conv_algorithm"}  # they compute nothing; see test_conv_algorithms.py
+    assert set(spec.KERNELS) - called == settings
+
+
+def kernels_called(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """The kernels that each row needs for its values and gradients, by the row's name."""
+    called: set[str] = set()
 
     def recorder(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def record(*arguments: Any) -> Any:
@@ -250,13 +257,15 @@ def test_every_kernel_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in spec.KERNELS:
         monkeypatch.setattr(module, name, recorder(name, getattr(module, name)))
     tinyseg.set_default_device("reference")
-    for case in CASES:
+    found = {}
+    for case in cases:
+        called.clear()
         inputs = tensors(case.arrays("float64"), case.gradient)
         outputs(case, inputs)
         if case.gradient:
             gradients(case, inputs)
-    settings = {"empty_cache", "set_conv_algorithm"}  # they compute nothing; see test_conv_algorithms.py
-    assert set(spec.KERNELS) - called == settings
+        found[case.name] = set(called)
+    return found
 
 
 # --- NaN, infinity, ties
