@@ -58,5 +58,5 @@ def test_a_steady_training_step_takes_no_fresh_memory() -> None:
     fresh, reused, faults = json.loads(done.stdout)
     assert fresh == 0
     assert reused > 1000  # the pool is what the step lives on
-    # The buffers that are reused have some 100,000 pages of 4 KiB; these are of Python's and NumPy's small objects.
+    # Each of those buffers has 16 pages or more; these few are of small objects of Python and NumPy.
     assert faults < 1000

@@ -8,6 +8,7 @@ stream to the bit. The key is the seed; whoever draws numbers moves the counter 
 from __future__ import annotations
 
 import operator
+import os
 import threading
 
 _WORDS_A_BLOCK = 4
@@ -52,6 +53,15 @@ class Generator:
 
 
 default_generator = Generator(0)
+
+
+def _renew_lock() -> None:
+    """In a forked child: a thread that held the lock in the parent does not exist here to let it go."""
+    default_generator._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def manual_seed(seed: int) -> Generator:
