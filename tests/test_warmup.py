@@ -148,6 +148,19 @@ def test_two_processes_may_start_with_an_empty_cache(tmp_path: Path) -> None:
     assert Path(folder).parent == tmp_path / "cache"
 
 
+_THREADS = """
+import json
+from concurrent.futures import ThreadPoolExecutor
+import tinyseg
+with ThreadPoolExecutor(4) as pool:
+    print(json.dumps(list(pool.map(lambda i: (tinyseg.tensor([float(i)]).relu() + 1.0).tolist(), range(8)))))
+"""
+
+
+def test_threads_may_meet_kernels_that_are_still_to_compile(tmp_path: Path) -> None:
+    assert python(_THREADS, TINYSEG_CACHE_DIR=str(tmp_path)) == [[i + 1] for i in range(8)]
+
+
 def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()  # no folder can be made below a file, whoever asks
