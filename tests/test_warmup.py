@@ -135,14 +135,20 @@ def test_two_processes_may_start_with_an_empty_cache(tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(KERNELS))),
         "TINYSEG_CACHE_DIR": str(tmp_path / "cache"),
     }
-    both = [
-        subprocess.Popen([sys.executable, "-c", _ONE], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    code = f"import tinyseg; tinyseg.get_num_threads(); input()\n{_ONE}"  # each is ready, and waits for the start
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen([sys.executable, "-c", code], env=given, text=True, **pipes) for _ in range(2)]
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     for process in both:
         out, error = process.communicate()
         assert process.returncode == 0, error
-        assert json.loads(out)[:2] == [[4], [["elementwise.relu", 1], ["elementwise.add", 2]]]
+        values, compiled, _ = json.loads(out)
+        assert values == [4]
+        # it may have found what the other one had just written
+        assert {name for name, _ in compiled} <= {"elementwise.relu", "elementwise.add"}
     values, compiled, folder = python(_ONE, TINYSEG_CACHE_DIR=str(tmp_path / "cache"))
     assert (values, compiled) == ([4], [])
     assert Path(folder).parent == tmp_path / "cache"
