@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinyseg
 import tinyseg_kernels
+from tinyseg_kernels import cpu
 
 _STEPS = """
 import json, resource
@@ -60,3 +63,13 @@ def test_a_steady_training_step_takes_no_fresh_memory() -> None:
     assert reused > 1000  # the pool is what the step lives on
     # Each of those buffers has 16 pages or more; these few are of small objects of Python and NumPy.
     assert faults < 1000
+
+
+@pytest.mark.parametrize("axes", list(itertools.permutations(range(4))))
+def test_new_memory_has_the_order_of_the_old(axes: tuple[int, ...]) -> None:
+    """As NumPy's own, also for what was cut out of a larger array."""
+    whole = np.zeros((3, 4, 5, 6), np.float32).transpose(axes)
+    for array in (whole, whole[:, 1:, ::2, :-1], whole[::-1]):
+        made = cpu.empty_like(array, np.float64)
+        assert (made.shape, made.dtype) == (array.shape, np.float64)
+        assert made.strides == np.empty_like(array, np.float64, order="K").strides

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..reference.array import (
     Array,
     Pair,
@@ -48,11 +46,13 @@ def empty_activation(shape: tuple[int, ...], dtype: Any) -> Array:
 
 def empty_like(array: Array, dtype: Any) -> Array:
     """Same shape and memory order; gaps and repeated elements (stride 0) are not kept."""
-    if array.ndim == 4 and not array.flags.c_contiguous and array.transpose(0, 2, 3, 1).flags.c_contiguous:
-        return empty_activation(array.shape, dtype)
     if array.flags.c_contiguous:
         return empty(array.shape, dtype)
-    return np.empty_like(array, dtype, order="K")
+    if array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return empty_activation(array.shape, dtype)
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    memory = empty(tuple(array.shape[axis] for axis in order), dtype)
+    return memory.transpose([order.index(axis) for axis in range(array.ndim)])
 
 
 def from_numpy(array: Array) -> Array:
