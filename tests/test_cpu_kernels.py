@@ -386,7 +386,7 @@ x, weight = random.standard_normal((1, 8, 9, 9)), random.standard_normal((24, 8,
 results = []
 for name in ("reference", "cpu"):
     out = np.empty((1, 24, 9, 9))
-    tinyseg_kernels.load(name).conv2d(x, weight, None, out, (1, 1), (1, 1), (1, 1), 1)
+    tinyseg_kernels.load(name).conv2d(x, weight, None, out, (1, 1), (1, 1), (1, 1), 1, False, None)
     results.append(out)
 print(simd.VECTOR_BYTES, np.abs(results[0] - results[1]).max() < 1e-12)
 """

@@ -139,12 +139,16 @@ _ENTRIES = [
     *_stem(
         "conv2d",
         # x (N,C,H,W), weight (O,C/groups,kh,kw), bias? (O,), y (N,O,H',W'); pairs stride, padding, dilation.
+        # relu: the kernel relu is applied to out, in the same pass where that can be. memo? is a dict in which a
+        # kernel may leave what it made of the weight alone (its packed form) for the next call that is given the
+        # same dict; the caller gives another one as soon as the weight's values change. Both kernels, and calls
+        # with other numbers, may get the same dict: its keys are to tell apart what is in it.
         (
-            "conv2d(x, weight, bias?, out, stride, padding, dilation, groups)",
+            "conv2d(x, weight, bias?, out, stride, padding, dilation, groups, relu, memo?)",
             "out[n,o,i,j] = bias[o] + sum_{c,r,s} weight[o,c,r,s] * x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw]",
         ),
         (
-            "conv_transpose2d(y, weight, bias?, out, stride, padding, dilation, groups)",
+            "conv_transpose2d(y, weight, bias?, out, stride, padding, dilation, groups, relu, memo?)",
             "the adjoint: out (N,C,H,W) gets weight[o,c,r,s] * y[n,o,i,j] added wherever conv2d read; bias is (C,)."
             " It is at once conv2d's gradient by its input and the transposed convolution.",
         ),
