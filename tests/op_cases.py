@@ -1075,6 +1075,38 @@ case(
     IMAGES,
     expected=lambda x: x / np.sqrt(1 + 1e-5),
 )
+case(
+    "batch_norm and relu, training",
+    lambda t, x, w, b: rectified(t, "batch_norm", x, None, None, w, b, training=True),
+    IMAGES,
+    _SCALE,
+    _SHIFT,
+    expected=lambda x, w, b: np.maximum(normalised(x, w, b), 0),
+)
+case(
+    "batch_norm and relu, training, of images in one channel, not affine",
+    lambda t, x: rectified(t, "batch_norm", x, None, None, training=True, eps=1e-3),
+    spread(3, 1, 4, 3),
+    expected=lambda x: np.maximum(normalised(x, eps=1e-3), 0),
+)
+case(
+    "batch_norm and relu of many pixels",
+    lambda t, x: rectified(t, "batch_norm", x, None, None, training=True),
+    spread(3, 5, 30, 31, low=7, high=9),
+    expected=lambda x: np.maximum(normalised(x), 0),
+    gradient=False,
+)
+case(
+    "batch_norm and relu, evaluation",
+    lambda t, x, w, b: rectified(
+        t, "batch_norm", x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b, training=False
+    ),
+    IMAGES,
+    _SCALE,
+    _SHIFT,
+    expected=lambda x, w, b: np.maximum(normalised(x, w, b, np.full(3, 0.5), np.full(3, 4.0)), 0),
+    batch=(0,),
+)
 
 
 def _running(t: Api, x: Any, mean: Any, var: Any) -> Any:
@@ -1671,6 +1703,12 @@ bad(
     lambda: _F.batch_norm(zeros(4, 5), None, None, training=True),
     ValueError,
     "must be N,C,H,W",
+)
+bad(
+    "batch_norm with an unknown activation",
+    lambda: _F.batch_norm(zeros(*_IMAGE), None, None, training=True, activation=_F.relu),
+    ValueError,
+    "batch_norm: activation must be 'relu' or None, got <function relu",
 )
 bad(
     "batch_norm of one value",

@@ -203,15 +203,18 @@ _ENTRIES = [
         "batch_norm",
         # x (N,C,H,W); mean, var, rstd, weight?, bias? are (C,); rstd = 1 / sqrt(var + eps).
         ("batch_norm_statistics(x, mean, var)", "mean and biased variance of each channel over N, H and W"),
-        ("batch_norm(x, mean, rstd, weight?, bias?, out)", "out = (x - mean) * rstd * weight + bias"),
+        # With relu, y goes through the kernel relu, and grad, first of all, through relu_backward: nobody has kept y,
+        # so its sign is found again, by the very arithmetic of the way forward.
+        ("batch_norm(x, mean, rstd, weight?, bias?, out, relu)", "out = y = (x - mean) * rstd * weight + bias"),
         (
-            "batch_norm_sums(grad, x, mean, rstd, grad_weight, grad_bias)",
+            "batch_norm_sums(grad, x, mean, rstd, weight?, bias?, grad_weight, grad_bias, relu)",
             "grad_bias = sum grad; grad_weight = sum grad * (x - mean) * rstd: (C,) over N, H and W",
         ),
         (
-            "batch_norm_backward(grad, x, mean, rstd, weight?, grad_weight, grad_bias, out)",
+            "batch_norm_backward(grad, x, mean, rstd, weight?, bias?, grad_weight?, grad_bias?, out, relu)",
             "through the batch's own statistics, M = N*H*W: with xhat = (x - mean) * rstd,"
-            " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M)",
+            " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M);"
+            " without the two sums mean and rstd are constants: out = weight * rstd * grad",
         ),
     ),
     *_stem(
