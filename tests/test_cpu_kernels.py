@@ -65,14 +65,27 @@ def run_elementwise(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
 
 
 def run_batch_norm(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
-    mean, var, grad_weight, grad_bias = (np.empty(6, np.float32) for _ in range(4))
-    out, grad = np.empty_like(x), np.empty_like(x)
+    mean, var = np.empty(6, np.float32), np.empty(6, np.float32)
     cpu.batch_norm_statistics(x, mean, var)
-    rstd = 1 / np.sqrt(var)
-    cpu.batch_norm(x, mean, rstd, None, None, out)
-    cpu.batch_norm_sums(g, x, mean, rstd, grad_weight, grad_bias)
-    cpu.batch_norm_backward(g, x, mean, rstd, None, grad_weight, grad_bias, grad)
-    return [mean, var, out, grad_weight, grad_bias, grad]
+    factors, results = (mean, 1 / np.sqrt(var), None, None), [mean, var]
+    for relu in (False, True):
+        out, grad, constant = (np.empty_like(x) for _ in range(3))
+        sums = np.empty(6, np.float32), np.empty(6, np.float32)
+        cpu.batch_norm(x, *factors, out, relu)
+        cpu.batch_norm_sums(g, x, *factors, *sums, relu)
+        cpu.batch_norm_backward(g, x, *factors, *sums, grad, relu)
+        cpu.batch_norm_backward(g, x, *factors, None, None, constant, relu)
+        results += [out, *sums, grad, constant]
+    return results
+
+
+def run_assign(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    results = [np.zeros((2, 96, 80, 12), np.float32).transpose(0, 3, 1, 2), np.empty_like(x)]
+    cpu.assign(x, results[0][:, 6:])
+    cpu.assign(results[0][:, 6:], results[1])
+    np.testing.assert_array_equal(results[1], x)
+    assert not results[0][:, :6].any()
+    return results
 
 
 def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
@@ -117,6 +130,7 @@ def run_adam(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
         run_sum,
         run_elementwise,
         run_batch_norm,
+        run_assign,
         run_pool,
         run_cross_entropy,
         run_interpolate,
