@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tinyseg_kernels import cpu
-from tinyseg_kernels.cpu import parallel
+from tinyseg_kernels import cpu, reference
+from tinyseg_kernels.cpu import parallel, pool2d
 
 KERNELS = Path(importlib.import_module("tinyseg_kernels").__file__).parents[1]
 THREADS = 3  # more than one, whatever the machine has
@@ -91,7 +92,7 @@ def run_assign(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
 def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     out, indices, grad = np.empty(POOLED, np.float32), np.empty(POOLED, np.int64), np.empty_like(x)
     cpu.max_pool2d(x, out, indices, (3, 3), (2, 2), (1, 1), (1, 1))
-    cpu.max_pool2d_backward(out, indices, grad)
+    cpu.max_pool2d_backward(out, indices, grad, (3, 3), (2, 2), (1, 1), (1, 1))
     return [out, indices, grad]
 
 
@@ -253,11 +254,35 @@ def test_pooling_never_chooses_the_padding() -> None:
     assert indices[0, 0].tolist() == [[0, 1], [3, 4]]
 
 
+@pytest.mark.parametrize("elements", [1, 100, 400])
+@pytest.mark.parametrize(
+    ("window", "size"),
+    [
+        (((2, 2), (2, 2), (0, 0), (1, 1)), (9, 5)),
+        (((3, 3), (2, 2), (1, 1), (1, 1)), (10, 6)),
+        (((3, 2), (1, 2), (1, 0), (3, 1)), (15, 5)),
+        (((1, 2), (3, 1), (0, 1), (1, 1)), (7, 12)),
+    ],
+)
+def test_bands_of_the_gradient_of_pooling_leave_no_window_out(
+    monkeypatch: pytest.MonkeyPatch, window: Any, size: tuple[int, int], elements: int
+) -> None:
+    """Bands of one stride, of several, and one for the whole image."""
+    monkeypatch.setattr(pool2d, "_GRAIN", elements)
+    x, grad = activation((2, 3, 19, 11)), activation((2, 3, *size), seed=1)
+    values, indices = np.empty_like(grad), np.empty(grad.shape, np.int64)
+    reference.max_pool2d(x, values, indices, *window)
+    found, wanted = np.full_like(x, np.nan), np.empty(x.shape)
+    cpu.max_pool2d_backward(grad, indices, found, *window)
+    reference.max_pool2d_backward(grad.astype(np.float64), indices, wanted, *window)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
 def test_repeated_positions_add_in_pooling_and_replace_in_unpooling() -> None:
     values = np.array([1, 2, 4, 8], np.float32).reshape(1, 1, 2, 2)
     indices = np.array([5, 0, 5, 2]).reshape(1, 1, 2, 2)
     out = np.empty((1, 1, 3, 3), np.float32)
-    cpu.max_pool2d_backward(values, indices, out)
+    cpu.max_pool2d_backward(values, indices, out, (2, 2), (1, 1), (0, 0), (1, 1))
     assert out.ravel().tolist() == [2, 0, 8, 0, 0, 5, 0, 0, 0]
     cpu.max_unpool2d(values, indices, out)
     assert out.ravel().tolist() == [2, 0, 8, 0, 0, 4, 0, 0, 0]
@@ -365,7 +390,7 @@ def test_dropout_of_everything() -> None:
 
 _TWICE = """
 import numpy as np
-from tinyseg_kernels import cpu
+from tinyseg_kernels import cpu, reference
 from tinyseg_kernels.cpu.compiler import on_compile
 compiled = []
 on_compile(compiled.append)

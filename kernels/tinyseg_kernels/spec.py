@@ -169,8 +169,8 @@ _ENTRIES = [
             "largest element of each window and where it stood; the first one on a tie; NaN wins; padding never does",
         ),
         (
-            "max_pool2d_backward(grad, indices, out)",
-            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]",
+            "max_pool2d_backward(grad, indices, out, kernel_size, stride, padding, dilation)",
+            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]; indices are those of this pooling",
         ),
         (
             "max_unpool2d(x, indices, out)",
