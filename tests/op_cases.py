@@ -109,6 +109,13 @@ def named(name: str) -> Callable[..., Any]:
     return lambda t, *inputs: getattr(t, name)(*inputs)
 
 
+def rectified(t: Api, name: str, *inputs: Any, **options: Any) -> Any:
+    """``F.name`` and ReLU: one operator of ours, two of PyTorch's."""
+    if t is TINYSEG:
+        return getattr(t.F, name)(*inputs, **options, activation="relu")
+    return t.F.relu(getattr(t.F, name)(*inputs, **options))
+
+
 # --- Element by element
 
 A, B = spread(2, 3, 4), spread(2, 3, 4, seed=1)
@@ -803,6 +810,30 @@ def wide_conv(name: str, x: tuple[int, ...], w: tuple[int, ...], **window: Any) 
     )
 
 
+for _name, _x, _w, _window in (
+    ("3x3", (2, 3, 5, 6), (4, 3, 3, 3), {"padding": 1}),
+    ("strided", (1, 2, 7, 8), (3, 2, 3, 3), {"stride": 2}),
+    ("in groups", (2, 4, 5, 4), (6, 2, 3, 3), {"groups": 2}),
+    ("depthwise", (1, 3, 5, 6), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
+):
+    case(
+        f"conv2d and relu, {_name}",
+        lambda t, x, w, b, window=_window: rectified(t, "conv2d", x, w, b, **window),
+        spread(*_x),
+        spread(*_w, seed=1),
+        spread(_w[0], seed=2),
+        expected=lambda x, w, b, window=_window: np.maximum(convolved(x, w, b, **window), 0),
+        **_CONVOLUTION,
+    )
+for _name, _outputs, _size in (("without bias", 3, 6), ("wide", 40, 17)):
+    case(
+        f"conv2d and relu, {_name}",
+        lambda t, x, w: rectified(t, "conv2d", x, w, padding=1),
+        spread(1, _outputs, 5, _size),
+        spread(_outputs, _outputs, 3, 3, seed=1),
+        expected=lambda x, w: np.maximum(convolved(x, w, padding=1), 0),
+        **(_CONVOLUTION | {"gradient": _outputs < 10}),
+    )
 wide_conv("wide", (2, 35, 9, 17), (37, 35, 3, 3), padding=1)
 wide_conv("wide and strided", (1, 33, 11, 10), (40, 33, 3, 3), padding=1, stride=2)
 wide_conv("wide 1x1", (2, 48, 7, 9), (21, 48, 1, 1))
@@ -834,6 +865,20 @@ conv_transpose("dilated", (1, 2, 4, 3), (2, 2, 3, 2), dilation=(2, 3), stride=2,
 conv_transpose("in groups", (2, 4, 3, 3), (4, 2, 3, 3), groups=2, stride=2)
 conv_transpose("depthwise", (1, 3, 3, 4), (3, 1, 4, 4), groups=3, stride=2, padding=1)
 conv_transpose("with output padding beyond stride 1", (1, 1, 3, 3), (1, 1, 2, 2), dilation=2, output_padding=1)
+for _name, _x, _w, _window in (
+    ("2x2 stride 2", (2, 4, 3, 2), (4, 2, 2, 2), {"stride": 2}),
+    ("with gaps", (1, 2, 3, 2), (2, 2, 2, 1), {"stride": 3}),
+    ("in groups", (1, 4, 3, 3), (4, 1, 3, 3), {"groups": 2, "padding": 1}),
+):
+    case(
+        f"conv_transpose2d and relu, {_name}",
+        lambda t, x, w, b, window=_window: rectified(t, "conv_transpose2d", x, w, b, **window),
+        spread(*_x),
+        spread(*_w, seed=1),
+        spread(_w[1] * _window.get("groups", 1), seed=2),
+        expected=lambda x, w, b, window=_window: np.maximum(transposed(x, w, b, **window), 0),
+        **_CONVOLUTION,
+    )
 case(
     "conv_transpose2d wide",
     lambda t, x, w: t.F.conv_transpose2d(x, w, stride=2),
@@ -1086,6 +1131,38 @@ case(
     lambda t, x: t.F.batch_norm(x, x.detach()[0, :, 0, 0] * 0, x.detach()[0, :, 0, 0] * 0 + 1),
     IMAGES,
     expected=lambda x: x / np.sqrt(1 + 1e-5),
+)
+case(
+    "batch_norm and relu, training",
+    lambda t, x, w, b: rectified(t, "batch_norm", x, None, None, w, b, training=True),
+    IMAGES,
+    _SCALE,
+    _SHIFT,
+    expected=lambda x, w, b: np.maximum(normalised(x, w, b), 0),
+)
+case(
+    "batch_norm and relu, training, of images in one channel, not affine",
+    lambda t, x: rectified(t, "batch_norm", x, None, None, training=True, eps=1e-3),
+    spread(3, 1, 4, 3),
+    expected=lambda x: np.maximum(normalised(x, eps=1e-3), 0),
+)
+case(
+    "batch_norm and relu of many pixels",
+    lambda t, x: rectified(t, "batch_norm", x, None, None, training=True),
+    spread(3, 5, 30, 31, low=7, high=9),
+    expected=lambda x: np.maximum(normalised(x), 0),
+    gradient=False,
+)
+case(
+    "batch_norm and relu, evaluation",
+    lambda t, x, w, b: rectified(
+        t, "batch_norm", x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b, training=False
+    ),
+    IMAGES,
+    _SCALE,
+    _SHIFT,
+    expected=lambda x, w, b: np.maximum(normalised(x, w, b, np.full(3, 0.5), np.full(3, 4.0)), 0),
+    batch=(0,),
 )
 
 
@@ -1465,6 +1542,18 @@ bad(
     ValueError,
     "conv2d: input has 4 channels but weight of shape (2, 3, 3, 3) expects 3 (groups=1)",
 )
+bad(
+    "conv2d with an unknown activation",
+    lambda: _F.conv2d(zeros(*_IMAGE), zeros(*_W), activation="gelu"),
+    ValueError,
+    "conv2d: activation must be 'relu' or None, got 'gelu'",
+)
+bad(
+    "conv_transpose2d with an unknown activation",
+    lambda: _F.conv_transpose2d(zeros(*_IMAGE), zeros(3, 2, 3, 3), activation="ReLU"),
+    ValueError,
+    "conv_transpose2d: activation must be 'relu' or None, got 'ReLU'",
+)
 bad("conv2d of no batch", lambda: _F.conv2d(zeros(3, 4, 5), zeros(*_W)), ValueError, "unsqueeze(0) adds N")
 bad("conv2d of a vector weight", lambda: _F.conv2d(zeros(*_IMAGE), zeros(3)), ValueError, "must have 4 dimensions")
 bad("conv2d of integers", lambda: _F.conv2d(zeros(*_IMAGE).long(), zeros(*_W)), TypeError, ".float() converts it")
@@ -1681,6 +1770,12 @@ bad(
     lambda: _F.batch_norm(zeros(4, 5), None, None, training=True),
     ValueError,
     "must be N,C,H,W",
+)
+bad(
+    "batch_norm with an unknown activation",
+    lambda: _F.batch_norm(zeros(*_IMAGE), None, None, training=True, activation=_F.relu),
+    ValueError,
+    "batch_norm: activation must be 'relu' or None, got <function relu",
 )
 bad(
     "batch_norm of one value",

@@ -46,8 +46,8 @@ def three_passes(backend: Any, shape: tuple[int, ...], dtype: str) -> list[Array
     bias = random.standard_normal(outputs).astype(dtype)
     window = ((1, 1), (padding, padding), (dilation, dilation), 1)
     results = [np.full_like(array, np.nan) for array in (y, x, weight)]
-    backend.conv2d(x, weight, bias, results[0], *window)
-    backend.conv_transpose2d(y, weight, None, results[1], *window)
+    backend.conv2d(x, weight, bias, results[0], *window, False, None)
+    backend.conv_transpose2d(y, weight, None, results[1], *window, False, None)
     backend.conv2d_weight_gradient(x, y, results[2], *window)
     return results
 
@@ -85,7 +85,7 @@ def test_winograd_hides_no_value_that_is_not_finite(value: float) -> None:
     for name in ("direct", "winograd"):
         tinyseg.set_conv_algorithm(name)
         results.append(np.zeros_like(x))
-        cpu.conv2d(x, weight, None, results[-1], (1, 1), (1, 1), (1, 1), 1)
+        cpu.conv2d(x, weight, None, results[-1], (1, 1), (1, 1), (1, 1), 1, False, None)
     direct, winograd = (~np.isfinite(result) for result in results)
     assert direct.sum() == 16 * 9  # the 3x3 pixels that meet it, in every channel
     assert (winograd | ~direct).all()

@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tinyseg_kernels import cpu
-from tinyseg_kernels.cpu import parallel
+from tinyseg_kernels import cpu, reference
+from tinyseg_kernels.cpu import parallel, pool2d
 
 KERNELS = Path(importlib.import_module("tinyseg_kernels").__file__).parents[1]
 THREADS = 3  # more than one, whatever the machine has
@@ -65,20 +66,33 @@ def run_elementwise(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
 
 
 def run_batch_norm(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
-    mean, var, grad_weight, grad_bias = (np.empty(6, np.float32) for _ in range(4))
-    out, grad = np.empty_like(x), np.empty_like(x)
+    mean, var = np.empty(6, np.float32), np.empty(6, np.float32)
     cpu.batch_norm_statistics(x, mean, var)
-    rstd = 1 / np.sqrt(var)
-    cpu.batch_norm(x, mean, rstd, None, None, out)
-    cpu.batch_norm_sums(g, x, mean, rstd, grad_weight, grad_bias)
-    cpu.batch_norm_backward(g, x, mean, rstd, None, grad_weight, grad_bias, grad)
-    return [mean, var, out, grad_weight, grad_bias, grad]
+    factors, results = (mean, 1 / np.sqrt(var), None, None), [mean, var]
+    for relu in (False, True):
+        out, grad, constant = (np.empty_like(x) for _ in range(3))
+        sums = np.empty(6, np.float32), np.empty(6, np.float32)
+        cpu.batch_norm(x, *factors, out, relu)
+        cpu.batch_norm_sums(g, x, *factors, *sums, relu)
+        cpu.batch_norm_backward(g, x, *factors, *sums, grad, relu)
+        cpu.batch_norm_backward(g, x, *factors, None, None, constant, relu)
+        results += [out, *sums, grad, constant]
+    return results
+
+
+def run_assign(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    results = [np.zeros((2, 96, 80, 12), np.float32).transpose(0, 3, 1, 2), np.empty_like(x)]
+    cpu.assign(x, results[0][:, 6:])
+    cpu.assign(results[0][:, 6:], results[1])
+    np.testing.assert_array_equal(results[1], x)
+    assert not results[0][:, :6].any()
+    return results
 
 
 def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     out, indices, grad = np.empty(POOLED, np.float32), np.empty(POOLED, np.int64), np.empty_like(x)
     cpu.max_pool2d(x, out, indices, (3, 3), (2, 2), (1, 1), (1, 1))
-    cpu.max_pool2d_backward(out, indices, grad)
+    cpu.max_pool2d_backward(out, indices, grad, (3, 3), (2, 2), (1, 1), (1, 1))
     return [out, indices, grad]
 
 
@@ -117,6 +131,7 @@ def run_adam(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
         run_sum,
         run_elementwise,
         run_batch_norm,
+        run_assign,
         run_pool,
         run_cross_entropy,
         run_interpolate,
@@ -239,11 +254,35 @@ def test_pooling_never_chooses_the_padding() -> None:
     assert indices[0, 0].tolist() == [[0, 1], [3, 4]]
 
 
+@pytest.mark.parametrize("elements", [1, 100, 400])
+@pytest.mark.parametrize(
+    ("window", "size"),
+    [
+        (((2, 2), (2, 2), (0, 0), (1, 1)), (9, 5)),
+        (((3, 3), (2, 2), (1, 1), (1, 1)), (10, 6)),
+        (((3, 2), (1, 2), (1, 0), (3, 1)), (15, 5)),
+        (((1, 2), (3, 1), (0, 1), (1, 1)), (7, 12)),
+    ],
+)
+def test_bands_of_the_gradient_of_pooling_leave_no_window_out(
+    monkeypatch: pytest.MonkeyPatch, window: Any, size: tuple[int, int], elements: int
+) -> None:
+    """Bands of one stride, of several, and one for the whole image."""
+    monkeypatch.setattr(pool2d, "_GRAIN", elements)
+    x, grad = activation((2, 3, 19, 11)), activation((2, 3, *size), seed=1)
+    values, indices = np.empty_like(grad), np.empty(grad.shape, np.int64)
+    reference.max_pool2d(x, values, indices, *window)
+    found, wanted = np.full_like(x, np.nan), np.empty(x.shape)
+    cpu.max_pool2d_backward(grad, indices, found, *window)
+    reference.max_pool2d_backward(grad.astype(np.float64), indices, wanted, *window)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
 def test_repeated_positions_add_in_pooling_and_replace_in_unpooling() -> None:
     values = np.array([1, 2, 4, 8], np.float32).reshape(1, 1, 2, 2)
     indices = np.array([5, 0, 5, 2]).reshape(1, 1, 2, 2)
     out = np.empty((1, 1, 3, 3), np.float32)
-    cpu.max_pool2d_backward(values, indices, out)
+    cpu.max_pool2d_backward(values, indices, out, (2, 2), (1, 1), (0, 0), (1, 1))
     assert out.ravel().tolist() == [2, 0, 8, 0, 0, 5, 0, 0, 0]
     cpu.max_unpool2d(values, indices, out)
     assert out.ravel().tolist() == [2, 0, 8, 0, 0, 4, 0, 0, 0]
@@ -351,7 +390,7 @@ def test_dropout_of_everything() -> None:
 
 _TWICE = """
 import numpy as np
-from tinyseg_kernels import cpu
+from tinyseg_kernels import cpu, reference
 from tinyseg_kernels.cpu.compiler import on_compile
 compiled = []
 on_compile(lambda name, number: compiled.append(name))

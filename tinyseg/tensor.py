@@ -61,6 +61,22 @@ class Version:
         self.count = 0
 
 
+class Memo(dict[Any, Any]):
+    """What kernels made of a tensor's values alone, good for one ``version`` of them.
+
+    Copies, deep ones and pickles too, are empty: it can be made again, and belongs to one tensor's memory.
+    """
+
+    __slots__ = ("version",)
+
+    def __init__(self, version: int = -1) -> None:
+        super().__init__()
+        self.version = version
+
+    def __reduce__(self) -> Any:
+        return Memo, ()
+
+
 class MaxResult(NamedTuple):
     """What ``max`` and ``min`` over one dimension give."""
 
@@ -88,6 +104,7 @@ class Tensor:
         "device",
         "grad",
         "is_view",
+        "memo",
         "node",
         "output_index",
         "repeats",
@@ -102,6 +119,7 @@ class Tensor:
         self.device = device
         self.version = version or Version()
         self.is_view = version is not None
+        self.memo: Memo | None = None
         self.repeats = False  # True for what expand() made: one place in memory is several elements
         self.grad: Tensor | None = None
         self.node: Node | None = None

@@ -141,12 +141,16 @@ _ENTRIES = [
     *_stem(
         "conv2d",
         # x (N,C,H,W), weight (O,C/groups,kh,kw), bias? (O,), y (N,O,H',W'); pairs stride, padding, dilation.
+        # relu: the kernel relu is applied to out, in the same pass where that can be. memo? is a dict in which a
+        # kernel may leave what it made of the weight alone (its packed form) for the next call that is given the
+        # same dict; the caller gives another one as soon as the weight's values change. Both kernels, and calls
+        # with other numbers, may get the same dict: its keys are to tell apart what is in it.
         (
-            "conv2d(x, weight, bias?, out, stride, padding, dilation, groups)",
+            "conv2d(x, weight, bias?, out, stride, padding, dilation, groups, relu, memo?)",
             "out[n,o,i,j] = bias[o] + sum_{c,r,s} weight[o,c,r,s] * x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw]",
         ),
         (
-            "conv_transpose2d(y, weight, bias?, out, stride, padding, dilation, groups)",
+            "conv_transpose2d(y, weight, bias?, out, stride, padding, dilation, groups, relu, memo?)",
             "the adjoint: out (N,C,H,W) gets weight[o,c,r,s] * y[n,o,i,j] added wherever conv2d read; bias is (C,)."
             " It is at once conv2d's gradient by its input and the transposed convolution.",
         ),
@@ -167,8 +171,8 @@ _ENTRIES = [
             "largest element of each window and where it stood; the first one on a tie; NaN wins; padding never does",
         ),
         (
-            "max_pool2d_backward(grad, indices, out)",
-            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]",
+            "max_pool2d_backward(grad, indices, out, kernel_size, stride, padding, dilation)",
+            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]; indices are those of this pooling",
         ),
         (
             "max_unpool2d(x, indices, out)",
@@ -201,15 +205,18 @@ _ENTRIES = [
         "batch_norm",
         # x (N,C,H,W); mean, var, rstd, weight?, bias? are (C,); rstd = 1 / sqrt(var + eps).
         ("batch_norm_statistics(x, mean, var)", "mean and biased variance of each channel over N, H and W"),
-        ("batch_norm(x, mean, rstd, weight?, bias?, out)", "out = (x - mean) * rstd * weight + bias"),
+        # With relu, y goes through the kernel relu, and grad, first of all, through relu_backward: nobody has kept y,
+        # so its sign is found again, by the very arithmetic of the way forward.
+        ("batch_norm(x, mean, rstd, weight?, bias?, out, relu)", "out = y = (x - mean) * rstd * weight + bias"),
         (
-            "batch_norm_sums(grad, x, mean, rstd, grad_weight, grad_bias)",
+            "batch_norm_sums(grad, x, mean, rstd, weight?, bias?, grad_weight, grad_bias, relu)",
             "grad_bias = sum grad; grad_weight = sum grad * (x - mean) * rstd: (C,) over N, H and W",
         ),
         (
-            "batch_norm_backward(grad, x, mean, rstd, weight?, grad_weight, grad_bias, out)",
+            "batch_norm_backward(grad, x, mean, rstd, weight?, bias?, grad_weight?, grad_bias?, out, relu)",
             "through the batch's own statistics, M = N*H*W: with xhat = (x - mean) * rstd,"
-            " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M)",
+            " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M);"
+            " without the two sums mean and rstd are constants: out = weight * rstd * grad",
         ),
     ),
     *_stem(

@@ -20,6 +20,7 @@ from ..data import DataLoader, is_divided
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
 from ..nn import functional as F
+from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
@@ -130,5 +131,5 @@ def evaluate(
         share = None if is_divided(root) else config.data.val_fraction
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
     dataset = open_split(config.data, split)
-    model, _ = load_model(run)
+    model = fuse(load_model(run)[0])
     return config, evaluate_model(model, evaluation_loader(config, dataset, workers), config, progress)

@@ -17,6 +17,7 @@ from ..data import Normalise, read_image, write_palette_png
 from ..data.transforms import resize_image
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
+from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import tensor
 from ..viz import overlay
@@ -72,7 +73,7 @@ def predict(
     """
     run = open_run(path)
     planned = _plan(images, Path(out))
-    model, _ = load_model(run)
+    model = fuse(load_model(run)[0])
     _make_folder(Path(out))
     done = []
     for image, mask, picture in planned:

@@ -1,6 +1,6 @@
 """Layers, their functions, and initial values of their weights."""
 
-from . import functional, init
+from . import functional, init, utils
 from .layers import (
     BatchNorm2d,
     Conv2d,
@@ -38,4 +38,5 @@ __all__ = [
     "Upsample",
     "functional",
     "init",
+    "utils",
 ]

@@ -83,6 +83,15 @@ def pair(who: str, name: str, value: Any, least: int = 0) -> Pair:
     return int(both[0]), int(both[1])
 
 
+def with_relu(who: str, activation: str | None) -> bool:
+    """Whether ``activation`` is 'relu'; raises ``ValueError`` for anything but that and None."""
+    if activation is not None and activation != "relu":
+        raise ValueError(
+            f"{who}: activation must be 'relu' or None, got {activation!r}; apply other functions to the result"
+        )
+    return activation is not None
+
+
 def dimension(who: str, dim: int, ndim: int) -> int:
     """``dim`` counted from the front; raises ``IndexError`` where there is none."""
     if not -max(ndim, 1) <= dim < max(ndim, 1):

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Op
+from ..autograd import Op, is_grad_enabled
 from ..geometry import convolution_size, transposed_size
-from ..tensor import Tensor
-from .common import Pair, array_or_none, need_same_type, need_tensor, new, new_activation, pair
+from ..tensor import Memo, Tensor
+from .common import Pair, array_or_none, need_same_type, need_tensor, new, new_activation, pair, with_relu
+from .elementwise import through_relu
 
 
 def _bias_gradient(grad: Tensor) -> Tensor:
@@ -42,30 +43,33 @@ class Conv2d(Op):
         padding: Pair,
         dilation: Pair,
         groups: int,
+        relu: bool,
+        memo: Memo | None,
     ) -> Tensor:
-        """Shapes have been checked."""
+        """Shapes have been checked; with ``relu`` negative numbers become 0."""
         size = [
             convolution_size(x.shape[2 + i], weight.shape[2 + i], stride[i], padding[i], dilation[i]) for i in (0, 1)
         ]
         out = new_activation(x, (x.shape[0], weight.shape[0], *size))
         ctx.window = stride, padding, dilation, groups
-        ctx.save_for_backward(x, weight)
-        x.backend.conv2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window)
+        ctx.save_for_backward(x, weight, out if relu else None)
+        x.backend.conv2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window, relu, memo)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """By the input: the transposed convolution of the gradient."""
-        x, weight = ctx.saved_tensors
+        x, weight, y = ctx.saved_tensors
+        grad = grad if y is None else through_relu(grad, y)
         by_x = by_weight = by_bias = None
         if ctx.needs_input_grad[0]:
             by_x = new_activation(x, x.shape)
-            x.backend.conv_transpose2d(grad.array, weight.array, None, by_x.array, *ctx.window)
+            x.backend.conv_transpose2d(grad.array, weight.array, None, by_x.array, *ctx.window, False, None)
         if ctx.needs_input_grad[1]:
             by_weight = _weight_gradient(x, grad, weight, ctx.window)
         if ctx.needs_input_grad[2]:
             by_bias = _bias_gradient(grad)
-        return by_x, by_weight, by_bias, None, None, None, None
+        return by_x, by_weight, by_bias, None, None, None, None, None, None
 
 
 class ConvTranspose2d(Op):
@@ -82,27 +86,45 @@ class ConvTranspose2d(Op):
         padding: Pair,
         dilation: Pair,
         groups: int,
+        relu: bool,
+        memo: Memo | None,
     ) -> Tensor:
-        """Shapes have been checked; ``size`` is the output's."""
+        """Shapes have been checked; ``size`` is the output's; with ``relu`` negative numbers become 0."""
         out = new_activation(x, (x.shape[0], weight.shape[1] * groups, *size))
         ctx.window = stride, padding, dilation, groups
-        ctx.save_for_backward(x, weight)
-        x.backend.conv_transpose2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window)
+        ctx.save_for_backward(x, weight, out if relu else None)
+        x.backend.conv_transpose2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window, relu, memo)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """By the input: the convolution of the gradient."""
-        x, weight = ctx.saved_tensors
+        x, weight, y = ctx.saved_tensors
+        grad = grad if y is None else through_relu(grad, y)
         by_x = by_weight = by_bias = None
         if ctx.needs_input_grad[0]:
             by_x = new_activation(x, x.shape)
-            x.backend.conv2d(grad.array, weight.array, None, by_x.array, *ctx.window)
+            x.backend.conv2d(grad.array, weight.array, None, by_x.array, *ctx.window, False, None)
         if ctx.needs_input_grad[1]:
             by_weight = _weight_gradient(grad, x, weight, ctx.window)
         if ctx.needs_input_grad[2]:
             by_bias = _bias_gradient(grad)
-        return by_x, by_weight, by_bias, None, None, None, None, None
+        return by_x, by_weight, by_bias, None, None, None, None, None, None, None
+
+
+def _memo(x: Tensor, weight: Tensor, bias: Tensor | None) -> Memo | None:
+    """Where the kernel may keep what it makes of the weight alone, good until the weight is changed in place.
+
+    Only for prediction: where a gradient is recorded, each weight is about to change and what is kept is let go.
+    """
+    version = weight.version.count
+    if is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias)):
+        if weight.memo is not None and weight.memo.version != version:
+            weight.memo = None
+        return None
+    if weight.memo is None or weight.memo.version != version:
+        weight.memo = Memo(version)  # a new one: another thread may be reading the old one
+    return weight.memo
 
 
 def _check(who: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
@@ -148,8 +170,10 @@ def conv2d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.conv2d``."""
+    relu = with_relu("conv2d", activation)
     _check("conv2d", input, weight, bias, groups)
     stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
     outputs, inputs, *kernel = weight.shape
@@ -175,7 +199,8 @@ def conv2d(
                 f"conv2d: input of shape {input.shape} with padding {padding} is too small: its {name} must be at "
                 f"least {reach - 2 * padding[i]} for kernel {tuple(kernel)} with dilation {dilation}"
             )
-    return Conv2d.apply(input, weight, bias, stride, padding, dilation, groups)
+    memo = _memo(input, weight, bias)
+    return Conv2d.apply(input, weight, bias, stride, padding, dilation, groups, relu, memo)
 
 
 def conv_transpose2d(
@@ -187,9 +212,11 @@ def conv_transpose2d(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
+    activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.conv_transpose2d``."""
     who = "conv_transpose2d"
+    relu = with_relu(who, activation)
     _check(who, input, weight, bias, groups)
     stride, dilation = pair(who, "stride", stride, 1), pair(who, "dilation", dilation, 1)
     padding, output_padding = pair(who, "padding", padding), pair(who, "output_padding", output_padding)
@@ -212,4 +239,5 @@ def conv_transpose2d(
         )
     if min(size) < 1:
         raise ValueError(f"{who}: input of shape {input.shape} gives an output of {size[0]}x{size[1]} pixels")
-    return ConvTranspose2d.apply(input, weight, bias, tuple(size), stride, padding, dilation, groups)
+    memo = _memo(input, weight, bias)
+    return ConvTranspose2d.apply(input, weight, bias, tuple(size), stride, padding, dilation, groups, relu, memo)

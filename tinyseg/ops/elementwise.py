@@ -337,9 +337,14 @@ class ReLU(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """Through where it was open."""
         (y,) = ctx.saved_tensors
-        out = new_like(y)
-        y.backend.relu_backward(grad.array, y.array, out.array)
-        return out
+        return through_relu(grad, y)
+
+
+def through_relu(grad: Tensor, y: Tensor) -> Tensor:
+    """The gradient by what came into a ReLU, of its output y."""
+    out = new_like(y)
+    y.backend.relu_backward(grad.array, y.array, out.array)
+    return out
 
 
 def _floating(who: str, x: Tensor) -> Tensor:

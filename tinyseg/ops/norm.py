@@ -6,42 +6,45 @@ from typing import Any
 
 from ..autograd import Op, no_grad
 from ..tensor import Tensor
-from .common import array_or_none, need_same_type, need_tensor, new, new_like
+from .common import array_or_none, need_same_type, need_tensor, new, new_like, with_relu
 
 
 class BatchNorm(Op):
-    """y = (x - mean) / sqrt(var + eps) * weight + bias, channel by channel."""
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, channel by channel, and ReLU if asked for."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, rstd: Tensor, own: bool
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        rstd: Tensor,
+        own: bool,
+        relu: bool,
     ) -> Tensor:
         """``own``: mean and rstd are the batch's, and move with x; else they are constants."""
         out = new_like(x)
-        ctx.own = own
-        ctx.save_for_backward(x, weight, mean, rstd)
-        x.backend.batch_norm(x.array, mean.array, rstd.array, array_or_none(weight), array_or_none(bias), out.array)
+        ctx.own, ctx.relu = own, relu
+        ctx.save_for_backward(x, mean, rstd, weight, bias if relu else None)
+        factors = (mean.array, rstd.array, array_or_none(weight), array_or_none(bias))
+        x.backend.batch_norm(x.array, *factors, out.array, relu)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The sums that are the gradients of weight and bias are what x's gradient is made of, too."""
-        x, weight, mean, rstd = ctx.saved_tensors
-        backend = x.backend
-        by_weight, by_bias = new(x, x.shape[1:2]), new(x, x.shape[1:2])
-        backend.batch_norm_sums(grad.array, x.array, mean.array, rstd.array, by_weight.array, by_bias.array)
-        by_x = None
+        x, *factors = ctx.saved_tensors
+        given = (grad.array, x.array, *(array_or_none(v) for v in factors))
+        by_x = by_weight = by_bias = None
+        if ctx.own or any(ctx.needs_input_grad[1:3]):
+            by_weight, by_bias = new(x, x.shape[1:2]), new(x, x.shape[1:2])
+            x.backend.batch_norm_sums(*given, by_weight.array, by_bias.array, ctx.relu)
         if ctx.needs_input_grad[0]:
             by_x = new_like(x)
-            if ctx.own:
-                sums = (by_weight.array, by_bias.array)
-                backend.batch_norm_backward(
-                    grad.array, x.array, mean.array, rstd.array, array_or_none(weight), *sums, by_x.array
-                )
-            else:
-                slope = rstd if weight is None else rstd * weight
-                backend.multiply(grad.array, slope.reshape(-1, 1, 1).array, by_x.array)
-        return by_x, by_weight, by_bias, None, None, None
+            sums = (array_or_none(by_weight), array_or_none(by_bias)) if ctx.own else (None, None)
+            x.backend.batch_norm_backward(*given, *sums, by_x.array, ctx.relu)
+        return by_x, by_weight, by_bias, None, None, None, None
 
 
 def _check(x: Tensor, **channels: Tensor | None) -> None:
@@ -64,9 +67,10 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.batch_norm``."""
-    x = input
+    x, relu = input, with_relu("batch_norm", activation)
     _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
@@ -86,4 +90,4 @@ def batch_norm(
             # Clones: a later training step changes the running statistics in place, and that is no error.
             mean, var = running_mean.clone(), running_var  # type: ignore[union-attr, assignment]
         rstd = 1.0 / (var + eps).sqrt()
-    return BatchNorm.apply(x, weight, bias, mean, rstd, training)
+    return BatchNorm.apply(x, weight, bias, mean, rstd, training, relu)

@@ -34,7 +34,7 @@ class MaxPool2d(Op):
         """Each maximum's place gets its gradient."""
         (indices,) = ctx.saved_tensors
         out = new_activation(grad, ctx.shape)
-        grad.backend.max_pool2d_backward(grad.array, indices.array, out.array)
+        grad.backend.max_pool2d_backward(grad.array, indices.array, out.array, *ctx.window)
         return out, None, None, None, None, None
 
 

@@ -107,9 +107,20 @@ class Cat(Op):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        """Views of the gradient."""
-        parts = _parts(ctx.axis, ctx.lengths)
-        return None, *(view(grad, grad.backend.slice_view(grad.array, index)) for index in parts)
+        """Along the first dimension views of the gradient, which are whole pieces of memory; else copies: what comes
+        next reads its gradient several times, and would make a copy each time.
+        """
+        pieces = [grad.backend.slice_view(grad.array, index) for index in _parts(ctx.axis, ctx.lengths)]
+        if ctx.axis == 0:
+            return None, *(view(grad, piece) for piece in pieces)
+        return None, *(_copied(grad, piece) for piece in pieces)
+
+
+def _copied(like: Tensor, array: Any) -> Tensor:
+    """The array in memory of its own."""
+    out = (new_activation if like.ndim == 4 else new)(like, array.shape)
+    like.backend.assign(array, out.array)
+    return out
 
 
 def _parts(axis: int, lengths: Sequence[int]) -> list[tuple[Any, ...]]:

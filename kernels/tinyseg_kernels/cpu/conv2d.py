@@ -13,6 +13,7 @@ from .algorithm import set_conv_algorithm, uses_winograd
 from .array import Array, Pair, channels_last, channels_padded
 from .compiler import kernel
 from .elementwise import deliver
+from .elementwise import relu as apply_relu
 from .memory import zeros
 from .microkernel import outer_sum
 from .simd import VECTORS, lanes
@@ -62,15 +63,28 @@ def _is_depthwise(weight: Array, groups: int) -> bool:
 
 
 def conv2d(
-    x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    relu: bool,
+    memo: dict[Any, Any] | None,
 ) -> None:
     """Winograd's way, or one lattice: every output pixel."""
+    if relu:
+        conv2d(x, weight, bias, out, stride, padding, dilation, groups, False, memo)
+        apply_relu(out, out)
+        return
     if _is_depthwise(weight, groups):
         depthwise.conv2d(x, weight, bias, out, stride, padding, dilation)
         return
     if groups > 1:
         for x_, weight_, bias_, out_ in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1)
+            conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1, relu, None)
         return
     memory = channels_last(out)
     if _by_winograd(x, out, weight, stride, dilation):
@@ -101,17 +115,30 @@ def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilati
 
 
 def conv_transpose2d(
-    y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    y: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    relu: bool,
+    memo: dict[Any, Any] | None,
 ) -> None:
     """Winograd's way, a convolution with the filter turned round; or stride x stride lattices, each with the taps
     that reach it.
     """
+    if relu:
+        conv_transpose2d(y, weight, bias, out, stride, padding, dilation, groups, False, memo)
+        apply_relu(out, out)
+        return
     if _is_depthwise(weight, groups):
         depthwise.conv_transpose2d(y, weight, bias, out, stride, padding, dilation)
         return
     if groups > 1:
         for y_, weight_, bias_, out_ in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1)
+            conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1, relu, None)
         return
     memory = channels_last(out)
     source = channels_last(y)

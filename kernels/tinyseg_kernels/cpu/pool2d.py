@@ -11,7 +11,7 @@ from .array import Array, Pair, channels_last
 from .compiler import kernel
 from .elementwise import deliver
 
-_CHANNELS = 16  # what a thread scatters for one image: 64 bytes of float32, so that no two share a cache line
+_CHANNELS = 16  # what a thread unpools of one image: 64 bytes of float32, so that no two share a cache line
 _GRAIN = 32768  # elements a thread takes at a time
 
 
@@ -61,25 +61,47 @@ def _pool(
 
 
 @kernel
-def _scatter_add(start: int, stop: int, source: Array, indices: Array, size: int, out: Array) -> None:
-    """out = 0, then out[n, index, c] += source[n, k, c]; an item is ``size`` channels of an image."""
-    parts = (out.shape[2] + size - 1) // size
+def _pool_backward(
+    start: int,
+    stop: int,
+    grad: Array,
+    indices: Array,
+    out: Array,
+    height: int,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> None:
+    """An item is ``height`` rows of ``out``: 0, and then the gradients of all windows that reach into them."""
+    bands = (out.shape[1] + height - 1) // height
+    width = out.shape[2]
     for item in range(start, stop):
-        n, part = divmod(item, parts)
-        target = out[n, :, part * size : (part + 1) * size]
-        values = source[n, :, part * size : (part + 1) * size]
-        places = indices[n, :, part * size : (part + 1) * size]
-        for k in range(target.shape[0]):
-            for c in range(target.shape[1]):
-                target[k, c] = 0
-        for k in range(values.shape[0]):
-            for c in range(values.shape[1]):
-                target[places[k, c], c] += values[k, c]
+        n, band = divmod(item, bands)
+        top = band * height
+        bottom = min(top + height, out.shape[1])
+        rows = out[n, top:bottom]
+        for row in range(rows.shape[0]):
+            for column in range(width):
+                for c in range(rows.shape[2]):
+                    rows[row, column, c] = 0
+        plane = out[n].reshape(-1, out.shape[3])
+        # Window i has the rows i stride - padding + r dilation.
+        first = -(-(top + padding[0] - (kernel_size[0] - 1) * dilation[0]) // stride[0])
+        last = (bottom - 1 + padding[0]) // stride[0]
+        for i in range(max(first, 0), min(last + 1, grad.shape[1])):
+            for j in range(grad.shape[2]):
+                values, places = grad[n, i, j], indices[n, i, j]
+                for c in range(values.size):
+                    if top * width <= places[c] < bottom * width:
+                        plane[places[c], c] += values[c]
 
 
 @kernel
 def _scatter(start: int, stop: int, source: Array, indices: Array, size: int, out: Array) -> None:
-    """The same, but a later value replaces an earlier one."""
+    """out = 0, then out[n, index, c] = source[n, k, c], a later value replacing an earlier one; an item is ``size``
+    channels of an image.
+    """
     parts = (out.shape[2] + size - 1) // size
     for item in range(start, stop):
         n, part = divmod(item, parts)
@@ -145,9 +167,20 @@ def _by_channels(compiled: Callable[..., None], source: Array, indices: Array, o
     deliver(memory, out)
 
 
-def max_pool2d_backward(grad: Array, indices: Array, out: Array) -> None:
-    """Each gradient is added where its maximum stood."""
-    _by_channels(_scatter_add, grad, indices, out)
+def max_pool2d_backward(
+    grad: Array, indices: Array, out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
+    """Each gradient is added where its maximum stood, band of rows by band of rows, in scan order in each."""
+    if out.size == 0:
+        return
+    memory = channels_last(out)
+    images, height, width, channels = memory.shape
+    # Bands of whole strides, so that few windows, or none, reach into two of them.
+    rows = max(1, _GRAIN // (width * channels * stride[0])) * stride[0]
+    bands = images * -(-height // rows)
+    pairs = kernel_size, stride, padding, dilation
+    parallel.run(_pool_backward, bands, 1, channels_last(grad), channels_last(indices), memory, rows, *pairs)
+    deliver(memory, out)
 
 
 def max_unpool2d(x: Array, indices: Array, out: Array) -> None:

@@ -1,4 +1,4 @@
-"""exp, log and tanh of a number, written so that LLVM makes vector code of a loop over them.
+"""exp, log, tanh and a * b + c of numbers, written so that LLVM makes vector code of a loop over them.
 
 A call of the C library's functions would keep such a loop scalar. In single precision all three go by these, in
 double precision exp alone: the last digits of the others would suffer.
@@ -10,10 +10,20 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 # "contract" alone: were sums reordered, the two steps of the range reduction would collapse into one.
 _exact = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
+    """a * b + c of three numbers of one type, rounded once: the same bits in whatever kernel it stands."""
+
+    def codegen(context, builder, sig, args):
+        return builder.fma(*args)
+
+    return a(a, a, a), codegen
 
 
 @_exact

@@ -20,16 +20,34 @@ def batch_norm_statistics(x: Array, mean: Array, var: Array) -> None:
     var[...] = x.var(axis=_AXES, dtype=np.float64)
 
 
-def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None, out: Array) -> None:
+def _normalised(x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None) -> Array:
     """Algorithm 1 of the paper."""
-    normalised = (x - _channel(mean)) * _channel(rstd)
-    out[...] = normalised * _channel(weight)
-    if bias is not None:
-        out += _channel(bias)
+    y = (x - _channel(mean)) * _channel(rstd) * _channel(weight)
+    return y if bias is None else y + _channel(bias)
 
 
-def batch_norm_sums(grad: Array, x: Array, mean: Array, rstd: Array, grad_weight: Array, grad_bias: Array) -> None:
+def batch_norm(
+    x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None, out: Array, relu: bool
+) -> None:
+    """The algorithm, and ReLU, which lets a NaN through."""
+    y = _normalised(x, mean, rstd, weight, bias)
+    out[...] = np.maximum(y, 0) if relu else y
+
+
+def batch_norm_sums(
+    grad: Array,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    weight: Array | None,
+    bias: Array | None,
+    grad_weight: Array,
+    grad_bias: Array,
+    relu: bool,
+) -> None:
     """The gradients by weight and bias; the gradient by x is made of them too."""
+    if relu:
+        grad = np.where(_normalised(x, mean, rstd, weight, bias) > 0, grad, 0)
     normalised = (x - _channel(mean)) * _channel(rstd)
     grad_weight[...] = (grad * normalised).sum(axis=_AXES, dtype=np.float64)
     grad_bias[...] = grad.sum(axis=_AXES, dtype=np.float64)
@@ -41,12 +59,17 @@ def batch_norm_backward(
     mean: Array,
     rstd: Array,
     weight: Array | None,
-    grad_weight: Array,
-    grad_bias: Array,
+    bias: Array | None,
+    grad_weight: Array | None,
+    grad_bias: Array | None,
     out: Array,
+    relu: bool,
 ) -> None:
-    """Each x moves its own output, and through mean and variance those of its whole channel."""
-    count = x.shape[0] * x.shape[2] * x.shape[3]
-    normalised = (x - _channel(mean)) * _channel(rstd)
-    through = _channel(grad_bias) / count + normalised * (_channel(grad_weight) / count)
-    out[...] = _channel(weight) * _channel(rstd) * (grad - through)
+    """Each x moves its own output, and through mean and variance, if they are the batch's, its whole channel."""
+    if relu:
+        grad = np.where(_normalised(x, mean, rstd, weight, bias) > 0, grad, 0)
+    if grad_weight is not None and grad_bias is not None:
+        count = x.shape[0] * x.shape[2] * x.shape[3]
+        normalised = (x - _channel(mean)) * _channel(rstd)
+        grad = grad - (_channel(grad_bias) / count + normalised * (_channel(grad_weight) / count))
+    out[...] = _channel(weight) * _channel(rstd) * grad

@@ -9,6 +9,7 @@ regular grid, a strided *view* of the padded x, and what is left is a matrix pro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,14 @@ def _padded(x: Array, padding: Pair) -> Array:
     return np.pad(x, ((0, 0), (0, 0), (padding[0], padding[0]), (padding[1], padding[1])))
 
 
+def _finish(out: Array, bias: Array | None, relu: bool) -> None:
+    """What follows the sum at each pixel."""
+    if bias is not None:
+        out += bias[:, None, None]
+    if relu:
+        np.maximum(out, 0, out=out)  # a NaN stays
+
+
 def conv2d(
     x: Array,
     weight: Array,
@@ -43,6 +52,8 @@ def conv2d(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    relu: bool,
+    memo: dict[Any, Any] | None,
 ) -> None:
     """The equation as it stands."""
     padded = _grouped(_padded(x, padding), groups, 1)
@@ -51,8 +62,7 @@ def conv2d(
     for r, s, rows, columns in _taps(weight, out.shape[2:], stride, dilation):
         y += np.einsum("goc,ngchw->ngohw", w[..., r, s], padded[..., rows, columns])
     out[...] = y.reshape(out.shape)
-    if bias is not None:
-        out += bias[:, None, None]
+    _finish(out, bias, relu)
 
 
 def conv_transpose2d(
@@ -64,6 +74,8 @@ def conv_transpose2d(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    relu: bool,
+    memo: dict[Any, Any] | None,
 ) -> None:
     """The same walk, values flowing back: where conv2d read, this adds (lecture: upsampling by transposed
     convolution; put the kernel down at each input pixel, weighted by it, and sum where copies overlap).
@@ -75,8 +87,7 @@ def conv_transpose2d(
         padded[..., rows, columns] += np.einsum("goc,ngohw->ngchw", w[..., r, s], y)
     inner = padded[..., padding[0] : padding[0] + h, padding[1] : padding[1] + w_]
     out[...] = inner.reshape(out.shape)
-    if bias is not None:
-        out += bias[:, None, None]
+    _finish(out, bias, relu)
 
 
 def conv2d_weight_gradient(

@@ -46,7 +46,9 @@ def _last_writers(indices: Array, pixels: int) -> Array:
     return writer
 
 
-def max_pool2d_backward(grad: Array, indices: Array, out: Array) -> None:
+def max_pool2d_backward(
+    grad: Array, indices: Array, out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> None:
     """Adds each gradient where its maximum stood."""
     planes = np.zeros((out.shape[0] * out.shape[1], out.shape[2] * out.shape[3]), out.dtype)
     np.add.at(planes, (np.arange(planes.shape[0])[:, None], _planes(indices)), _planes(grad))
