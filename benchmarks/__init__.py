@@ -1,1 +1,1 @@
-"""tinyseg beside its peers, timed in turn in one process. ``python -m benchmarks NAME``."""
+"""tinyseg beside its peers, measured in turn in one call: ``python -m benchmarks NAME``."""

@@ -1,26 +1,83 @@
-"""Timing several ways of doing the same thing in turn, so that a change of the machine's speed meets all of them."""
+"""Measuring several ways of one thing in turn, so that a change of the machine's speed meets all of them."""
 
 from __future__ import annotations
 
+import operator
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+OURS = "tinyseg"  # names of our ways start so; all others are peers
+SETTLED = 0.01
 
-def in_turn(ways: Mapping[str, Callable[[], Any]], runs: int = 7, warm: int = 2) -> dict[str, dict[str, float]]:
-    """Milliseconds of each way: the minimum and the median over ``runs`` rounds, after ``warm`` that do not count."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(warm + runs):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if turn >= warm:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: {"min": min(values), "median": statistics.median(values)} for name, values in times.items()}
+Way = Callable[[], Any]
+Measured = Mapping[str, Mapping[str, float]]
 
 
-def ratio(measured: Mapping[str, Mapping[str, float]]) -> float:
-    """The best peer's median over ours: above 1 where tinyseg is faster."""
-    peers = [values["median"] for name, values in measured.items() if name != "tinyseg"]
-    return min(peers) / measured["tinyseg"]["median"]
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure. ``ways`` are built one by one when the case's turn comes; one that cannot be built raises
+    ``LeftOut``. Where the unit is ``ms`` a way is called and timed; else it returns what it has measured itself.
+    """
+
+    family: str
+    title: str
+    threads: int
+    ways: Mapping[str, Callable[[], Way]]
+    unit: str = "ms"
+
+
+def in_turn(ways: Mapping[str, Way], runs: int, warm: int, unit: str = "ms") -> dict[str, dict[str, float]]:
+    """The minimum and the median of each way over ``runs`` rounds, after ``warm`` rounds that do not count."""
+    measure = clocked if unit == "ms" else operator.call
+    rounds = [{name: measure(way) for name, way in ways.items()} for _ in range(warm + runs)][warm:]
+    values = {name: [values[name] for values in rounds] for name in ways}
+    return {name: {"min": min(of_way), "median": statistics.median(of_way)} for name, of_way in values.items()}
+
+
+def clocked(way: Way) -> float:
+    """Milliseconds of a call, over as many calls as fill 10 ms.
+
+    One call before them does not count: it finds the caches full of what the way before it left there, and threads
+    of another library may still be spinning.
+    """
+    way()
+    calls, start = 0, time.perf_counter()
+    while True:
+        way()
+        calls, passed = calls + 1, time.perf_counter() - start
+        if passed >= SETTLED:
+            return 1e3 * passed / calls
+
+
+def ratios(measured: Measured) -> dict[str, dict[str, float]]:
+    """For each of our ways the best peer's value over ours, above 1 where tinyseg is better: of the minima, and of
+    the medians; nothing where there is no peer.
+    """
+    peers = [values for name, values in measured.items() if not name.startswith(OURS)]
+    return {
+        name: {which: min(peer[which] for peer in peers) / values[which] for which in ("min", "median")}
+        for name, values in measured.items()
+        if peers and name.startswith(OURS)
+    }
+
+
+def fresh(code: str, **environment: str) -> float:
+    """The number that a fresh interpreter prints when it runs ``code``."""
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{code}\n{done.stderr}")
+    return float(done.stdout.split()[-1])
