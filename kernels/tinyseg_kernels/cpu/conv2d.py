@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from . import depthwise, parallel, winograd
-from .algorithm import set_conv_algorithm, uses_winograd
+from . import depthwise, parallel, winograd, winograd_gradient
+from .algorithm import gradient_uses_winograd, set_conv_algorithm, uses_winograd
 from .array import Array, Pair, channels_last, channels_padded
 from .compiler import kernel
 from .elementwise import deliver
+from .elementwise import relu as rectify
 from .memory import zeros
 from .microkernel import outer_sum
 from .simd import VECTORS, lanes
 from .walk import Lattice, Tap, walk
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
+
+# Where the packed forms of a weight are kept from call to call, or None; see ``spec.py``.
+Memo = dict[Any, Any] | None
 
 _GRADIENT_ROWS = 8
 _sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
@@ -36,12 +40,18 @@ def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
     return weight.reshape(-1), (o, i, r, s)
 
 
-def _by_winograd(x: Array, y: Array, weight: Array, stride: Pair, dilation: Pair, gradient: bool = False) -> bool:
+def _by_winograd(x: Array, y: Array, weight: Array, stride: Pair, dilation: Pair, memo: Memo) -> bool:
     """Whether the convolution from x to y, N,C,H,W, goes Winograd's way; its adjoint is one from y to x."""
     images, channels = x.shape[:2]
     pixels = images * y.shape[2] * y.shape[3]
     tiles = winograd.count_tiles(images, y.shape[2:], dilation)
-    return uses_winograd(weight.shape[2:], stride, tiles, pixels, channels, y.shape[1], x.itemsize, gradient)
+    packed = memo is not None
+    return uses_winograd(weight.shape[2:], stride, tiles, pixels, channels, y.shape[1], x.itemsize, packed)
+
+
+def _part_of(memo: Memo, group: int) -> Memo:
+    """A memo for one group of channels."""
+    return None if memo is None else memo.setdefault(("group", group), {})
 
 
 def _each_group(groups: int, *arrays: tuple[Array | None, int]) -> Any:
@@ -62,19 +72,32 @@ def _is_depthwise(weight: Array, groups: int) -> bool:
 
 
 def conv2d(
-    x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    relu: bool,
+    memo: Memo,
 ) -> None:
     """Winograd's way, or one lattice: every output pixel."""
     if _is_depthwise(weight, groups):
         depthwise.conv2d(x, weight, bias, out, stride, padding, dilation)
+        if relu:
+            rectify(out, out)
         return
     if groups > 1:
-        for x_, weight_, bias_, out_ in _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1)
+        parts = _each_group(groups, (x, 1), (weight, 0), (bias, 0), (out, 1))
+        for g, (x_, weight_, bias_, out_) in enumerate(parts):
+            conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
     memory = channels_last(out)
-    if _by_winograd(x, out, weight, stride, dilation):
-        winograd.convolve(channels_last(x), *_flat_weight(weight), False, bias, memory, padding, dilation)
+    if _by_winograd(x, out, weight, stride, dilation, memo):
+        flat, strides = _flat_weight(weight)
+        winograd.convolve(channels_last(x), flat, strides, False, bias, memory, padding, dilation, relu, memo)
         deliver(memory, out)
         return
     taps = [
@@ -82,13 +105,14 @@ def conv2d(
         for r in range(weight.shape[2])
         for s in range(weight.shape[3])
     ]
-    down, across = (Lattice(0, 1, out.shape[2 + i], stride[i]) for i in (0, 1))
-    walk(channels_last(x), *_flat_weight(weight), taps, bias, memory, down, across)
+    pixels = Lattice((0, 0), (out.shape[2], out.shape[3]), taps)
+    walk(channels_last(x), *_flat_weight(weight), bias, memory, [pixels], (1, 1), stride, relu, memo)
     deliver(memory, out)
 
 
-def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[Lattice, Any]:
-    """One dimension of the adjoint: the pixels h with (h + padding) % stride == phase, and the taps they meet.
+def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[int, int, Any]:
+    """One dimension of the adjoint: the pixels h with (h + padding) % stride == phase, the first one and how many,
+    and the taps they meet.
 
     Where h = i stride - padding + r dilation, so r dilation % stride == phase, the source is
     i = (h + padding) // stride - r dilation // stride.
@@ -97,39 +121,58 @@ def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilati
     count = max(0, -(-(size - first) // stride))
     origin = (first + padding) // stride
     taps = [(origin - r * dilation // stride, r) for r in range(kernel) if r * dilation % stride == phase]
-    return Lattice(first, stride, count, 1), taps
+    return first, count, taps
 
 
 def conv_transpose2d(
-    y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    y: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    relu: bool,
+    memo: Memo,
 ) -> None:
     """Winograd's way, a convolution with the filter turned round; or stride x stride lattices, each with the taps
     that reach it.
     """
     if _is_depthwise(weight, groups):
         depthwise.conv_transpose2d(y, weight, bias, out, stride, padding, dilation)
+        if relu:
+            rectify(out, out)
         return
     if groups > 1:
-        for y_, weight_, bias_, out_ in _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1)):
-            conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1)
+        parts = _each_group(groups, (y, 1), (weight, 0), (bias, 0), (out, 1))
+        for g, (y_, weight_, bias_, out_) in enumerate(parts):
+            conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
     memory = channels_last(out)
     source = channels_last(y)
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
-    if _by_winograd(y, out, weight, stride, dilation):
+    strides = (i, o, r_stride, s_stride)
+    if _by_winograd(y, out, weight, stride, dilation, memo):
         turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
-        winograd.convolve(source, flat, (i, o, r_stride, s_stride), True, bias, memory, turned, dilation)
+        winograd.convolve(source, flat, strides, True, bias, memory, turned, dilation, relu, memo)
         deliver(memory, out)
         return
-    for down_phase in range(stride[0]):
-        down, rows = _phase(down_phase, out.shape[2], weight.shape[2], stride[0], padding[0], dilation[0])
-        for across_phase in range(stride[1]):
-            across, columns = _phase(across_phase, out.shape[3], weight.shape[3], stride[1], padding[1], dilation[1])
-            taps = [Tap(row, column, r, s) for row, r in rows for column, s in columns]
+    down, across = (
+        [_phase(phase, out.shape[2 + i], weight.shape[2 + i], stride[i], padding[i], dilation[i])
+         for phase in range(stride[i])]
+        for i in (0, 1)
+    )  # fmt: skip
+    lattices = []
+    for first_row, rows, row_taps in down:
+        for first_column, columns, column_taps in across:
+            taps = [Tap(row, column, r, s) for row, r in row_taps for column, s in column_taps]
             if taps:
-                walk(source, flat, (i, o, r_stride, s_stride), taps, bias, memory, down, across)
+                lattices.append(Lattice((first_row, first_column), (rows, columns), taps))
             else:  # a stride longer than the kernel leaves pixels that nothing reaches
-                memory[:, down.first :: down.step, across.first :: across.step] = 0 if bias is None else bias
+                unmet = np.zeros(out.shape[1], out.dtype) if bias is None else bias
+                memory[:, first_row :: stride[0], first_column :: stride[1]] = np.maximum(unmet, 0) if relu else unmet
+    walk(source, flat, strides, bias, memory, lattices, stride, (1, 1), relu, memo)
     deliver(memory, out)
 
 
@@ -234,9 +277,11 @@ def conv2d_weight_gradient(
         for x_, grad_, out_ in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
-    if _by_winograd(x, grad, out, stride, dilation, gradient=True):
+    tiles = winograd.count_tiles(x.shape[0], grad.shape[2:], dilation)
+    pixels = x.shape[0] * grad.shape[2] * grad.shape[3]
+    if gradient_uses_winograd(out.shape[2:], stride, tiles, pixels, x.shape[1], grad.shape[1], x.itemsize):
         whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        winograd.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
+        winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
         if whole is not out:
             out[...] = whole
         return

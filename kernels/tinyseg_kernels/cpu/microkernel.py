@@ -7,7 +7,7 @@ ordinary Numba.
 
 ``gather_product`` makes results from rows that lie anywhere (convolution forward, its adjoint, matrix products)::
 
-    C[c_row[i] + j] = bias[j] + sum_t sum_k A[a_row[i] + tap[t] + k] * B[t, k, j]
+    C[c_row[i] + j] = max(low, bias[j] + sum_t sum_k A[a_row[i] + tap[t] + k] * B[t, k, j])
 
 ``outer_sum`` sums outer products over pixels that lie anywhere (the gradient by the weight)::
 
@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .simd import INT, ROWS, Vectors, pointer
+from .compiler import helper
+from .simd import INT, ROWS, VECTOR_BYTES, VECTORS, Vectors, pointer
 
 N = types.intp
 
@@ -67,58 +69,116 @@ def _entry(builder: Any, table: Any, index: int) -> Any:
     return builder.load(builder.gep(table, [_constant(index)]))
 
 
-def gather_product(vectors: int) -> Any:
-    """The first loop, for blocks of ROWS x ``vectors``. Its arguments:
+def _gather_product(vectors: int, rows: int) -> Any:
+    """The first loop, for blocks of ``rows`` x ``vectors``. Its arguments:
 
     A, a0, a_row, r0: numbers, and for each row of the block the offset of its first one (a_row[r0 + i] + a0).
-    tap, taps, K: offsets that are added one after the other, how many, and the length of each run of products.
+    tap, t0, taps, K: offsets that are added one after the other (tap[t0], ...), how many, and the length of each
+    run of products.
     B, b0: packed so that the ``vectors`` vectors of each (t, k) stand side by side, in order of use.
     bias, bias0: what the sums start from, one number for each column.
-    C, c_row, s0: where the rows of the block are written (c_row[s0 + i]).
+    low: results below it become it: 0 for a ReLU, -inf for none.
+    C, c0, c_row, s0, columns: where the rows of the block are written (c_row[s0 + i] + c0), and how many columns.
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_row, r0, tap, taps, K, B, b0, bias, bias0, C, c_row, s0):
-        signature = types.void(A, N, a_row, N, tap, N, N, B, N, bias, N, C, c_row, N)
+    def kernel(typingctx, A, a0, a_row, r0, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns):
+        signature = types.void(A, N, a_row, N, tap, N, N, N, B, N, bias, N, A.dtype, C, N, c_row, N, N)
 
         def codegen(context, builder, sig, args):
             def at(array, index):
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
-            a, row_table, b, start, row_out = at(0, 1), at(2, 3), at(7, 8), at(9, 10), at(12, 13)
-            tap_table = pointer(context, builder, sig.args[4], args[4], _constant(0))
-            c = pointer(context, builder, sig.args[11], args[11], _constant(0))
-            taps_, length = args[5], args[6]
+            a, row_table, tap_table, b = at(0, 1), at(2, 3), at(4, 5), at(8, 9)
+            start, c, row_out = at(10, 11), at(13, 14), at(15, 16)
+            taps_, length, columns_ = args[6], args[7], args[17]
             v = Vectors(builder, sig.args[0].dtype)
-            offsets = [_entry(builder, row_table, i) for i in range(ROWS)]
-            first = [v.load(start, j * v.lanes) for j in range(vectors)] * ROWS
+            offsets = [_entry(builder, row_table, i) for i in range(rows)]
+            first = [v.load(start, j * v.lanes) for j in range(vectors)] * rows
 
             over_taps = _Loop(builder, "tap", taps_, first)
             shift = builder.load(builder.gep(tap_table, [over_taps.index]))
-            rows = [builder.gep(a, [builder.add(offset, shift)]) for offset in offsets]
+            sources = [builder.gep(a, [builder.add(offset, shift)]) for offset in offsets]
             panel = builder.gep(b, [builder.mul(builder.mul(over_taps.index, length), _constant(vectors * v.lanes))])
 
             over_k = _Loop(builder, "k", length, over_taps.carried)
             here = builder.gep(panel, [builder.mul(over_k.index, _constant(vectors * v.lanes))])
-            columns = [v.load(here, j * v.lanes) for j in range(vectors)]
+            weights = [v.load(here, j * v.lanes) for j in range(vectors)]
             for j in range(vectors):
                 v.prefetch(here, (_AHEAD * vectors + j) * v.lanes)
             sums = []
-            for i in range(ROWS):
-                x = v.splat(builder.load(builder.gep(rows[i], [over_k.index])))
-                sums += [v.fma(x, columns[j], over_k.carried[i * vectors + j]) for j in range(vectors)]
+            for i in range(rows):
+                x = v.splat(builder.load(builder.gep(sources[i], [over_k.index])))
+                sums += [v.fma(x, weights[j], over_k.carried[i * vectors + j]) for j in range(vectors)]
             over_k.close(sums)
             over_taps.close(sums)
 
-            for i in range(ROWS):
-                row = builder.gep(c, [_entry(builder, row_out, i)])
-                for j in range(vectors):
-                    v.store(sums[i * vectors + j], row, j * v.lanes)
+            lowest = v.splat(args[12])
+            results = [v.at_least(total, lowest) for total in sums]
+            targets = [builder.gep(c, [_entry(builder, row_out, i)]) for i in range(rows)]
+            all_columns = builder.icmp_signed(">=", columns_, _constant(vectors * v.lanes))
+            with builder.if_else(all_columns) as (whole, partly):
+                with whole:
+                    for i in range(rows):
+                        for j in range(vectors):
+                            v.store(results[i * vectors + j], targets[i], j * v.lanes)
+                with partly:
+                    for i in range(rows):
+                        for j in range(vectors):
+                            v.store_first(columns_, results[i * vectors + j], targets[i], j * v.lanes)
             return context.get_dummy_value()
 
         return signature, codegen
 
     return kernel
+
+
+# Blocks of fewer rows, for what is left over. A block costs about as much as one row more than it has.
+_FEWER = (8, 4) if ROWS == 14 else (4, 2)
+
+
+def _first_blocks(most: int) -> Any:
+    """For each number of rows that are left how many the next block should have, so that all cost least."""
+    cost, choice = [0], [0]
+    for left in range(1, most + 1):
+        costs = {rows: rows + 1 + cost[max(0, left - rows)] for rows in (ROWS, *_FEWER)}
+        choice.append(min(costs, key=lambda rows: costs[rows]))
+        cost.append(costs[choice[-1]])
+    return np.array(choice)
+
+
+_NEXT = _first_blocks(4 * ROWS)
+
+_wide, _wide_fewer, _wide_few = (_gather_product(VECTORS, rows) for rows in (ROWS, *_FEWER))
+_narrow, _narrow_fewer, _narrow_few = (_gather_product(1, rows) for rows in (ROWS, *_FEWER))
+
+
+@helper
+def gather_product(A, a0, a_row, r0, rows, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns):
+    """``_gather_product`` for any number of ``rows`` and up to VECTORS vectors of ``columns``, block by block.
+
+    B has one vector for each (t, k) where half of VECTORS is enough for the columns. The last block may read and
+    write rows beyond the last: the tables must have ROWS entries more.
+    """
+    narrow = 2 * columns <= VECTORS * (VECTOR_BYTES // A.itemsize)
+    i = 0
+    while i < rows:
+        step = _NEXT[min(rows - i, _NEXT.size - 1)]
+        r, s = r0 + i, s0 + i
+        if narrow:
+            if step == ROWS:
+                _narrow(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+            elif step == _FEWER[0]:
+                _narrow_fewer(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+            else:
+                _narrow_few(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+        elif step == ROWS:
+            _wide(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+        elif step == _FEWER[0]:
+            _wide_fewer(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+        else:
+            _wide_few(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+        i += step
 
 
 def outer_sum(rows: int, vectors: int) -> Any:

@@ -42,7 +42,7 @@ VECTOR_BYTES = _host_vector_bytes()
 # NEON have 32 registers, AVX2 and SSE have 16.
 VECTORS = 2
 _on_arm = llvmlite.binding.get_default_triple().startswith(("aarch64", "arm64"))
-ROWS = 14 if _features.get("avx512f") or _on_arm else 6
+ROWS = 14 if VECTOR_BYTES == 64 or _on_arm else 6
 
 
 def lanes(itemsize: int) -> int:
@@ -77,6 +77,17 @@ class Vectors:
         """Write them there."""
         self.builder.store(vector, self._at(pointer, offset)).align = self.alignment
 
+    def store_first(self, count: Any, vector: Any, pointer: Any, offset: int = 0) -> None:
+        """Write the numbers that belong to the first ``count`` places from ``pointer`` on."""
+        int32 = ir.IntType(32)
+        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(offset, offset + self.lanes)))
+        mask = self.builder.icmp_signed("<", lane, self.splat(count))
+        place = self._at(pointer, offset)
+        name = f"llvm.masked.store.v{self.lanes}f{8 * self.alignment}.p0"
+        signature_ = ir.FunctionType(ir.VoidType(), [self.type, place.type, int32, mask.type])
+        function = cgutils.get_or_insert_function(self.builder.module, signature_, name)
+        self.builder.call(function, [vector, place, int32(self.alignment), mask])
+
     def _at(self, pointer: Any, offset: int) -> Any:
         place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
         return self.builder.bitcast(place, self.type.as_pointer())
@@ -92,7 +103,7 @@ class Vectors:
 
     def splat(self, number: Any) -> Any:
         """One number in every lane."""
-        undefined = ir.Constant(self.type, ir.Undefined)
+        undefined = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)
         first = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
         order = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, order)
@@ -100,6 +111,10 @@ class Vectors:
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a * b + c, rounded once."""
         return self.builder.call(self._fma, [a, b, c])
+
+    def at_least(self, a: Any, low: Any) -> Any:
+        """The larger of a and low, lane by lane; a NaN in a stays."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, low), low, a)
 
     def add(self, a: Any, b: Any) -> Any:
         """a + b."""
@@ -158,6 +173,16 @@ def splat(typingctx, number):
         return Vectors(builder, sig.args[0]).splat(args[0])
 
     return VectorType(number)(number), codegen
+
+
+@intrinsic
+def at_least(typingctx, a, low):
+    """The larger of a and low, lane by lane; a NaN in a stays. With low = 0 this is ReLU, with -inf nothing."""
+
+    def codegen(context, builder, sig, args):
+        return Vectors(builder, sig.args[0].dtype).at_least(*args)
+
+    return a(a, a), codegen
 
 
 @intrinsic

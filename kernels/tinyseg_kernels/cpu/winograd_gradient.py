@@ -1,0 +1,269 @@
+"""The gradient of a 3x3 convolution by its weight, over the tiles of ``winograd.py``.
+
+    dg = G^T [sum over tiles (B^T d B) * (A dy A^T)] G
+
+For each of the 36 frequencies this is a matrix product over tiles, dU[f, c, k] = sum_t V[f, t, c] Z[f, t, k] with
+Z = A dy A^T. Where dU is small, parts of the tiles have partial sums of their own and blocks of tiles go through all
+steps in the cache. Where channels are many, dU is large and tiles are few: V and Z are made for all tiles, and then
+each part of dU is summed at once and leaves as a gradient of the weight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import parallel
+from .array import Array, Pair, channels_padded
+from .compiler import helper, kernel
+from .memory import empty, zeros
+from .microkernel import outer_sum
+from .simd import VECTORS, lanes, load, store
+from .winograd import (
+    BLOCK_BYTES,
+    FREQUENCIES,
+    STAGED_BYTES,
+    apart,
+    copy_patch,
+    count_tiles,
+    distance,
+    is_small,
+    stage,
+    store_six,
+    tile_corner,
+    tiling,
+    transform_inputs,
+)
+
+_GRADIENT_ROWS = 8
+_sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
+_sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
+
+# What partial sums may take in all.
+_PARTIAL_BYTES = 4 << 20
+# Input channels of a part of dU that is summed at once: with a block of output channels a few hundred kilobytes.
+_CHANNELS_TOGETHER = 64
+
+
+@helper
+def _output_adjoint(y0, y1, y2, y3):
+    """A y."""
+    s, t, u, v = y0 + y2, y1 + y3, y0 + 4.0 * y2, 2.0 * y1 + 8.0 * y3
+    return y0, s + t, s - t, u + v, u - v, y3
+
+
+@helper
+def _weight_adjoint(u0, u1, u2, u3, u4, u5):
+    """G^T u."""
+    s, t = u1 + u2, u3 + u4
+    return 0.25 * u0 - (1 / 6) * s + (1 / 24) * t, (1 / 6) * (u2 - u1) + (1 / 12) * (u3 - u4), (1 / 6) * (t - s) + u5
+
+
+@helper
+def _column(y, o, row):
+    """One column of A dy."""
+    return _output_adjoint(load(y, o), load(y, o + row), load(y, o + 2 * row), load(y, o + 3 * row))
+
+
+@helper
+def _transform_patch(y, o, row, column, Z, e, step):
+    """Z[6 p + q] = (A dy A^T)[p, q] of the 4x4 patch at y[o]."""
+    s0, s1, s2, s3 = (
+        _column(y, o, row), _column(y, o + column, row), _column(y, o + 2 * column, row), _column(y, o + 3 * column, row)
+    )  # fmt: skip
+    store_six(Z, e, step, _output_adjoint(s0[0], s1[0], s2[0], s3[0]))
+    store_six(Z, e + 6 * step, step, _output_adjoint(s0[1], s1[1], s2[1], s3[1]))
+    store_six(Z, e + 12 * step, step, _output_adjoint(s0[2], s1[2], s2[2], s3[2]))
+    store_six(Z, e + 18 * step, step, _output_adjoint(s0[3], s1[3], s2[3], s3[3]))
+    store_six(Z, e + 24 * step, step, _output_adjoint(s0[4], s1[4], s2[4], s3[4]))
+    store_six(Z, e + 30 * step, step, _output_adjoint(s0[5], s1[5], s2[5], s3[5]))
+
+
+@helper
+def _transform_gradients(grad, first, count, place, pitch, step, tiles, dilation, wide, Z, patch):
+    """Z[f step + (place + t) pitch + k] = (A dy A^T)[f] for ``count`` tiles from ``first`` on."""
+    height, width, channels = grad.shape[1:]
+    flat = grad.reshape(-1)
+    row, column = dilation[0] * width * channels, dilation[1] * channels
+    for t in range(count):
+        n, top, left = tile_corner(first + t, tiles, dilation)
+        whole = top + 3 * dilation[0] < height and left + 3 * dilation[1] < width
+        begin = ((n * height + top) * width + left) * channels
+        for k in range(0, channels, wide):
+            e = (place + t) * pitch + k
+            if whole:
+                _transform_patch(flat, begin + k, row, column, Z, e, step)
+            else:
+                copy_patch(flat, n, height, width, channels, top, left, dilation, 4, k, wide, patch)
+                _transform_patch(patch, 0, 4 * wide, wide, Z, e, step)
+
+
+@helper
+def _sum_block(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch, columns, wide):
+    """target[place + i pitch + j] += sum over tiles of V's row i and Z's column j, for 8 rows and some columns."""
+    if columns >= VECTORS * wide:
+        _sum_wide(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch)
+    else:
+        _sum_narrow(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch)
+
+
+@kernel
+def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
+    """Items: partial sums. partial[s, f, c, k] = sum over its tiles of V Z."""
+    channels, outputs = x.shape[3], grad.shape[3]
+    sums = partial.shape[0]
+    flat = partial.reshape(-1)
+    T = tiles_a_block
+    v_step, z_step = distance(T * channels, wide), distance(T * outputs, wide)
+    V, Z = scratch[: FREQUENCIES * v_step], scratch[FREQUENCIES * v_step :]
+    patch = np.empty(FREQUENCIES * wide, x.dtype)
+    x_rows, grad_rows = np.arange(T) * channels, np.arange(T) * outputs
+    for s in range(start, stop):
+        end = (s + 1) * total // sums
+        for first in range(s * total // sums, end, T):
+            count = min(T, end - first)
+            transform_inputs(x, first, count, 0, channels, v_step, tiles, padding, dilation, wide, V, patch)
+            _transform_gradients(grad, first, count, 0, outputs, z_step, tiles, dilation, wide, Z, patch)
+            for f in range(FREQUENCIES):
+                for k in range(0, outputs, VECTORS * wide):
+                    for c in range(0, channels, _GRADIENT_ROWS):
+                        place = (s * FREQUENCIES + f) * partial.shape[2] + c * outputs + k
+                        _sum_block(
+                            V, f * v_step + c, x_rows, Z, f * z_step + k, grad_rows, count, flat, place, outputs,
+                            outputs - k, wide,
+                        )  # fmt: skip
+
+
+@kernel
+def _transform_all(start, stop, grad, first, count, step, tiles, dilation, grain, wide, Z):
+    """Z for tiles first .. first + count. Items: ``grain`` tiles."""
+    patch = np.empty(FREQUENCIES * wide, grad.dtype)
+    channels = grad.shape[3]
+    for item in range(start, stop):
+        t = item * grain
+        here = min(grain, count - t)
+        _transform_gradients(grad, first + t, here, t, channels, step, tiles, dilation, wide, Z, patch)
+
+
+@helper
+def _transform_sums(u, place, step, k, c, outputs, wide, out, g):
+    """out[k + lane, c] = G^T u G for a vector of output channels."""
+    for q in range(6):
+        e = place + q * step
+        v = _weight_adjoint(
+            load(u, e), load(u, e + 6 * step), load(u, e + 12 * step),
+            load(u, e + 18 * step), load(u, e + 24 * step), load(u, e + 30 * step),
+        )  # fmt: skip
+        store(g, q * wide, v[0])
+        store(g, (6 + q) * wide, v[1])
+        store(g, (12 + q) * wide, v[2])
+    for r in range(3):
+        e = r * 6 * wide
+        v = _weight_adjoint(
+            load(g, e), load(g, e + wide), load(g, e + 2 * wide),
+            load(g, e + 3 * wide), load(g, e + 4 * wide), load(g, e + 5 * wide),
+        )  # fmt: skip
+        store(g, e, v[0])
+        store(g, e + wide, v[1])
+        store(g, e + 2 * wide, v[2])
+    for lane in range(min(wide, outputs - k)):
+        first = ((k + lane) * out.shape[1] + c) * 9
+        flat = out.reshape(-1)
+        for tap in range(9):
+            flat[first + tap] = g[(tap // 3 * 6 + tap % 3) * wide + lane]
+
+
+@kernel
+def _finish(start, stop, partial, wide, out, g):
+    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: (vector of output channels, input channel)."""
+    sums, _, step = partial.shape
+    outputs, channels = out.shape[:2]
+    pitch = (outputs + wide - 1) // wide * wide
+    flat = partial.reshape(-1)
+    for item in range(start, stop):
+        place = item % channels * pitch + item // channels * wide
+        for f in range(FREQUENCIES):
+            total = load(flat, place + f * step)
+            for s in range(1, sums):
+                total = total + load(flat, place + (s * FREQUENCIES + f) * step)
+            store(flat, place + f * step, total)
+        _transform_sums(flat, place, step, item // channels * wide, item % channels, outputs, wide, out, g)
+
+
+@kernel
+def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, last, wide, out, scratch):
+    """Items: (block of output channels, part of the input channels). Sums over ``count`` tiles, and after the
+    ``last`` of them transforms; between them sums are kept in ``partial``, if it is not empty.
+    """
+    outputs, channels = out.shape[:2]
+    block = VECTORS * wide
+    parts = (depth + _CHANNELS_TOGETHER - 1) // _CHANNELS_TOGETHER
+    size = _CHANNELS_TOGETHER * block
+    v_step, z_step, u_step = distance(count * depth, wide), distance(count * pitch, wide), distance(size, wide)
+    u, g = scratch[: FREQUENCIES * u_step], np.empty(18 * wide, V.dtype)
+    x_rows, grad_rows = np.arange(count) * depth, np.arange(count) * pitch
+    for item in range(start, stop):
+        k, c0 = item // parts * block, item % parts * _CHANNELS_TOGETHER
+        c1 = min(depth, c0 + _CHANNELS_TOGETHER)
+        if partial.size == 0:
+            u[:] = 0
+        else:
+            u = partial[item * FREQUENCIES * u_step : (item + 1) * FREQUENCIES * u_step]
+        for f in range(FREQUENCIES):
+            for c in range(c0, c1, _GRADIENT_ROWS):
+                _sum_block(
+                    V, f * v_step + c, x_rows, Z, f * z_step + k, grad_rows, count, u, f * u_step + (c - c0) * block,
+                    block, pitch - k, wide,
+                )  # fmt: skip
+        if last:
+            for j in range(0, min(block, outputs - k), wide):
+                for c in range(c0, min(c1, channels)):
+                    _transform_sums(u, (c - c0) * block + j, u_step, k + j, c, outputs, wide, out, g)
+
+
+def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
+    """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
+    wide = lanes(x.itemsize)
+    padded_x, padded_grad = channels_padded(x, max(wide, _GRADIENT_ROWS)), channels_padded(grad, wide)
+    depth, pitch = padded_x.shape[3], padded_grad.shape[3]
+    tiles = tiling(grad.shape[1:3], dilation)
+    total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
+    if not total:
+        out[...] = 0
+        return
+    if not is_small(depth, pitch, x.itemsize):
+        _staged(padded_x, padded_grad, out, tiles, total, padding, dilation)
+        return
+    per_sum = FREQUENCIES * apart(depth * pitch, wide)
+    sums = max(1, min(8, _PARTIAL_BYTES // (per_sum * x.itemsize), total // 32))
+    fitting = BLOCK_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize)
+    T = max(8, min(fitting, -(-total // sums), 128))
+    partial = zeros((sums, FREQUENCIES, apart(depth * pitch, wide)), x.dtype)
+    scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
+    arguments = (padded_x, padded_grad, partial, tiles, padding, dilation, total, T, wide)
+    parallel.run(_correlate, sums, 1, *arguments, scratch=(scratch, x.dtype))
+    items, grain = -(-out.shape[0] // wide) * x.shape[3], max(1, 65536 // (FREQUENCIES * sums * wide))
+    parallel.run(_finish, items, grain, partial, wide, out, scratch=(18 * wide, x.dtype))
+
+
+def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding: Pair, dilation: Pair) -> None:
+    """V and Z for many tiles at once, then sums by blocks of channels."""
+    wide = lanes(x.itemsize)
+    block = VECTORS * wide
+    depth, pitch = x.shape[3], grad.shape[3]
+    staged = max(128, 2 * STAGED_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize))
+    most = min(staged, total)
+    V = empty((FREQUENCIES * apart(most * depth, wide),), x.dtype)
+    Z = empty((FREQUENCIES * apart(most * pitch, wide),), x.dtype)
+    u_step = apart(_CHANNELS_TOGETHER * block, wide)
+    items = -(-pitch // block) * -(-depth // _CHANNELS_TOGETHER)
+    partial = zeros((items * FREQUENCIES * u_step if total > staged else 0,), x.dtype)
+    grain = max(1, 2048 // pitch)
+    for first in range(0, total, staged):
+        count = min(staged, total - first)
+        stage(x, first, count, tiles, padding, dilation, V)
+        step = apart(count * pitch, wide)
+        parallel.run(
+            _transform_all, -(-count // grain), 1, grad, first, count, step, tiles, dilation, grain, wide, Z
+        )  # fmt: skip
+        arguments = (V, Z, count, depth, pitch, partial, first + count == total, wide, out)
+        parallel.run(_by_blocks, items, 1, *arguments, scratch=(FREQUENCIES * u_step, x.dtype))
