@@ -1,5 +1,7 @@
-"""Convolution forward, its adjoint, and its gradient by the weight, channels-last: the choice of the way, and the
-direct gradient by the weight. The other two directions are walked in ``walk.py``, or go by ``winograd.py``.
+"""Convolution forward, its adjoint, and its gradient by the weight: the choice of the way.
+
+Directly: ``walk.py`` (the first two) and ``correlate.py`` (the third). By Winograd's tiles: ``winograd.py`` and
+``winograd_gradient.py``. One channel at a time: ``depthwise.py``.
 """
 
 from __future__ import annotations
@@ -8,29 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from . import depthwise, parallel, winograd, winograd_gradient
+from . import correlate, depthwise, winograd, winograd_gradient
 from .algorithm import gradient_uses_winograd, set_conv_algorithm, uses_winograd
-from .array import Array, Pair, channels_last, channels_padded
-from .compiler import kernel
+from .array import Array, Pair, channels_last
 from .elementwise import deliver
 from .elementwise import relu as rectify
-from .memory import zeros
-from .microkernel import outer_sum
-from .simd import VECTORS, lanes
 from .walk import Lattice, Tap, walk
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
 # Where the packed forms of a weight are kept from call to call, or None; see ``spec.py``.
 Memo = dict[Any, Any] | None
-
-_GRADIENT_ROWS = 8
-_sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
-_sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
-
-# Partial sums of the gradient by the weight may take so many bytes in all.
-_PARTIAL_BYTES = 16 << 20
-_BAND_BYTES = 256 * 1024
 
 
 def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
@@ -176,100 +166,10 @@ def conv_transpose2d(
     deliver(memory, out)
 
 
-@kernel
-def _weight_gradient(start, stop, x, grad, partial, stride, padding, dilation, size, band_rows, splits, block):
-    """Items: (partial sum, part of the blocks of x's channels).
-
-    partial[s, r, t, c, o] sums over the bands of output rows that belong to s. Taps meet pixels outside the image
-    at its border: these are left out pixel by pixel, so no padded copy is needed.
-    """
-    images, height, width, channels = x.shape
-    _, out_height, out_width, outputs = grad.shape
-    sums = partial.shape[0]
-    kernel_height, kernel_width = size
-    flat_x, flat_grad, flat_partial = x.reshape(-1), grad.reshape(-1), partial.reshape(-1)
-    bands_an_image = (out_height + band_rows - 1) // band_rows
-    bands = images * bands_an_image
-    channel_blocks = channels // _GRADIENT_ROWS
-    pixels_x = np.empty(band_rows * out_width, np.int64)
-    pixels_grad = np.empty(band_rows * out_width, np.int64)
-    for item in range(start, stop):
-        s, split = item // splits, item % splits
-        for band in range(s * bands // sums, (s + 1) * bands // sums):
-            n, top = band // bands_an_image, band % bands_an_image * band_rows
-            for tap in range(kernel_height * kernel_width):
-                r, t = tap // kernel_width, tap % kernel_width
-                count = 0
-                for i in range(top, min(top + band_rows, out_height)):
-                    h = i * stride[0] - padding[0] + r * dilation[0]
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(out_width):
-                        w = j * stride[1] - padding[1] + t * dilation[1]
-                        if 0 <= w < width:
-                            pixels_x[count] = ((n * height + h) * width + w) * channels
-                            pixels_grad[count] = ((n * out_height + i) * out_width + j) * outputs
-                            count += 1
-                if count == 0:
-                    continue
-                for c in range(split * channel_blocks // splits, (split + 1) * channel_blocks // splits):
-                    c0 = c * _GRADIENT_ROWS
-                    place = ((s * kernel_height * kernel_width + tap) * channels + c0) * outputs
-                    for o in range(0, outputs, block):
-                        if outputs - o >= block:
-                            _sum_wide(
-                                flat_x,
-                                c0,
-                                pixels_x,
-                                flat_grad,
-                                o,
-                                pixels_grad,
-                                count,
-                                flat_partial,
-                                place + o,
-                                outputs,
-                            )
-                        else:
-                            _sum_narrow(
-                                flat_x,
-                                c0,
-                                pixels_x,
-                                flat_grad,
-                                o,
-                                pixels_grad,
-                                count,
-                                flat_partial,
-                                place + o,
-                                outputs,
-                            )
-
-
-@kernel
-def _combine(start, stop, partial, wide, out):
-    """out[o, c, tap] = sum over s of partial[s, tap, c, o]. Items: ``wide`` output channels, a vector of partial."""
-    sums, taps = partial.shape[:2]
-    outputs, channels = out.shape[:2]
-    total = np.empty(wide, partial.dtype)
-    for item in range(start, stop):
-        first = item * wide
-        for c in range(channels):
-            for tap in range(taps):
-                total[:] = 0
-                for s in range(sums):
-                    for lane in range(wide):
-                        total[lane] += partial[s, tap, c, first + lane]
-                for lane in range(min(wide, outputs - first)):
-                    out[first + lane, c, tap] = total[lane]
-
-
 def conv2d_weight_gradient(
     x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> None:
-    """Outer products of x's and the gradient's channels, summed over pixels, tap by tap.
-
-    How the sums are split follows from the shapes: for many pixels several partial sums over bands of rows, for
-    many channels by channels.
-    """
+    """Winograd's way, or a sum of outer products tap by tap."""
     if _is_depthwise(out, groups):
         depthwise.conv2d_weight_gradient(x, grad, out, stride, padding, dilation)
         return
@@ -279,46 +179,10 @@ def conv2d_weight_gradient(
         return
     tiles = winograd.count_tiles(x.shape[0], grad.shape[2:], dilation)
     pixels = x.shape[0] * grad.shape[2] * grad.shape[3]
-    if gradient_uses_winograd(out.shape[2:], stride, tiles, pixels, x.shape[1], grad.shape[1], x.itemsize):
-        whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
-        if whole is not out:
-            out[...] = whole
-        return
-    outputs, channels, *size = out.shape
-    vector = lanes(x.itemsize)
-    padded_x = channels_padded(channels_last(x), _GRADIENT_ROWS)
-    padded_grad = channels_padded(channels_last(grad), vector)
-    images, out_height, out_width, _ = padded_grad.shape
-    if not images:
-        out[...] = 0
-        return
-    row_bytes = out_width * (padded_x.shape[3] + padded_grad.shape[3]) * x.dtype.itemsize
-    band_rows = max(1, min(out_height, _BAND_BYTES // row_bytes))
-    bands = images * -(-out_height // band_rows)
-    elements = size[0] * size[1] * padded_x.shape[3] * padded_grad.shape[3]
-    sums = max(1, min(8, bands, _PARTIAL_BYTES // (elements * x.dtype.itemsize)))
-    splits = max(1, min(padded_x.shape[3] // _GRADIENT_ROWS, -(-8 // sums)))
-    partial = zeros((sums, size[0] * size[1], padded_x.shape[3], padded_grad.shape[3]), x.dtype)
-    parallel.run(
-        _weight_gradient,
-        sums * splits,
-        1,
-        padded_x,
-        padded_grad,
-        partial,
-        tuple(stride),
-        tuple(padding),
-        tuple(dilation),
-        tuple(size),
-        band_rows,
-        splits,
-        VECTORS * vector,
-    )
     whole = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-    flat = whole.reshape(outputs, channels, size[0] * size[1])
-    parallel.run(
-        _combine, -(-outputs // vector), max(1, 65536 // (elements // outputs * vector)), partial, vector, flat
-    )
+    if gradient_uses_winograd(out.shape[2:], stride, tiles, pixels, x.shape[1], grad.shape[1], x.itemsize):
+        winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
+    else:
+        correlate.weight_gradient(channels_last(x), channels_last(grad), whole, stride, padding, dilation)
     if whole is not out:
         out[...] = whole

@@ -11,7 +11,7 @@ ordinary Numba.
 
 ``outer_sum`` sums outer products over pixels that lie anywhere (the gradient by the weight)::
 
-    C[i * c_rows + j] += sum_p A[a_pixel[p] + i] * B[b_pixel[p] + j]
+    C[i * c_rows + j] += sum_p A[a_pixel[p] + a_number[i]] * B[b_pixel[p] + j]
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ N = types.intp
 
 # How many steps ahead packed numbers are asked for: a panel lies in the second-level cache, some 15 cycles away.
 _AHEAD = 16
+# How many pixels ahead theirs are asked for: these often come from further away. Tables are longer by so many.
+PIXELS_AHEAD = 16
 
 
 def _constant(value: int) -> Any:
@@ -181,44 +183,87 @@ def gather_product(A, a0, a_row, r0, rows, tap, t0, taps, K, B, b0, bias, bias0,
         i += step
 
 
-def outer_sum(rows: int, vectors: int) -> Any:
+def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
     """The second loop, for blocks of ``rows`` x ``vectors``. Its arguments:
 
-    A, a0, a_pixel: numbers; for each pixel the offset of its ``rows`` (a_pixel[p] + a0), which lie side by side.
+    A, a0, a_pixel: numbers, and for each pixel where it begins (a_pixel[p] + a0); PIXELS_AHEAD entries more.
+    a_number, n0: where from there its ``rows`` numbers are (a_number[n0 + i]).
     B, b0, b_pixel: numbers; for each pixel the offset of its ``vectors`` vectors (b_pixel[p] + b0).
     pixels: how many, at least 1.
-    C, c0, c_rows: where the block is added, and from one of its rows to the next.
+    C, c0, c_rows, add: where the block is written, or added, and how far apart its rows are.
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_pixel, B, b0, b_pixel, pixels, C, c0, c_rows):
-        signature = types.void(A, N, a_pixel, B, N, b_pixel, N, C, N, N)
+    def kernel(typingctx, A, a0, a_pixel, a_number, n0, B, b0, b_pixel, pixels, C, c0, c_rows, add):
+        signature = types.void(A, N, a_pixel, a_number, N, B, N, b_pixel, N, C, N, N, types.boolean)
 
         def codegen(context, builder, sig, args):
             def at(array, index):
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
-            a, b, c = at(0, 1), at(3, 4), at(7, 8)
+            a, numbers, b, c = at(0, 1), at(3, 4), at(5, 6), at(9, 10)
             a_table = pointer(context, builder, sig.args[2], args[2], _constant(0))
-            b_table = pointer(context, builder, sig.args[5], args[5], _constant(0))
+            b_table = pointer(context, builder, sig.args[7], args[7], _constant(0))
             v = Vectors(builder, sig.args[0].dtype)
+            offsets = [_entry(builder, numbers, i) for i in range(rows)]
 
-            over_pixels = _Loop(builder, "pixel", args[6], [v.zero()] * (rows * vectors))
+            over_pixels = _Loop(builder, "pixel", args[8], [v.zero()] * (rows * vectors))
             x = builder.gep(a, [builder.load(builder.gep(a_table, [over_pixels.index]))])
             y = builder.gep(b, [builder.load(builder.gep(b_table, [over_pixels.index]))])
+            if far:
+                soon = builder.add(over_pixels.index, _constant(PIXELS_AHEAD))
+                v.prefetch(builder.gep(a, [builder.load(builder.gep(a_table, [soon]))]), 0)
+                for j in range(vectors):
+                    v.prefetch(builder.gep(b, [builder.load(builder.gep(b_table, [soon]))]), j * v.lanes)
             columns = [v.load(y, j * v.lanes) for j in range(vectors)]
             sums = []
             for i in range(rows):
-                number = v.splat(builder.load(builder.gep(x, [_constant(i)])))
+                number = v.splat(builder.load(builder.gep(x, [offsets[i]])))
                 sums += [v.fma(number, columns[j], over_pixels.carried[i * vectors + j]) for j in range(vectors)]
             over_pixels.close(sums)
 
-            for i in range(rows):
-                row = builder.gep(c, [builder.mul(args[9], _constant(i))])
-                for j in range(vectors):
-                    v.store(v.add(v.load(row, j * v.lanes), sums[i * vectors + j]), row, j * v.lanes)
+            targets = [builder.gep(c, [builder.mul(args[11], _constant(i))]) for i in range(rows)]
+            with builder.if_else(args[12]) as (adding, writing):
+                with adding:
+                    for i in range(rows):
+                        for j in range(vectors):
+                            total = v.add(v.load(targets[i], j * v.lanes), sums[i * vectors + j])
+                            v.store(total, targets[i], j * v.lanes)
+                with writing:
+                    for i in range(rows):
+                        for j in range(vectors):
+                            v.store(sums[i * vectors + j], targets[i], j * v.lanes)
             return context.get_dummy_value()
 
         return signature, codegen
 
     return kernel
+
+
+SUM_ROWS = 8
+_sum_wide, _sum_narrow = _outer_sum(SUM_ROWS, VECTORS, False), _outer_sum(SUM_ROWS, 1, False)
+_sum_wide_far, _sum_narrow_far = _outer_sum(SUM_ROWS, VECTORS, True), _outer_sum(SUM_ROWS, 1, True)
+
+
+@helper
+def outer_sum(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0, c_rows, columns, add):
+    """``_outer_sum`` for ``rows`` (a multiple of SUM_ROWS) and one vector, or VECTORS if there are the columns."""
+    wide = columns >= VECTORS * (VECTOR_BYTES // A.itemsize)
+    for i in range(0, rows, SUM_ROWS):
+        n, c = n0 + i, c0 + i * c_rows
+        if wide:
+            _sum_wide(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+        else:
+            _sum_narrow(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+
+
+@helper
+def outer_sum_far(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0, c_rows, columns, add):
+    """The same where pixels come from beyond the second-level cache: asks for them ahead."""
+    wide = columns >= VECTORS * (VECTOR_BYTES // A.itemsize)
+    for i in range(0, rows, SUM_ROWS):
+        n, c = n0 + i, c0 + i * c_rows
+        if wide:
+            _sum_wide_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+        else:
+            _sum_narrow_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)

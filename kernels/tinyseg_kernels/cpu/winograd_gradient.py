@@ -16,17 +16,15 @@ from . import parallel
 from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
 from .memory import empty, zeros
-from .microkernel import outer_sum
+from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
 from .simd import VECTORS, lanes, load, store
 from .winograd import (
     BLOCK_BYTES,
     FREQUENCIES,
-    STAGED_BYTES,
     apart,
     copy_patch,
     count_tiles,
     distance,
-    is_small,
     stage,
     store_six,
     tile_corner,
@@ -34,10 +32,10 @@ from .winograd import (
     transform_inputs,
 )
 
-_GRADIENT_ROWS = 8
-_sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
-_sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
-
+# Up to here dU stays in the cache beside a block of tiles.
+_SMALL_BYTES = 320 * 1024
+# What V and Z may take where they are made for many tiles at once.
+_STAGED_BYTES = 4 << 20
 # What partial sums may take in all.
 _PARTIAL_BYTES = 4 << 20
 # Input channels of a part of dU that is summed at once: with a block of output channels a few hundred kilobytes.
@@ -97,15 +95,6 @@ def _transform_gradients(grad, first, count, place, pitch, step, tiles, dilation
                 _transform_patch(patch, 0, 4 * wide, wide, Z, e, step)
 
 
-@helper
-def _sum_block(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch, columns, wide):
-    """target[place + i pitch + j] += sum over tiles of V's row i and Z's column j, for 8 rows and some columns."""
-    if columns >= VECTORS * wide:
-        _sum_wide(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch)
-    else:
-        _sum_narrow(V, v, x_rows, Z, z, grad_rows, count, target, place, pitch)
-
-
 @kernel
 def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
     """Items: partial sums. partial[s, f, c, k] = sum over its tiles of V Z."""
@@ -116,7 +105,8 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
     v_step, z_step = distance(T * channels, wide), distance(T * outputs, wide)
     V, Z = scratch[: FREQUENCIES * v_step], scratch[FREQUENCIES * v_step :]
     patch = np.empty(FREQUENCIES * wide, x.dtype)
-    x_rows, grad_rows = np.arange(T) * channels, np.arange(T) * outputs
+    more, side_by_side = T + PIXELS_AHEAD, np.arange(channels)
+    x_rows, grad_rows = np.arange(more) * channels, np.arange(more) * outputs
     for s in range(start, stop):
         end = (s + 1) * total // sums
         for first in range(s * total // sums, end, T):
@@ -125,12 +115,10 @@ def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, t
             _transform_gradients(grad, first, count, 0, outputs, z_step, tiles, dilation, wide, Z, patch)
             for f in range(FREQUENCIES):
                 for k in range(0, outputs, VECTORS * wide):
-                    for c in range(0, channels, _GRADIENT_ROWS):
-                        place = (s * FREQUENCIES + f) * partial.shape[2] + c * outputs + k
-                        _sum_block(
-                            V, f * v_step + c, x_rows, Z, f * z_step + k, grad_rows, count, flat, place, outputs,
-                            outputs - k, wide,
-                        )  # fmt: skip
+                    outer_sum(
+                        V, f * v_step, x_rows, side_by_side, 0, channels, Z, f * z_step + k, grad_rows, count,
+                        flat, (s * FREQUENCIES + f) * partial.shape[2] + k, outputs, outputs - k, True,
+                    )  # fmt: skip
 
 
 @kernel
@@ -190,9 +178,10 @@ def _finish(start, stop, partial, wide, out, g):
 
 
 @kernel
-def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, last, wide, out, scratch):
-    """Items: (block of output channels, part of the input channels). Sums over ``count`` tiles, and after the
-    ``last`` of them transforms; between them sums are kept in ``partial``, if it is not empty.
+def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wide, out, scratch):
+    """Items: (block of output channels, part of the input channels). Sums over ``count`` tiles, the ``first`` ones or
+    later ones; transforms after the ``last``. Until then sums are kept in ``partial``, which is empty if there are no
+    more tiles than these.
     """
     outputs, channels = out.shape[:2]
     block = VECTORS * wide
@@ -200,20 +189,18 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, last, wide, out,
     size = _CHANNELS_TOGETHER * block
     v_step, z_step, u_step = distance(count * depth, wide), distance(count * pitch, wide), distance(size, wide)
     u, g = scratch[: FREQUENCIES * u_step], np.empty(18 * wide, V.dtype)
-    x_rows, grad_rows = np.arange(count) * depth, np.arange(count) * pitch
+    more, side_by_side = count + PIXELS_AHEAD, np.arange(_CHANNELS_TOGETHER)
+    x_rows, grad_rows = np.arange(more) * depth, np.arange(more) * pitch
     for item in range(start, stop):
         k, c0 = item // parts * block, item % parts * _CHANNELS_TOGETHER
         c1 = min(depth, c0 + _CHANNELS_TOGETHER)
-        if partial.size == 0:
-            u[:] = 0
-        else:
+        if partial.size > 0:
             u = partial[item * FREQUENCIES * u_step : (item + 1) * FREQUENCIES * u_step]
         for f in range(FREQUENCIES):
-            for c in range(c0, c1, _GRADIENT_ROWS):
-                _sum_block(
-                    V, f * v_step + c, x_rows, Z, f * z_step + k, grad_rows, count, u, f * u_step + (c - c0) * block,
-                    block, pitch - k, wide,
-                )  # fmt: skip
+            outer_sum(
+                V, f * v_step + c0, x_rows, side_by_side, 0, c1 - c0, Z, f * z_step + k, grad_rows, count,
+                u, f * u_step, block, pitch - k, not first,
+            )  # fmt: skip
         if last:
             for j in range(0, min(block, outputs - k), wide):
                 for c in range(c0, min(c1, channels)):
@@ -223,14 +210,14 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, last, wide, out,
 def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
     """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
     wide = lanes(x.itemsize)
-    padded_x, padded_grad = channels_padded(x, max(wide, _GRADIENT_ROWS)), channels_padded(grad, wide)
+    padded_x, padded_grad = channels_padded(x, max(wide, SUM_ROWS)), channels_padded(grad, wide)
     depth, pitch = padded_x.shape[3], padded_grad.shape[3]
     tiles = tiling(grad.shape[1:3], dilation)
     total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
     if not total:
         out[...] = 0
         return
-    if not is_small(depth, pitch, x.itemsize):
+    if FREQUENCIES * depth * pitch * x.itemsize > _SMALL_BYTES:
         _staged(padded_x, padded_grad, out, tiles, total, padding, dilation)
         return
     per_sum = FREQUENCIES * apart(depth * pitch, wide)
@@ -250,13 +237,13 @@ def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding:
     wide = lanes(x.itemsize)
     block = VECTORS * wide
     depth, pitch = x.shape[3], grad.shape[3]
-    staged = max(128, 2 * STAGED_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize))
+    staged = max(128, _STAGED_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize))
     most = min(staged, total)
     V = empty((FREQUENCIES * apart(most * depth, wide),), x.dtype)
     Z = empty((FREQUENCIES * apart(most * pitch, wide),), x.dtype)
     u_step = apart(_CHANNELS_TOGETHER * block, wide)
     items = -(-pitch // block) * -(-depth // _CHANNELS_TOGETHER)
-    partial = zeros((items * FREQUENCIES * u_step if total > staged else 0,), x.dtype)
+    partial = empty((items * FREQUENCIES * u_step if total > staged else 0,), x.dtype)
     grain = max(1, 2048 // pitch)
     for first in range(0, total, staged):
         count = min(staged, total - first)
@@ -265,5 +252,5 @@ def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding:
         parallel.run(
             _transform_all, -(-count // grain), 1, grad, first, count, step, tiles, dilation, grain, wide, Z
         )  # fmt: skip
-        arguments = (V, Z, count, depth, pitch, partial, first + count == total, wide, out)
+        arguments = (V, Z, count, depth, pitch, partial, first == 0, first + count == total, wide, out)
         parallel.run(_by_blocks, items, 1, *arguments, scratch=(FREQUENCIES * u_step, x.dtype))
