@@ -40,6 +40,8 @@ _STAGED_BYTES = 4 << 20
 _PARTIAL_BYTES = 4 << 20
 # Input channels of a part of dU that is summed at once: with a block of output channels a few hundred kilobytes.
 _CHANNELS_TOGETHER = 64
+# Input channels whose gradients are turned round together on their way out.
+_TURNED_TOGETHER = 16
 
 
 @helper
@@ -133,48 +135,67 @@ def _transform_all(start, stop, grad, first, count, step, tiles, dilation, grain
 
 
 @helper
-def _transform_sums(u, place, step, k, c, outputs, wide, out, g):
-    """out[k + lane, c] = G^T u G for a vector of output channels."""
-    for q in range(6):
-        e = place + q * step
-        v = _weight_adjoint(
-            load(u, e), load(u, e + 6 * step), load(u, e + 12 * step),
-            load(u, e + 18 * step), load(u, e + 24 * step), load(u, e + 30 * step),
-        )  # fmt: skip
-        store(g, q * wide, v[0])
-        store(g, (6 + q) * wide, v[1])
-        store(g, (12 + q) * wide, v[2])
-    for r in range(3):
-        e = r * 6 * wide
-        v = _weight_adjoint(
-            load(g, e), load(g, e + wide), load(g, e + 2 * wide),
-            load(g, e + 3 * wide), load(g, e + 4 * wide), load(g, e + 5 * wide),
-        )  # fmt: skip
-        store(g, e, v[0])
-        store(g, e + wide, v[1])
-        store(g, e + 2 * wide, v[2])
-    for lane in range(min(wide, outputs - k)):
-        first = ((k + lane) * out.shape[1] + c) * 9
-        flat = out.reshape(-1)
-        for tap in range(9):
-            flat[first + tap] = g[(tap // 3 * 6 + tap % 3) * wide + lane]
+def _sums_column(u, place, row):
+    """One column of G^T u."""
+    return _weight_adjoint(
+        load(u, place), load(u, place + row), load(u, place + 2 * row),
+        load(u, place + 3 * row), load(u, place + 4 * row), load(u, place + 5 * row),
+    )  # fmt: skip
+
+
+@helper
+def _store_three(g, place, wide, vectors):
+    store(g, place, vectors[0])
+    store(g, place + wide, vectors[1])
+    store(g, place + 2 * wide, vectors[2])
+
+
+@helper
+def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g, turned):
+    """out[k + lane, c] = G^T u[:, c, k + lane] G for a vector of output channels and c from c0 to c1.
+
+    The numbers of c are ``pitch`` apart in u, from ``place`` on. A vector holds neighbouring output channels, which
+    lie far apart in out; so the nine taps of some channels c are first turned into rows of their own.
+    """
+    outputs, channels = out.shape[:2]
+    flat = out.reshape(-1)
+    row, length = 6 * step, _TURNED_TOGETHER * 9
+    for low in range(c0, c1, _TURNED_TOGETHER):
+        high = min(low + _TURNED_TOGETHER, c1)
+        for c in range(low, high):
+            e = place + (c - c0) * pitch
+            s0, s1, s2 = _sums_column(u, e, row), _sums_column(u, e + step, row), _sums_column(u, e + 2 * step, row)
+            e += 3 * step
+            s3, s4, s5 = _sums_column(u, e, row), _sums_column(u, e + step, row), _sums_column(u, e + 2 * step, row)
+            _store_three(g, 0, wide, _weight_adjoint(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
+            _store_three(g, 3 * wide, wide, _weight_adjoint(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
+            _store_three(g, 6 * wide, wide, _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2]))
+            for lane in range(wide):
+                for tap in range(9):
+                    turned[lane * length + (c - low) * 9 + tap] = g[tap * wide + lane]
+        for lane in range(min(wide, outputs - k)):
+            first = ((k + lane) * channels + low) * 9
+            for e in range((high - low) * 9):
+                flat[first + e] = turned[lane * length + e]
 
 
 @kernel
-def _finish(start, stop, partial, wide, out, g):
-    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: (vector of output channels, input channel)."""
+def _finish(start, stop, partial, wide, out):
+    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: vectors of output channels."""
     sums, _, step = partial.shape
     outputs, channels = out.shape[:2]
     pitch = (outputs + wide - 1) // wide * wide
     flat = partial.reshape(-1)
+    g, turned = np.empty(9 * wide, out.dtype), np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
     for item in range(start, stop):
-        place = item % channels * pitch + item // channels * wide
         for f in range(FREQUENCIES):
-            total = load(flat, place + f * step)
-            for s in range(1, sums):
-                total = total + load(flat, place + (s * FREQUENCIES + f) * step)
-            store(flat, place + f * step, total)
-        _transform_sums(flat, place, step, item // channels * wide, item % channels, outputs, wide, out, g)
+            for c in range(channels):
+                place = f * step + c * pitch + item * wide
+                total = load(flat, place)
+                for s in range(1, sums):
+                    total = total + load(flat, place + s * FREQUENCIES * step)
+                store(flat, place, total)
+        _transform_sums(flat, item * wide, step, pitch, item * wide, 0, channels, wide, out, g, turned)
 
 
 @kernel
@@ -188,7 +209,8 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wid
     parts = (depth + _CHANNELS_TOGETHER - 1) // _CHANNELS_TOGETHER
     size = _CHANNELS_TOGETHER * block
     v_step, z_step, u_step = distance(count * depth, wide), distance(count * pitch, wide), distance(size, wide)
-    u, g = scratch[: FREQUENCIES * u_step], np.empty(18 * wide, V.dtype)
+    u = scratch[: FREQUENCIES * u_step]
+    g, turned = np.empty(9 * wide, out.dtype), np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
     more, side_by_side = count + PIXELS_AHEAD, np.arange(_CHANNELS_TOGETHER)
     x_rows, grad_rows = np.arange(more) * depth, np.arange(more) * pitch
     for item in range(start, stop):
@@ -203,8 +225,7 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wid
             )  # fmt: skip
         if last:
             for j in range(0, min(block, outputs - k), wide):
-                for c in range(c0, min(c1, channels)):
-                    _transform_sums(u, (c - c0) * block + j, u_step, k + j, c, outputs, wide, out, g)
+                _transform_sums(u, j, u_step, block, k + j, c0, min(c1, channels), wide, out, g, turned)
 
 
 def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
@@ -228,8 +249,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
     scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
     arguments = (padded_x, padded_grad, partial, tiles, padding, dilation, total, T, wide)
     parallel.run(_correlate, sums, 1, *arguments, scratch=(scratch, x.dtype))
-    items, grain = -(-out.shape[0] // wide) * x.shape[3], max(1, 65536 // (FREQUENCIES * sums * wide))
-    parallel.run(_finish, items, grain, partial, wide, out, scratch=(18 * wide, x.dtype))
+    parallel.run(_finish, -(-out.shape[0] // wide), 1, partial, wide, out)
 
 
 def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding: Pair, dilation: Pair) -> None:
