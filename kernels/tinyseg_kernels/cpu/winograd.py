@@ -74,17 +74,10 @@ def _input_transform(d0, d1, d2, d3, d4, d5):
 
 
 @helper
-def _output_even(m0, m1, m2, m3, m4):
-    """Rows 0 and 2 of A^T m."""
-    s, u = m1 + m2, m3 + m4
-    return m0 + s + u, s + 4.0 * u
-
-
-@helper
-def _output_odd(m1, m2, m3, m4, m5):
-    """Rows 1 and 3 of A^T m."""
-    t, v = m1 - m2, m3 - m4
-    return t + 2.0 * v, t + 8.0 * v + m5
+def _output_transform(m0, m1, m2, m3, m4, m5):
+    """A^T m."""
+    s, t, u, v = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + s + u, t + 2.0 * v, s + 4.0 * u, t + 8.0 * v + m5
 
 
 @helper
@@ -265,73 +258,56 @@ def transform_inputs(x, first, count, place, pitch, step, tiles, padding, dilati
 
 
 @helper
-def _even(M, e, row):
-    """Rows 0 and 2 of A^T M, for one column."""
-    return _output_even(load(M, e), load(M, e + row), load(M, e + 2 * row), load(M, e + 3 * row), load(M, e + 4 * row))
-
-
-@helper
-def _odd(M, e, row):
-    """Rows 1 and 3."""
-    e += row
-    return _output_odd(load(M, e), load(M, e + row), load(M, e + 2 * row), load(M, e + 3 * row), load(M, e + 4 * row))
-
-
-@helper
-def _store_row(m0, m1, m2, m3, m4, m5, start, lowest, flat, place, right, pixels, lanes_left, wide, d):
-    """Four neighbours, (A^T M A)[p, :] from row p of A^T M, or as many ``pixels`` and lanes as the image has."""
-    y0, y2 = _output_even(m0, m1, m2, m3, m4)
-    y1, y3 = _output_odd(m1, m2, m3, m4, m5)
-    y0, y1 = at_least(y0 + start, lowest), at_least(y1 + start, lowest)
-    y2, y3 = at_least(y2 + start, lowest), at_least(y3 + start, lowest)
-    if pixels >= 4 and lanes_left >= wide:
-        store(flat, place, y0)
-        store(flat, place + right, y1)
-        store(flat, place + 2 * right, y2)
-        store(flat, place + 3 * right, y3)
-    else:
-        store(d, 0, y0)
-        store(d, wide, y1)
-        store(d, 2 * wide, y2)
-        store(d, 3 * wide, y3)
-        for q in range(min(pixels, 4)):
-            for lane in range(min(wide, lanes_left)):
-                flat[place + q * right + lane] = d[q * wide + lane]
+def _output_column(M, e, row):
+    """One column of A^T M."""
+    return _output_transform(
+        load(M, e), load(M, e + row), load(M, e + 2 * row), load(M, e + 3 * row), load(M, e + 4 * row), load(M, e + 5 * row)
+    )  # fmt: skip
 
 
 @helper
 def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bias, low, wide, out, d):
     """Step 3 for ``count`` tiles and the output channels from k0 to k1: out = max(low, bias + A^T M A), as far as it
     lies in the image. M[f step + t pitch] is for the channel k0.
-
-    Rows of A^T M are made two at a time, as many as there are registers for.
     """
     height, width, channels = out.shape[1:]
     flat = out.reshape(-1)
     lowest = splat(low)
-    row, right, down = 6 * step, dilation[1] * channels, dilation[0] * width * channels
+    right, down = dilation[1] * channels, dilation[0] * width * channels
     for t in range(count):
         n, top, left = tile_corner(first + t, tiles, dilation)
-        pixels, rows = (width - left + dilation[1] - 1) // dilation[1], (height - top + dilation[0] - 1) // dilation[0]
+        inside = left + 3 * dilation[1] < width
+        rows = min(4, (height - top + dilation[0] - 1) // dilation[0])
         for k in range(k0, k1, wide):
-            start, more = load(bias, k), channels - k
-            e, place = t * pitch + k - k0, ((n * height + top) * width + left) * channels + k
-            m0, m1, m2 = _even(M, e, row), _even(M, e + step, row), _even(M, e + 2 * step, row)
-            m3, m4, m5 = _even(M, e + 3 * step, row), _even(M, e + 4 * step, row), _even(M, e + 5 * step, row)
-            if rows > 0:
-                _store_row(m0[0], m1[0], m2[0], m3[0], m4[0], m5[0], start, lowest, flat, place, right, pixels, more,
-                           wide, d)  # fmt: skip
-            if rows > 2:
-                _store_row(m0[1], m1[1], m2[1], m3[1], m4[1], m5[1], start, lowest, flat, place + 2 * down, right,
-                           pixels, more, wide, d)  # fmt: skip
-            m0, m1, m2 = _odd(M, e, row), _odd(M, e + step, row), _odd(M, e + 2 * step, row)
-            m3, m4, m5 = _odd(M, e + 3 * step, row), _odd(M, e + 4 * step, row), _odd(M, e + 5 * step, row)
-            if rows > 1:
-                _store_row(m0[0], m1[0], m2[0], m3[0], m4[0], m5[0], start, lowest, flat, place + down, right, pixels,
-                           more, wide, d)  # fmt: skip
-            if rows > 3:
-                _store_row(m0[1], m1[1], m2[1], m3[1], m4[1], m5[1], start, lowest, flat, place + 3 * down, right,
-                           pixels, more, wide, d)  # fmt: skip
+            start = load(bias, k)
+            e = t * pitch + k - k0
+            for q in range(6):
+                y = _output_column(M, e + q * step, 6 * step)
+                store(d, q * wide, y[0])
+                store(d, (6 + q) * wide, y[1])
+                store(d, (12 + q) * wide, y[2])
+                store(d, (18 + q) * wide, y[3])
+            place = ((n * height + top) * width + left) * channels + k
+            for p in range(rows):
+                y = _output_column(d, p * 6 * wide, wide)
+                y0, y1 = at_least(y[0] + start, lowest), at_least(y[1] + start, lowest)
+                y2, y3 = at_least(y[2] + start, lowest), at_least(y[3] + start, lowest)
+                if inside and k + wide <= channels:
+                    store(flat, place, y0)
+                    store(flat, place + right, y1)
+                    store(flat, place + 2 * right, y2)
+                    store(flat, place + 3 * right, y3)
+                else:
+                    e = p * 6 * wide
+                    store(d, e, y0)
+                    store(d, e + wide, y1)
+                    store(d, e + 2 * wide, y2)
+                    store(d, e + 3 * wide, y3)
+                    for q in range(4):
+                        if left + q * dilation[1] < width:
+                            for lane in range(min(wide, channels - k)):
+                                flat[place + q * right + lane] = d[e + q * wide + lane]
+                place += down
 
 
 @kernel
