@@ -17,13 +17,15 @@ from .array import Array, Pair, channels_padded
 from .compiler import kernel
 from .memory import zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
-from .simd import VECTOR_BYTES, VECTORS, lanes
+from .simd import VECTOR_BYTES, VECTORS, copy, lanes, load, number, put, store
 
 # What the pixels of a band may take, of x and of the gradient: a small part of a second-level cache.
 _BAND_BYTES = 64 * 1024
 _PARTIAL_BYTES = 4 << 20
 # Pieces of work that there should be, so that many threads have some.
 _ITEMS = 16
+# Input channels whose gradients are turned round together on their way out.
+_TURNED_TOGETHER = 16
 # Rows and columns of the sum that an item has.
 _ROWS_TOGETHER, _COLUMNS_TOGETHER = 64, 128
 
@@ -79,20 +81,31 @@ def _correlate(start, stop, x, grad, partial, stride, taps, numbers, band_rows, 
 
 @kernel
 def _combine(start, stop, partial, pitch, wide, out):
-    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o]. Items: ``wide`` output channels."""
-    sums = partial.shape[0]
+    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o]. Items: ``wide`` output channels.
+
+    These lie far apart in out, so the taps of some channels c are first turned into rows of their own.
+    """
+    sums, rows, columns = partial.shape
     outputs, channels, taps = out.shape
-    total = np.empty(wide, partial.dtype)
+    flat, flat_out = partial.reshape(-1), out.reshape(-1)
+    length = _TURNED_TOGETHER * taps
+    total, turned = np.empty(wide, partial.dtype), np.empty(wide * length, partial.dtype)
     for item in range(start, stop):
         first = item * wide
-        for c in range(channels):
-            for tap in range(taps):
-                total[:] = 0
-                for s in range(sums):
+        for low in range(0, channels, _TURNED_TOGETHER):
+            high = min(low + _TURNED_TOGETHER, channels)
+            for c in range(low, high):
+                for tap in range(taps):
+                    place = (tap * pitch + c) * columns + first
+                    vector = load(flat, place)
+                    for s in range(1, sums):
+                        vector = vector + load(flat, place + s * rows * columns)
+                    store(total, 0, vector)
                     for lane in range(wide):
-                        total[lane] += partial[s, tap * pitch + c, first + lane]
-                for lane in range(min(wide, outputs - first)):
-                    out[first + lane, c, tap] = total[lane]
+                        put(turned, lane * length + (c - low) * taps + tap, number(total, lane))
+            for lane in range(min(wide, outputs - first)):
+                place = ((first + lane) * channels + low) * taps
+                copy(turned, lane * length, flat_out, place, (high - low) * taps)
 
 
 def _with_border(x: Array, padding: Pair, extent: Pair) -> Array:

@@ -38,6 +38,17 @@ def _constant(value: int) -> Any:
     return ir.Constant(INT, value)
 
 
+def _not_unrolled(module: Any) -> Any:
+    """What tells LLVM to leave a loop as it is: turns taken two at a time would need more registers than there are.
+
+    LLVM knows such a note by its first entry, the note itself.
+    """
+    wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    note = module.add_metadata([ir.MetaDataString(module, f"loop {len(module.metadata)}"), wish])
+    note.operands = (note, wish)
+    return note
+
+
 class _Loop:
     """A counted loop, body first (so the count must be at least 1), that carries values from turn to turn."""
 
@@ -63,7 +74,8 @@ class _Loop:
         for phi, value in zip(self.carried, values, strict=True):
             phi.add_incoming(value, builder.block)
         after = builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_signed("<", following, self.count), self.body, after)
+        again = builder.cbranch(builder.icmp_signed("<", following, self.count), self.body, after)
+        again.set_metadata("llvm.loop", _not_unrolled(builder.module))
         builder.position_at_end(after)
 
 

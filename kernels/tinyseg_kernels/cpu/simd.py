@@ -195,6 +195,56 @@ def fma(typingctx, a, b, c):
     return a(a, a, a), codegen
 
 
+@intrinsic
+def copy(typingctx, source, i, target, j, count):
+    """target[j : j + count] = source[i : i + count].
+
+    Numba's own loops look at every index for a negative one and are several times slower.
+    """
+
+    def codegen(context, builder, sig, args):
+        here = pointer(context, builder, sig.args[0], args[0], args[1])
+        there = pointer(context, builder, sig.args[2], args[2], args[3])
+        cgutils.raw_memcpy(builder, there, here, args[4], INT(sig.args[0].dtype.bitwidth // 8))
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def clear(typingctx, target, j, count):
+    """target[j : j + count] = 0."""
+
+    def codegen(context, builder, sig, args):
+        there = pointer(context, builder, sig.args[0], args[0], args[1])
+        size = builder.mul(args[2], INT(sig.args[0].dtype.bitwidth // 8))
+        cgutils.memset(builder, there, size, 0)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def number(typingctx, array, i):
+    """array[i], i not being negative."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load(pointer(context, builder, sig.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def put(typingctx, array, i, value):
+    """array[i] = value, i not being negative."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[2], pointer(context, builder, sig.args[0], args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
+
+
 class _Arithmetic(AbstractTemplate):
     """Types of a + b, a - b, a * b for two vectors, and of number * vector."""
 

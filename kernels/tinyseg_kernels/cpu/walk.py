@@ -27,7 +27,7 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, lanes
+from .simd import ROWS, VECTORS, clear, copy, lanes, number, put
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
@@ -89,7 +89,7 @@ def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
                 first = (b * block + j) * out_stride
                 for c in range(low, min(low + _PACKED_TOGETHER, channels)):
                     for t in range(taps.size):
-                        panel[(t * channels + c) * wide + j] = weight[first + c * in_stride + taps[t]]
+                        put(panel, (t * channels + c) * wide + j, number(weight, first + c * in_stride + taps[t]))
 
 
 @helper
@@ -102,13 +102,12 @@ def _copy_band(source, n, top, rows, left, columns, band):
         line = i * columns * channels
         h = top + i
         if h < 0 or h >= height or inner_right <= inner_left:
-            band[line : line + columns * channels] = 0
+            clear(band, line, columns * channels)
             continue
-        band[line : line + inner_left * channels] = 0
-        band[line + inner_right * channels : line + columns * channels] = 0
-        place, first = ((n * height + h) * width + left + inner_left) * channels, line + inner_left * channels
-        for e in range((inner_right - inner_left) * channels):
-            band[first + e] = flat[place + e]
+        clear(band, line, inner_left * channels)
+        clear(band, line + inner_right * channels, (columns - inner_right) * channels)
+        place = ((n * height + h) * width + left + inner_left) * channels
+        copy(flat, place, band, line + inner_left * channels, (inner_right - inner_left) * channels)
 
 
 @kernel

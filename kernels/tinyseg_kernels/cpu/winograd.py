@@ -39,7 +39,7 @@ from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, at_least, lanes, load, splat, store
+from .simd import ROWS, VECTORS, at_least, lanes, load, number, put, splat, store
 
 FREQUENCIES = 36
 
@@ -118,10 +118,10 @@ def _pack_block(weight, strides, turned, b, channels, depth, outputs, wide, targ
                 source, place = first + c * in_stride, (c - low) * 9 * columns + j
                 if turned:
                     for tap in range(9):
-                        g[place + tap * columns] = weight[source + 8 - tap]
+                        put(g, place + tap * columns, number(weight, source + 8 - tap))
                 else:
                     for tap in range(9):
-                        g[place + tap * columns] = weight[source + tap]
+                        put(g, place + tap * columns, number(weight, source + tap))
         for c in range(low, high):
             for j in range(0, columns, wide):
                 e = (c - low) * 9 * columns + j

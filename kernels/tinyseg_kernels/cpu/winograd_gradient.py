@@ -17,7 +17,7 @@ from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
-from .simd import VECTORS, lanes, load, store
+from .simd import VECTORS, copy, lanes, load, number, put, store
 from .winograd import (
     BLOCK_BYTES,
     FREQUENCIES,
@@ -172,11 +172,9 @@ def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g, turned):
             _store_three(g, 6 * wide, wide, _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2]))
             for lane in range(wide):
                 for tap in range(9):
-                    turned[lane * length + (c - low) * 9 + tap] = g[tap * wide + lane]
+                    put(turned, lane * length + (c - low) * 9 + tap, number(g, tap * wide + lane))
         for lane in range(min(wide, outputs - k)):
-            first = ((k + lane) * channels + low) * 9
-            for e in range((high - low) * 9):
-                flat[first + e] = turned[lane * length + e]
+            copy(turned, lane * length, flat, ((k + lane) * channels + low) * 9, (high - low) * 9)
 
 
 @kernel
