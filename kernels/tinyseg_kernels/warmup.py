@@ -30,10 +30,11 @@ def _place(name: str) -> int:
 _WITH_CODE = [name for name, kernel in KERNELS.items() if kernel.stem != "array" and name not in _WITHOUT_CODE]
 NAMES = tuple(sorted(_WITH_CODE, key=_place))
 
-# 3x3, 1x1, strided and depthwise: (images, channels, height, width), (outputs, channels / groups, kernel), stride,
+# 3x3 with few and many channels, 1x1, strided and depthwise: (images, channels, height, width), (outputs, channels / groups, kernel), stride,
 # padding, groups.
 _CONVOLUTIONS = [
     ((1, 16, 8, 8), (16, 16, 3, 3), 1, 1, 1),
+    ((1, 160, 4, 4), (160, 160, 3, 3), 1, 1, 1),
     ((1, 3, 8, 8), (5, 3, 1, 1), 1, 0, 1),
     ((1, 4, 8, 8), (4, 4, 2, 2), 2, 0, 1),
     ((1, 4, 8, 8), (4, 1, 3, 3), 1, 1, 4),
@@ -91,9 +92,9 @@ def _convolution(a: _Arrays, name: str) -> Iterator[tuple[Any, ...]]:
         y = a.activation(1, kernel[0], rows, columns)
         window = ((stride, stride), (padding, padding), (1, 1), groups)
         if name == "conv2d":
-            yield x, weight, a.plain(kernel[0]), y, *window
+            yield x, weight, a.plain(kernel[0]), y, *window, False, None
         elif name == "conv_transpose2d":
-            yield y, weight, a.plain(size[1]), x, *window
+            yield y, weight, a.plain(size[1]), x, *window, False, None
         else:
             yield x, y, weight, *window
 
@@ -140,12 +141,15 @@ def _channels(a: _Arrays, count: int) -> list[Any]:
     return [a.plain(3) for _ in range(count)]
 
 
+# Kernel size, stride, padding, dilation.
+_POOLING = ((2, 2), (2, 2), (0, 0), (1, 1))
+
 _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "gather": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "scatter_add": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "matmul": lambda a: [(a.plain(4, 5), a.plain(5, 6), a.plain(4, 6))],
-    "max_pool2d": lambda a: [(_image(a), _half(a), _half(a, np.int64), (2, 2), (2, 2), (0, 0), (1, 1))],
-    "max_pool2d_backward": lambda a: [(_half(a), _half(a, np.int64), _image(a))],
+    "max_pool2d": lambda a: [(_image(a), _half(a), _half(a, np.int64), *_POOLING)],
+    "max_pool2d_backward": lambda a: [(_half(a), _half(a, np.int64), _image(a), *_POOLING)],
     "max_unpool2d": lambda a: [(_half(a), _half(a, np.int64), _image(a))],
     "max_unpool2d_backward": lambda a: [(_image(a), _half(a, np.int64), _half(a))],
     "interpolate_nearest": lambda a: [(_half(a), _image(a), (0.5, 0.5))],
@@ -153,9 +157,9 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "interpolate_bilinear": lambda a: [(_half(a), _image(a), (0.5, 0.5), False)],
     "interpolate_bilinear_backward": lambda a: [(_image(a), _half(a), (0.5, 0.5), False)],
     "batch_norm_statistics": lambda a: [(_image(a), *_channels(a, 2))],
-    "batch_norm": lambda a: [(_image(a), *_channels(a, 4), _image(a))],
-    "batch_norm_sums": lambda a: [(_image(a), _image(a), *_channels(a, 4))],
-    "batch_norm_backward": lambda a: [(_image(a), _image(a), *_channels(a, 5), _image(a))],
+    "batch_norm": lambda a: [(_image(a), *_channels(a, 4), _image(a), False)],
+    "batch_norm_sums": lambda a: [(_image(a), _image(a), *_channels(a, 6), False)],
+    "batch_norm_backward": lambda a: [(_image(a), _image(a), *_channels(a, 6), _image(a), False)],
     "log_softmax": lambda a: [(_image(a), _image(a), 1)],
     "log_softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
     "cross_entropy": lambda a: [(_image(a), _labels(a), *_channels(a, 1), _pixels(a), _pixels(a), 255)],

@@ -8,14 +8,15 @@ server; only their ratios matter, and these differ little from machine to machin
 
 from __future__ import annotations
 
-from .simd import ROWS, VECTORS, lanes
+from .simd import VECTORS, lanes
 
 ALGORITHMS = ("auto", "direct", "winograd")
 
 # Nanoseconds for: a multiply-add of the direct sum; one of the 36 products; a number that a transform writes.
-_DIRECT, _DIRECT_GRADIENT, _PRODUCT, _TRANSFORM = 0.0175, 0.029, 0.0145, 0.55
-# A weight that is packed for the direct sum, that is transformed; whose gradient is added up, is transformed back.
-_PACK, _WEIGHT, _COMBINE, _GRADIENT = 1.0, 2.6, 8.0, 5.0
+_DIRECT, _DIRECT_GRADIENT, _PRODUCT, _TRANSFORM = 0.0190, 0.022, 0.0180, 0.15
+# A weight that is packed for the direct sum, is transformed, is read when it has been; whose gradient is added up,
+# is transformed back.
+_PACK, _WEIGHT, _READ, _COMBINE, _GRADIENT = 1.0, 0.3, 0.1, 4.0, 0.5
 
 _chosen = "auto"
 
@@ -26,6 +27,10 @@ def set_conv_algorithm(name: str) -> None:
     _chosen = name
 
 
+def _applies(kernel: tuple[int, ...], stride: tuple[int, int]) -> bool:
+    return tuple(kernel) == (3, 3) and tuple(stride) == (1, 1) and _chosen != "direct"
+
+
 def uses_winograd(
     kernel: tuple[int, ...],
     stride: tuple[int, int],
@@ -34,25 +39,42 @@ def uses_winograd(
     channels: int,
     outputs: int,
     itemsize: int,
-    gradient: bool = False,
+    packed: bool,
 ) -> bool:
     """True if Winograd's way applies and is asked for or seems the faster one.
 
-    ``tiles`` are those of 4x4 pixels that cover the ``pixels``; ``gradient``: it is about the weight's.
+    ``tiles`` are those of 4x4 pixels that cover the ``pixels``; ``packed``: weights are packed once for many calls.
     """
-    if tuple(kernel) != (3, 3) or tuple(stride) != (1, 1) or _chosen == "direct":
-        return False
-    if _chosen == "winograd":
-        return True
+    if not _applies(kernel, stride) or _chosen == "winograd":
+        return _applies(kernel, stride)
     vector = lanes(itemsize)
     if channels < vector // 2 or outputs < vector // 2:  # channels are filled up to whole vectors
         return False
     weights = channels * outputs
-    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM
-    if gradient:
-        direct = pixels * 9 * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
-        return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct
-    rows = -(-tiles // ROWS) * ROWS
     half_empty = 1.3 if outputs <= vector * (VECTORS - 1) else 1.0
-    direct = pixels * 9 * weights * _DIRECT * half_empty + 9 * weights * _PACK
-    return rows * 36 * weights * _PRODUCT + transforms + 36 * weights * _WEIGHT < direct
+    direct = pixels * 9 * weights * _DIRECT * half_empty
+    winograd = tiles * 36 * weights * _PRODUCT + tiles * 36 * (channels + outputs) * _TRANSFORM
+    if packed:
+        return winograd + 36 * weights * _READ < direct
+    return winograd + 36 * weights * _WEIGHT < direct + 9 * weights * _PACK
+
+
+def gradient_uses_winograd(
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    tiles: int,
+    pixels: int,
+    channels: int,
+    outputs: int,
+    itemsize: int,
+) -> bool:
+    """The same for the gradient by the weight."""
+    if not _applies(kernel, stride) or _chosen == "winograd":
+        return _applies(kernel, stride)
+    vector = lanes(itemsize)
+    if channels < vector // 2 or outputs < vector // 2:
+        return False
+    weights = channels * outputs
+    direct = pixels * 9 * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
+    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM
+    return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct

@@ -27,15 +27,16 @@ def matmul(a: Array, b: Array, out: Array) -> None:
         written = result if result.flags.c_contiguous else empty(result.shape, result.dtype)
         flat, row_stride, column_stride = _flat(right)
         image = contiguous(left).reshape(1, 1, rows, inner)
+        pixels = Lattice((0, 0), (1, rows), [Tap(0, 0, 0, 0)])
         walk(
             image,
             flat,
             (column_stride, row_stride, 0, 0),
-            [Tap(0, 0, 0, 0)],
             None,
             written.reshape(1, 1, rows, -1),
-            Lattice(0, 1, 1, 1),
-            Lattice(0, 1, rows, 1),
+            [pixels],
+            (1, 1),
+            (1, 1),
         )
         if written is not result:
             result[...] = written

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .memory import Array, empty
+
 
 def _cores() -> int:
     """Cores this process may run on."""
@@ -67,24 +69,27 @@ def get_num_threads() -> int:
     return _state.threads
 
 
-def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any) -> None:
+def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any, scratch: Scratch | None = None) -> None:
     """Call ``kernel(start, stop, *arguments)`` over the items ``0 .. count - 1``, ``grain`` of them at a time.
 
     ``grain`` should make a chunk last some 100 microseconds or more: handing one to a thread costs about 10.
+    With ``scratch`` (how many numbers of which type) the kernel gets one argument more, an array of that size that
+    no other thread uses: what is in it at the start of a chunk is left over from anything.
     """
     grain = max(1, grain)
     chunks = -(-count // grain)
     if chunks <= 1 or _state.threads == 1:
         if count > 0:
-            kernel(0, count, *arguments)
+            kernel(0, count, *arguments, *_own(scratch))
         return
     starts = iter(range(0, count, grain))
     job = [(kernel, arguments)]
 
     def work() -> None:
         function, given = job[0]
+        own = _own(scratch)
         for start in starts:  # each thread takes the next chunk when it has done its last
-            function(start, min(start + grain, count), *given)
+            function(start, min(start + grain, count), *given, *own)
 
     pool = _state.helpers()
     tasks = []
@@ -99,3 +104,10 @@ def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any) ->
             task.result()
     # The pool lets go of ``work`` when it comes to it; the arrays must go back to theirs at once.
     job.clear()
+
+
+Scratch = tuple[int, Any]
+
+
+def _own(scratch: Scratch | None) -> tuple[Array, ...]:
+    return () if scratch is None else (empty((scratch[0],), scratch[1]),)

@@ -78,6 +78,17 @@ class Vectors:
         """Write them there."""
         self.builder.store(vector, self._at(pointer, offset)).align = self.alignment
 
+    def store_first(self, count: Any, vector: Any, pointer: Any, offset: int = 0) -> None:
+        """Write the numbers that belong to the first ``count`` places from ``pointer`` on."""
+        int32 = ir.IntType(32)
+        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(offset, offset + self.lanes)))
+        mask = self.builder.icmp_signed("<", lane, self.splat(count))
+        place = self._at(pointer, offset)
+        name = f"llvm.masked.store.v{self.lanes}f{8 * self.alignment}.p0"
+        signature_ = ir.FunctionType(ir.VoidType(), [self.type, place.type, int32, mask.type])
+        function = cgutils.get_or_insert_function(self.builder.module, signature_, name)
+        self.builder.call(function, [vector, place, int32(self.alignment), mask])
+
     def _at(self, pointer: Any, offset: int) -> Any:
         place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
         return self.builder.bitcast(place, self.type.as_pointer())
@@ -93,7 +104,7 @@ class Vectors:
 
     def splat(self, number: Any) -> Any:
         """One number in every lane."""
-        undefined = ir.Constant(self.type, ir.Undefined)
+        undefined = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)
         first = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
         order = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(first, undefined, order)
@@ -101,6 +112,10 @@ class Vectors:
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a * b + c, rounded once."""
         return self.builder.call(self._fma, [a, b, c])
+
+    def at_least(self, a: Any, low: Any) -> Any:
+        """The larger of a and low, lane by lane; a NaN in a stays."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, low), low, a)
 
     def add(self, a: Any, b: Any) -> Any:
         """a + b."""
@@ -162,6 +177,16 @@ def splat(typingctx, number):
 
 
 @intrinsic
+def at_least(typingctx, a, low):
+    """The larger of a and low, lane by lane; a NaN in a stays. With low = 0 this is ReLU, with -inf nothing."""
+
+    def codegen(context, builder, sig, args):
+        return Vectors(builder, sig.args[0].dtype).at_least(*args)
+
+    return a(a, a), codegen
+
+
+@intrinsic
 def fma(typingctx, a, b, c):
     """a * b + c."""
 
@@ -169,6 +194,56 @@ def fma(typingctx, a, b, c):
         return Vectors(builder, sig.args[0].dtype).fma(*args)
 
     return a(a, a, a), codegen
+
+
+@intrinsic
+def copy(typingctx, source, i, target, j, count):
+    """target[j : j + count] = source[i : i + count].
+
+    Numba's own loops look at every index for a negative one and are several times slower.
+    """
+
+    def codegen(context, builder, sig, args):
+        here = pointer(context, builder, sig.args[0], args[0], args[1])
+        there = pointer(context, builder, sig.args[2], args[2], args[3])
+        cgutils.raw_memcpy(builder, there, here, args[4], INT(sig.args[0].dtype.bitwidth // 8))
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def clear(typingctx, target, j, count):
+    """target[j : j + count] = 0."""
+
+    def codegen(context, builder, sig, args):
+        there = pointer(context, builder, sig.args[0], args[0], args[1])
+        size = builder.mul(args[2], INT(sig.args[0].dtype.bitwidth // 8))
+        cgutils.memset(builder, there, size, 0)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def number(typingctx, array, i):
+    """array[i], i not being negative."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load(pointer(context, builder, sig.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def put(typingctx, array, i, value):
+    """array[i] = value, i not being negative."""
+
+    def codegen(context, builder, sig, args):
+        builder.store(args[2], pointer(context, builder, sig.args[0], args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
 
 
 class _Arithmetic(AbstractTemplate):

@@ -6,7 +6,8 @@ All of them make, for a lattice of output pixels, the same kind of sum::
 
 A convolution writes every pixel (hs = 1) and reads with its stride (rs = stride, row_t = r dilation - padding). The
 transposed one reads every pixel (rs = 1) and writes with its stride: the output falls into stride x stride lattices,
-each of which meets only some of the taps. A matrix product is the case of one tap and an image of one row.
+each of which meets only some of the taps; all of them are made from the same rows of the source while these are in
+the cache. A matrix product is the case of one tap and an image of one row.
 
 A block of ROWS pixels times two vectors of channels is summed in registers (``microkernel.gather_product``). The
 band of source rows that a few output rows need is first copied into a border of zeros, small enough to stay in the
@@ -15,35 +16,25 @@ cache; where no tap leaves the image it is read in place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import parallel
-from .array import Array
+from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, lanes
-
-_product_wide = gather_product(VECTORS)
-_product_narrow = gather_product(1)
+from .simd import ROWS, VECTORS, clear, copy, lanes, number, put
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Which output pixels are made, along one dimension, and from where in the source they are made."""
-
-    first: int  # h0
-    step: int  # hs
-    count: int  # how many q
-    source_step: int  # rs
+# Channels whose weights are packed together: a few lines of the first-level cache for each output channel.
+_PACKED_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -56,148 +47,145 @@ class Tap:
     s: int
 
 
-def _merged(taps: list[Tap]) -> tuple[list[Tap], int]:
-    """The first taps of runs of neighbours in a row, and the length of the runs.
+@dataclass(frozen=True)
+class Lattice:
+    """Output pixels (first[0] + q steps[0], first[1] + p steps[1]) for q, p below count, and the taps they meet."""
+
+    first: Pair
+    count: Pair
+    taps: Sequence[Tap]
+
+
+def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
+    """The first taps of runs of neighbours in a row, and the length of the runs; ``taps`` are in order.
 
     Channels of neighbouring pixels lie side by side, so a run of taps is one longer run of products: a first layer
     with 3 channels and a 3x3 kernel sums 9 numbers at a time instead of 3.
     """
-    taps = sorted(taps, key=lambda tap: (tap.row, tap.column))
     width = sum(tap.row == taps[0].row for tap in taps)
     runs = [taps[i : i + width] for i in range(0, len(taps), width)]
     for run in runs:
         if [(tap.row, tap.column) for tap in run] != [(run[0].row, run[0].column + i) for i in range(width)]:
-            return taps, 1
+            return list(taps), 1
     return [run[0] for run in runs], width
 
 
 @kernel
-def _pack(start, stop, weight, strides, taps_r, taps_s, channels_in, channels_out, length, block, packed):
+def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
     """For each block of output channels its weights in order of use: [(t, c), j], 0 beyond the last channel.
 
-    The last block is half as wide where half the vectors are enough.
+    ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough.
     """
-    out_stride, in_stride, r_stride, s_stride = strides
+    out_stride, in_stride = strides
+    length = taps.size * channels
     for b in range(start, stop):
-        here = channels_out - b * block
+        here = min(block, outputs - b * block)
         wide = block // 2 if 2 * here <= block else block
-        for c in range(channels_in):  # taps innermost, as they are in the weight's memory
-            first = b * block * out_stride + c * in_stride
-            for t in range(taps_r.size):
-                source = first + taps_r[t] * r_stride + taps_s[t] * s_stride
-                place = b * length * block + (t * channels_in + c) * wide
-                for j in range(min(wide, here)):
-                    packed[place + j] = weight[source + j * out_stride]
-                for j in range(here, wide):
-                    packed[place + j] = 0
+        panel = packed[b * length * block : b * length * block + length * wide]
+        if here < wide:
+            panel[:] = 0
+        for low in range(0, channels, _PACKED_TOGETHER):
+            for j in range(here):
+                first = (b * block + j) * out_stride
+                for c in range(low, min(low + _PACKED_TOGETHER, channels)):
+                    for t in range(taps.size):
+                        put(panel, (t * channels + c) * wide + j, number(weight, first + c * in_stride + taps[t]))
 
 
 @helper
 def _copy_band(source, n, top, rows, left, columns, band):
     """band[i, j, :] = source[n, top + i, left + j, :], and 0 outside the image; band is flat."""
     height, width, channels = source.shape[1:]
+    flat = source.reshape(-1)
     inner_left, inner_right = max(0, -left), min(columns, width - left)
     for i in range(rows):
         line = i * columns * channels
         h = top + i
         if h < 0 or h >= height or inner_right <= inner_left:
-            band[line : line + columns * channels] = 0
+            clear(band, line, columns * channels)
             continue
-        band[line : line + inner_left * channels] = 0
-        band[line + inner_right * channels : line + columns * channels] = 0
-        for j in range(inner_left, inner_right):
-            for c in range(channels):
-                band[line + j * channels + c] = source[n, h, left + j, c]
+        clear(band, line, inner_left * channels)
+        clear(band, line + inner_right * channels, (columns - inner_right) * channels)
+        place = ((n * height + h) * width + left + inner_left) * channels
+        copy(flat, place, band, line + inner_left * channels, (inner_right - inner_left) * channels)
 
 
 @kernel
 def _walk(
-    start, stop, source, packed, bias, out, down, across, tap_rows, tap_columns, run, block, bands, band_rows, parts
-):
-    """Items: (image, band of output rows, part of the output channels). ``down`` and ``across`` are Lattices."""
+    start, stop, source, packed, bias, low, out, steps, source_steps, lattices, taps, block, bands, band_rows, parts,
+    scratch,
+):  # fmt: skip
+    """Items: (image, band of output rows, part of the output channels).
+
+    ``lattices``: for each its first row and column, rows and columns, first tap and their number, run, and where
+    its packed weights begin; ``taps``: row and column of each. ``scratch`` holds the band.
+    """
     height, width, channels = source.shape[1:]
     out_height, out_width, out_channels = out.shape[1:]
-    first_row, row_step, row_count, source_row_step = down
-    first_column, column_step, column_count, source_column_step = across
     blocks = (out_channels + block - 1) // block
-    taps = tap_rows.size
-    products = run * channels
     flat_source, flat_out = source.reshape(-1), out.reshape(-1)
 
     # The rectangle of source pixels that is met from a band's first pixel on.
-    low_row, low_column = tap_rows.min(), tap_columns.min()
-    columns = (column_count - 1) * source_column_step + tap_columns.max() + run - low_column
-    inside = (
-        low_row >= 0
-        and low_column >= 0
-        and (row_count - 1) * source_row_step + tap_rows.max() < height
-        and low_column + columns <= width
-    )
-    rows_at_most = (band_rows - 1) * source_row_step + tap_rows.max() - low_row + 1
+    low_row, low_column = taps[:, 0].min(), taps[:, 1].min()
+    high_row, high_column, columns, most = taps[:, 0].max(), low_column, 0, 0
+    last_row = 0
+    for lattice in lattices:
+        last_row = max(last_row, (lattice[2] - 1) * source_steps[0] + high_row)
+        for t in range(lattice[4], lattice[4] + lattice[5]):
+            high_column = max(high_column, taps[t, 1] + lattice[6])
+        columns = max(columns, (lattice[3] - 1) * source_steps[1])
+        most = max(most, band_rows * lattice[3])
+    columns += high_column - low_column
+    inside = low_row >= 0 and low_column >= 0 and last_row < height and low_column + columns <= width
     pitch = width if inside else columns
-    scratch = np.empty(0 if inside else rows_at_most * columns * channels, source.dtype)
-    tap_offsets = ((tap_rows - low_row) * pitch + tap_columns - low_column) * channels
+    tap_offsets = ((taps[:, 0] - low_row) * pitch + taps[:, 1] - low_column) * channels
 
     # For each pixel of a band where it is read and written; the last block of rows is filled up with its last pixel.
-    most = band_rows * column_count
     read, written = np.empty(most + ROWS, np.int64), np.empty(most + ROWS, np.int64)
-    # A block that sticks out at the bottom or at the right is made here and then copied.
-    tile = np.empty(ROWS * block, source.dtype)
-    tile_rows = np.arange(ROWS) * block
-
     for item in range(start, stop):
         n, rest = item // (bands * parts), item % (bands * parts)
         q0 = rest // parts * band_rows
-        rows = min(band_rows, row_count - q0)
         part = rest % parts
+        top = q0 * source_steps[0] + low_row
         if inside:
-            values = flat_source
-            origin = ((n * height + q0 * source_row_step + low_row) * width + low_column) * channels
+            values, origin = flat_source, ((n * height + top) * width + low_column) * channels
         else:
             values, origin = scratch, 0
-            needed = (rows - 1) * source_row_step + tap_rows.max() - low_row + 1
-            _copy_band(source, n, q0 * source_row_step + low_row, needed, low_column, columns, scratch)
-        pixels = rows * column_count
-        for pixel in range(pixels + ROWS):
-            q, p = min(pixel, pixels - 1) // column_count, min(pixel, pixels - 1) % column_count
-            read[pixel] = (q * source_row_step * pitch + p * source_column_step) * channels
-            h, w = first_row + (q0 + q) * row_step, first_column + p * column_step
-            written[pixel] = ((n * out_height + h) * out_width + w) * out_channels
-        for b in range(part * blocks // parts, (part + 1) * blocks // parts):
-            here = min(block, out_channels - b * block)
-            narrow = 2 * here <= block
-            for pixel in range(0, pixels, ROWS):
-                whole = pixel + ROWS <= pixels and (here == block or 2 * here == block)
-                if whole:
-                    target, rows_out, s0 = flat_out[b * block :], written, pixel
-                else:
-                    target, rows_out, s0 = tile, tile_rows, 0
-                panel = b * taps * products * block
-                if narrow:
-                    _product_narrow(
-                        values, origin, read, pixel, tap_offsets, taps, products, packed, panel, bias, b * block,
-                        target, rows_out, s0,
-                    )  # fmt: skip
-                else:
-                    _product_wide(
-                        values, origin, read, pixel, tap_offsets, taps, products, packed, panel, bias, b * block,
-                        target, rows_out, s0,
-                    )  # fmt: skip
-                if not whole:
-                    for i in range(min(ROWS, pixels - pixel)):
-                        for j in range(here):
-                            flat_out[written[pixel + i] + b * block + j] = tile[i * block + j]
+            needed = (band_rows - 1) * source_steps[0] + high_row - low_row + 1
+            _copy_band(source, n, top, needed, low_column, columns, scratch)
+        for lattice in lattices:
+            pixels = 0
+            for q in range(q0, min(q0 + band_rows, lattice[2])):
+                from_row, to_row = (q - q0) * source_steps[0] * pitch, n * out_height + lattice[0] + q * steps[0]
+                for p in range(lattice[3]):
+                    read[pixels] = (from_row + p * source_steps[1]) * channels
+                    written[pixels] = (to_row * out_width + lattice[1] + p * steps[1]) * out_channels
+                    pixels += 1
+            if pixels == 0:
+                continue
+            read[pixels : pixels + ROWS] = read[pixels - 1]
+            written[pixels : pixels + ROWS] = written[pixels - 1]
+            first_tap, count, run = lattice[4], lattice[5], lattice[6]
+            for b in range(part * blocks // parts, (part + 1) * blocks // parts):
+                panel = lattice[7] + b * count * run * channels * block
+                gather_product(
+                    values, origin, read, 0, pixels, tap_offsets, first_tap, count, run * channels, packed, panel,
+                    bias, b * block, low, flat_out, b * block, written, 0, min(block, out_channels - b * block),
+                )  # fmt: skip
 
 
-def _pack_weight(weight: Array, strides: Any, taps: list[Tap], channels: tuple[int, int], block: int) -> Array:
-    """See ``_pack``; ``taps`` are all of them, in order."""
+def _pack_weights(weight: Array, strides: Any, lattices: list[Lattice], channels: Pair, block: int) -> Array:
+    """See ``_pack``; one lattice after the other."""
     inputs, outputs = channels
-    length = len(taps) * inputs
     blocks = -(-outputs // block)
-    packed = empty((blocks * length * block,), weight.dtype)
-    taps_r, taps_s = np.array([tap.r for tap in taps]), np.array([tap.s for tap in taps])
-    arguments = (weight, strides, taps_r, taps_s, inputs, outputs, length, block, packed)
-    parallel.run(_pack, blocks, max(1, 65536 // (length * block)), *arguments)
+    packed = empty((sum(len(lattice.taps) for lattice in lattices) * inputs * blocks * block,), weight.dtype)
+    begin = 0
+    for lattice in lattices:
+        taps = np.array([tap.r * strides[2] + tap.s * strides[3] for tap in lattice.taps])
+        size = taps.size * inputs * block
+        arguments = (weight, strides[:2], taps, inputs, outputs, block, packed[begin : begin + blocks * size])
+        parallel.run(_pack, blocks, max(1, 65536 // size), *arguments)
+        begin += blocks * size
     return packed
 
 
@@ -211,34 +199,55 @@ def walk(
     source: Array,
     weight: Array,
     strides: tuple[int, int, int, int],
-    taps: list[Tap],
     bias: Array | None,
     out: Array,
-    down: Lattice,
-    across: Lattice,
+    lattices: Sequence[Lattice],
+    steps: Pair,
+    source_steps: Pair,
+    relu: bool = False,
+    memo: dict[Any, Any] | None = None,
 ) -> None:
-    """Write the lattice ``down`` x ``across`` of ``out``; see the top of the file.
+    """Write the ``lattices`` of ``out``; see the top of the file.
 
     ``source`` and ``out`` are C-contiguous N,H,W,C; ``weight`` is flat, and ``strides`` say how far apart in it are
-    output channels, input channels, rows and columns of the kernel.
+    output channels, input channels, rows and columns of the kernel. Every lattice meets a tap.
     """
     images, _, _, inputs = source.shape
     outputs = out.shape[3]
-    if not images * down.count * across.count:
+    present = [
+        Lattice(lattice.first, lattice.count, sorted(lattice.taps, key=lambda tap: (tap.row, tap.column)))
+        for lattice in lattices
+        if min(lattice.count) > 0
+    ]
+    if not images or not present:
         return
     block = VECTORS * lanes(source.itemsize)
-    firsts, run = _merged(taps)
-    ordered = sorted(taps, key=lambda tap: (tap.row, tap.column))
-    packed = _pack_weight(weight, strides, ordered, (inputs, outputs), block)
     blocks = -(-outputs // block)
+    table: list[tuple[int, ...]] = []
+    taps: list[tuple[int, int]] = []
+    begin = 0
+    for lattice in present:
+        firsts, run = _merged(lattice.taps)
+        table.append((*lattice.first, *lattice.count, len(taps), len(firsts), run, begin))
+        taps += [(tap.row, tap.column) for tap in firsts]
+        begin += len(lattice.taps) * inputs * blocks * block
+    key = ("walk", strides, inputs, outputs, tuple((tap.r, tap.s) for lattice in present for tap in lattice.taps))
+    packed = None if memo is None else memo.get(key)
+    if packed is None:
+        packed = _pack_weights(weight, strides, present, (inputs, outputs), block)
+        if memo is not None:
+            memo[key] = packed
     start = np.zeros(blocks * block, source.dtype)
     if bias is not None:
         start[:outputs] = bias
-    row_bytes = down.source_step * (across.count * across.source_step + run) * inputs * source.dtype.itemsize
-    band_rows = _bands(down.count, row_bytes, images)
-    bands = -(-down.count // band_rows)
+    rows, columns = (max(lattice.count[i] for lattice in present) for i in (0, 1))
+    reach = max(column + line[6] for line in table for _, column in taps) - min(column for _, column in taps)
+    width = (columns - 1) * source_steps[1] + reach
+    band_rows = _bands(rows, source_steps[0] * width * inputs * source.itemsize, images)
+    depth = (band_rows - 1) * source_steps[0] + max(row for row, _ in taps) - min(row for row, _ in taps) + 1
+    bands = -(-rows // band_rows)
     parts = min(blocks, -(-8 // (images * bands)))
-    work = band_rows * across.count * len(taps) * inputs * outputs // parts
+    work = band_rows * columns * sum(len(lattice.taps) for lattice in present) * inputs * outputs // parts
     parallel.run(
         _walk,
         images * bands * parts,
@@ -246,14 +255,15 @@ def walk(
         source,
         packed,
         start,
+        source.dtype.type(0 if relu else -np.inf),
         out,
-        (down.first, down.step, down.count, down.source_step),
-        (across.first, across.step, across.count, across.source_step),
-        np.array([tap.row for tap in firsts]),
-        np.array([tap.column for tap in firsts]),
-        run,
+        tuple(steps),
+        tuple(source_steps),
+        np.array(table),
+        np.array(taps),
         block,
         bands,
         band_rows,
         parts,
+        scratch=(depth * width * inputs, source.dtype),
     )

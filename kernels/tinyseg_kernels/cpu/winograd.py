@@ -13,7 +13,10 @@ a matrix product for each of the 36 places (called frequencies here, as the tran
     2. M[f, tile, k] = sum_c V[f, tile, c] U[f, c, k]      36 matrix products, U = G g G^T made beforehand
     3. y = A^T M A, four by four pixels of each output channel
 
-A block of tiles goes through all three before the next one, so V and M stay in the cache.
+Where U is small, a block of tiles goes through all three steps before the next one, so that V and M stay in the
+second-level cache beside U. Where channels are many, U is the largest of the three (36/9 times the weight), and it is
+U that must not travel: V is made for all tiles first, then for each block of output channels its part of U is made,
+used for all tiles, and forgotten.
 
 A dilated convolution is d x d ordinary ones: the pixels whose row and column leave the same rest by d form an
 image of their own, and tiles are cut from these interleaved grids.
@@ -27,29 +30,33 @@ the 4x4 patch it meets, and infinities may become NaN (inf - inf); none is hidde
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from . import parallel
 from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import gather_product, outer_sum
-from .simd import ROWS, VECTORS, lanes, load, store
+from .memory import empty
+from .microkernel import gather_product
+from .simd import ROWS, VECTORS, at_least, lanes, load, number, put, splat, store
 
 FREQUENCIES = 36
-_GRADIENT_ROWS = 8
 
-_product = gather_product(VECTORS)
-_product_narrow = gather_product(1)
-_sum_wide = outer_sum(_GRADIENT_ROWS, VECTORS)
-_sum_narrow = outer_sum(_GRADIENT_ROWS, 1)
+# What V and M of a block of tiles may take together: half of a second-level cache, which U needs too.
+BLOCK_BYTES = 512 * 1024
+# Up to here U is read again for each block of tiles.
+_SMALL_BYTES = 3 << 20
+# What V may take where it is made for many tiles at once.
+_STAGED_BYTES = 8 << 20
+# Tiles whose products with a part of U are made before they are transformed.
+_TILES_TOGETHER = 8 * ROWS
+# Channels whose weights are brought into vectors of output channels together.
+_PACKED_TOGETHER = 16
 
-# What V and M of a block of tiles may take together: a little less than a second-level cache.
-_BLOCK_BYTES = 768 * 1024
-_PARTIAL_BYTES = 4 << 20
 
-
-def _apart(count: int, wide: int) -> int:
+def apart(count: int, wide: int) -> int:
     """How far apart in memory the frequencies are, for ``count`` numbers each: an odd number of vectors.
 
     The transforms write to 36 places at once; a power of two would put them all into one set of the cache.
@@ -57,7 +64,7 @@ def _apart(count: int, wide: int) -> int:
     return (count // wide | 1) * wide
 
 
-_distance = helper(_apart)
+distance = helper(apart)
 
 
 @helper
@@ -75,13 +82,6 @@ def _output_transform(m0, m1, m2, m3, m4, m5):
 
 
 @helper
-def _output_adjoint(y0, y1, y2, y3):
-    """A y."""
-    s, t, u, v = y0 + y2, y1 + y3, y0 + 4.0 * y2, 2.0 * y1 + 8.0 * y3
-    return y0, s + t, s - t, u + v, u - v, y3
-
-
-@helper
 def _weight_transform(g0, g1, g2):
     """G g."""
     s, t, u = g0 + g2, (1 / 24) * g0 + (1 / 6) * g2, (1 / 12) * g1
@@ -89,55 +89,74 @@ def _weight_transform(g0, g1, g2):
 
 
 @helper
-def _weight_adjoint(u0, u1, u2, u3, u4, u5):
-    """G^T u."""
-    s, t = u1 + u2, u3 + u4
-    return 0.25 * u0 - (1 / 6) * s + (1 / 24) * t, (1 / 6) * (u2 - u1) + (1 / 12) * (u3 - u4), (1 / 6) * (t - s) + u5
+def store_six(array, place, step, vectors):
+    """Six vectors, ``step`` apart."""
+    store(array, place, vectors[0])
+    store(array, place + step, vectors[1])
+    store(array, place + 2 * step, vectors[2])
+    store(array, place + 3 * step, vectors[3])
+    store(array, place + 4 * step, vectors[4])
+    store(array, place + 5 * step, vectors[5])
+
+
+@helper
+def _pack_block(weight, strides, turned, b, channels, depth, outputs, wide, target, begin, step, columns, g):
+    """U[f, c, j] for block b of the output channels, at target[begin + f step + c columns + j]; 0 for c from
+    ``channels`` to ``depth``.
+
+    A part of the weight is first turned into g[c, tap, j], since vectors hold neighbouring output channels, which
+    lie far apart in it.
+    """
+    out_stride, in_stride = strides
+    here = min(columns, outputs - b * VECTORS * wide)
+    if here < columns:
+        g[:] = 0
+    for low in range(0, channels, _PACKED_TOGETHER):
+        high = min(low + _PACKED_TOGETHER, channels)
+        for j in range(here):
+            first = (b * VECTORS * wide + j) * out_stride
+            for c in range(low, high):
+                source, place = first + c * in_stride, (c - low) * 9 * columns + j
+                if turned:
+                    for tap in range(9):
+                        put(g, place + tap * columns, number(weight, source + 8 - tap))
+                else:
+                    for tap in range(9):
+                        put(g, place + tap * columns, number(weight, source + tap))
+        for c in range(low, high):
+            for j in range(0, columns, wide):
+                e = (c - low) * 9 * columns + j
+                left = _weight_transform(load(g, e), load(g, e + 3 * columns), load(g, e + 6 * columns))
+                e += columns
+                middle = _weight_transform(load(g, e), load(g, e + 3 * columns), load(g, e + 6 * columns))
+                e += columns
+                right = _weight_transform(load(g, e), load(g, e + 3 * columns), load(g, e + 6 * columns))
+                o = begin + c * columns + j
+                store_six(target, o, step, _weight_transform(left[0], middle[0], right[0]))
+                store_six(target, o + 6 * step, step, _weight_transform(left[1], middle[1], right[1]))
+                store_six(target, o + 12 * step, step, _weight_transform(left[2], middle[2], right[2]))
+                store_six(target, o + 18 * step, step, _weight_transform(left[3], middle[3], right[3]))
+                store_six(target, o + 24 * step, step, _weight_transform(left[4], middle[4], right[4]))
+                store_six(target, o + 30 * step, step, _weight_transform(left[5], middle[5], right[5]))
+    for f in range(FREQUENCIES):
+        target[begin + f * step + channels * columns : begin + f * step + depth * columns] = 0
+
+
+@helper
+def _columns(b, outputs, wide):
+    """How wide block b of the output channels is: half as wide as others where half the vectors are enough."""
+    return VECTORS * wide // 2 if 2 * (outputs - b * VECTORS * wide) <= VECTORS * wide else VECTORS * wide
 
 
 @kernel
-def _pack(start, stop, weight, strides, turned, channels, depth, outputs, wide, packed):
-    """U[f, b, c, j] for the output channels b * block + j; the last block is half as wide where that is enough.
-
-    ``depth``: the number of channels c that there is room for. ``turned``: the filter is read from its last tap to
-    its first, as the gradient by the input needs it. Items: (block, channel c).
-    """
-    out_stride, in_stride, r_stride, s_stride = strides
+def _pack(start, stop, weight, strides, turned, channels, depth, outputs, wide, packed, g):
+    """U for all output channels, block by block; ``depth``: how many channels there is room for. Items: blocks."""
     block = VECTORS * wide
-    blocks = (outputs + block - 1) // block
-    g, rows = np.empty(9 * wide, weight.dtype), np.empty(18 * wide, weight.dtype)
-    step = _distance(blocks * depth * block, wide)
-    for item in range(start, stop):
-        b, c = item // channels, item % channels
-        columns = wide if 2 * (outputs - b * block) <= block else block
-        for j in range(0, columns, wide):
-            first = (b * block + j) * out_stride + c * in_stride
-            for lane in range(wide):
-                inside = b * block + j + lane < outputs
-                for tap in range(9):
-                    r, s = tap // 3, tap % 3
-                    source = first + lane * out_stride
-                    source += (2 - r) * r_stride + (2 - s) * s_stride if turned else r * r_stride + s * s_stride
-                    g[tap * wide + lane] = weight[source] if inside else 0
-            for s in range(3):
-                e = s * wide
-                u = _weight_transform(load(g, e), load(g, e + 3 * wide), load(g, e + 6 * wide))
-                store(rows, e, u[0])
-                store(rows, e + 3 * wide, u[1])
-                store(rows, e + 6 * wide, u[2])
-                store(rows, e + 9 * wide, u[3])
-                store(rows, e + 12 * wide, u[4])
-                store(rows, e + 15 * wide, u[5])
-            for p in range(6):
-                e = p * 3 * wide
-                u = _weight_transform(load(rows, e), load(rows, e + wide), load(rows, e + 2 * wide))
-                o = p * 6 * step + b * depth * block + c * columns + j
-                store(packed, o, u[0])
-                store(packed, o + step, u[1])
-                store(packed, o + 2 * step, u[2])
-                store(packed, o + 3 * step, u[3])
-                store(packed, o + 4 * step, u[4])
-                store(packed, o + 5 * step, u[5])
+    step = distance(depth * block, wide)
+    for b in range(start, stop):
+        columns = _columns(b, outputs, wide)
+        begin = b * FREQUENCIES * step
+        _pack_block(weight, strides, turned, b, channels, depth, outputs, wide, packed, begin, step, columns, g)
 
 
 @helper
@@ -151,164 +170,267 @@ def _tile(number, tiles, dilation):
 
 
 @helper
-def _copy_patch(source, n, top, left, dilation, size, c, wide, patch):
-    """patch[p, q, :wide] = source[n, top + p dh, left + q dw, c : c + wide], 0 outside the image."""
-    height, width = source.shape[1:3]
+def tile_corner(number, tiles, dilation):
+    """Image, and the output pixel at the upper left: (n, top, left)."""
+    n, a, b, i, j = _tile(number, tiles, dilation)
+    return n, a + 4 * i * dilation[0], b + 4 * j * dilation[1]
+
+
+@helper
+def copy_patch(flat, n, height, width, channels, top, left, dilation, size, c, wide, patch):
+    """patch[p, q, :wide] = image n at [top + p dh, left + q dw, c : c + wide], 0 outside."""
+    zero = splat(flat.dtype.type(0))
     for p in range(size):
         h = top + p * dilation[0]
         for q in range(size):
             w = left + q * dilation[1]
             place = (p * size + q) * wide
             if 0 <= h < height and 0 <= w < width:
-                for lane in range(wide):
-                    patch[place + lane] = source[n, h, w, c + lane]
+                store(patch, place, load(flat, ((n * height + h) * width + w) * channels + c))
             else:
-                for lane in range(wide):
-                    patch[place + lane] = 0
+                store(patch, place, zero)
 
 
 @helper
-def _transform_inputs(x, first, count, block, tiles, padding, dilation, channels, wide, V, d, patch):
-    """Step 1 for ``count`` tiles and the channels from channels[0] to channels[1]: V[f, t, c] = (B^T d B)[f]."""
-    height, width, depth = x.shape[1:]
+def _upper(x, o, row):
+    """Row 0 of B^T d, for one column of a patch; an extra row further down, the last one."""
+    return 4.0 * load(x, o) - 5.0 * load(x, o + 2 * row) + load(x, o + 4 * row)
+
+
+@helper
+def _inner(x, o, row):
+    """Rows 1 and 2."""
+    d1, d2, d3, d4 = load(x, o + row), load(x, o + 2 * row), load(x, o + 3 * row), load(x, o + 4 * row)
+    a, b = d4 - 4.0 * d2, d3 - 4.0 * d1
+    return a + b, a - b
+
+
+@helper
+def _outer(x, o, row):
+    """Rows 3 and 4."""
+    d1, d2, d3, d4 = load(x, o + row), load(x, o + 2 * row), load(x, o + 3 * row), load(x, o + 4 * row)
+    e, f = d4 - d2, 2.0 * (d3 - d1)
+    return e + f, e - f
+
+
+@helper
+def _transform_patch(x, o, row, column, V, e, step):
+    """V[6 p + q] = (B^T d B)[p, q] of the patch at x[o], row by row of B^T d.
+
+    A row of B^T d is six vectors, which stay in registers; there is not room for all six rows.
+    """
+    o1, o2, o3, o4, o5 = o + column, o + 2 * column, o + 3 * column, o + 4 * column, o + 5 * column
+    store_six(V, e, step, _input_transform(
+        _upper(x, o, row), _upper(x, o1, row), _upper(x, o2, row),
+        _upper(x, o3, row), _upper(x, o4, row), _upper(x, o5, row),
+    ))  # fmt: skip
+    s0, s1, s2 = _inner(x, o, row), _inner(x, o1, row), _inner(x, o2, row)
+    s3, s4, s5 = _inner(x, o3, row), _inner(x, o4, row), _inner(x, o5, row)
+    store_six(V, e + 6 * step, step, _input_transform(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
+    store_six(V, e + 12 * step, step, _input_transform(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
+    s0, s1, s2 = _outer(x, o, row), _outer(x, o1, row), _outer(x, o2, row)
+    s3, s4, s5 = _outer(x, o3, row), _outer(x, o4, row), _outer(x, o5, row)
+    store_six(V, e + 18 * step, step, _input_transform(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
+    store_six(V, e + 24 * step, step, _input_transform(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
+    store_six(V, e + 30 * step, step, _input_transform(
+        _upper(x, o + row, row), _upper(x, o1 + row, row), _upper(x, o2 + row, row),
+        _upper(x, o3 + row, row), _upper(x, o4 + row, row), _upper(x, o5 + row, row),
+    ))  # fmt: skip
+
+
+@helper
+def transform_inputs(x, first, count, place, pitch, step, tiles, padding, dilation, wide, V, patch):
+    """Step 1 for ``count`` tiles from ``first`` on: V[f step + (place + t) pitch + c] = (B^T d B)[f]."""
+    height, width, channels = x.shape[1:]
     flat = x.reshape(-1)
-    low, high = channels
+    row, column = dilation[0] * width * channels, dilation[1] * channels
     for t in range(count):
-        n, a, b, i, j = _tile(first + t, tiles, dilation)
-        top = a + 4 * i * dilation[0] - padding[0]
-        left = b + 4 * j * dilation[1] - padding[1]
+        n, top, left = tile_corner(first + t, tiles, dilation)
+        top, left = top - padding[0], left - padding[1]
         whole = top >= 0 and left >= 0 and top + 5 * dilation[0] < height and left + 5 * dilation[1] < width
-        for c in range(low, high, wide):
+        begin = ((n * height + top) * width + left) * channels
+        for c in range(0, channels, wide):
+            e = (place + t) * pitch + c
             if whole:
-                values, o = flat, ((n * height + top) * width + left) * depth + c
-                row, column = dilation[0] * width * depth, dilation[1] * depth
+                _transform_patch(flat, begin + c, row, column, V, e, step)
             else:
-                _copy_patch(x, n, top, left, dilation, 6, c, wide, patch)
-                values, o, row, column = patch, 0, 6 * wide, wide
-            for q in range(6):
-                v = _input_transform(
-                    load(values, o), load(values, o + row), load(values, o + 2 * row),
-                    load(values, o + 3 * row), load(values, o + 4 * row), load(values, o + 5 * row),
-                )  # fmt: skip
-                o += column
-                e = q * wide
-                store(d, e, v[0])
-                store(d, e + 6 * wide, v[1])
-                store(d, e + 12 * wide, v[2])
-                store(d, e + 18 * wide, v[3])
-                store(d, e + 24 * wide, v[4])
-                store(d, e + 30 * wide, v[5])
-            for p in range(6):
-                e = p * 6 * wide
-                v = _input_transform(
-                    load(d, e), load(d, e + wide), load(d, e + 2 * wide),
-                    load(d, e + 3 * wide), load(d, e + 4 * wide), load(d, e + 5 * wide),
-                )  # fmt: skip
-                step = _distance(block * (high - low), wide)
-                e = p * 6 * step + t * (high - low) + c - low
-                store(V, e, v[0])
-                store(V, e + step, v[1])
-                store(V, e + 2 * step, v[2])
-                store(V, e + 3 * step, v[3])
-                store(V, e + 4 * step, v[4])
-                store(V, e + 5 * step, v[5])
+                copy_patch(flat, n, height, width, channels, top, left, dilation, 6, c, wide, patch)
+                _transform_patch(patch, 0, 6 * wide, wide, V, e, step)
 
 
 @helper
-def _transform_outputs(M, pitch, first, count, block, tiles, dilation, bias, wide, out, d):
-    """Step 3 for ``count`` tiles: out = bias + A^T M A, as far as it lies in the image."""
+def _output_column(M, e, row):
+    """One column of A^T M."""
+    return _output_transform(
+        load(M, e), load(M, e + row), load(M, e + 2 * row),
+        load(M, e + 3 * row), load(M, e + 4 * row), load(M, e + 5 * row),
+    )  # fmt: skip
+
+
+@helper
+def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bias, low, wide, out, d):
+    """Step 3 for ``count`` tiles and the output channels from k0 to k1: out = max(low, bias + A^T M A), as far as it
+    lies in the image. M[f step + t pitch] is for the channel k0.
+    """
     height, width, channels = out.shape[1:]
     flat = out.reshape(-1)
+    lowest = splat(low)
+    right, down = dilation[1] * channels, dilation[0] * width * channels
     for t in range(count):
-        n, a, b, i, j = _tile(first + t, tiles, dilation)
-        top, left = a + 4 * i * dilation[0], b + 4 * j * dilation[1]
-        for k in range(0, channels, wide):
+        n, top, left = tile_corner(first + t, tiles, dilation)
+        inside = left + 3 * dilation[1] < width
+        rows = min(4, (height - top + dilation[0] - 1) // dilation[0])
+        for k in range(k0, k1, wide):
             start = load(bias, k)
-            frequency = _distance(block * pitch, wide)
-            step = 6 * frequency
+            e = t * pitch + k - k0
             for q in range(6):
-                e = q * frequency + t * pitch + k
-                y = _output_transform(
-                    load(M, e), load(M, e + step), load(M, e + 2 * step),
-                    load(M, e + 3 * step), load(M, e + 4 * step), load(M, e + 5 * step),
-                )  # fmt: skip
+                y = _output_column(M, e + q * step, 6 * step)
                 store(d, q * wide, y[0])
                 store(d, (6 + q) * wide, y[1])
                 store(d, (12 + q) * wide, y[2])
                 store(d, (18 + q) * wide, y[3])
-            for p in range(4):
-                h = top + p * dilation[0]
-                if h >= height:
-                    break
-                e = p * 6 * wide
-                y = _output_transform(
-                    load(d, e), load(d, e + wide), load(d, e + 2 * wide),
-                    load(d, e + 3 * wide), load(d, e + 4 * wide), load(d, e + 5 * wide),
-                )  # fmt: skip
-                place, step_right = ((n * height + h) * width + left) * channels + k, dilation[1] * channels
-                if left + 3 * dilation[1] < width and k + wide <= channels:
-                    store(flat, place, y[0] + start)
-                    store(flat, place + step_right, y[1] + start)
-                    store(flat, place + 2 * step_right, y[2] + start)
-                    store(flat, place + 3 * step_right, y[3] + start)
-                    continue
-                store(d, e, y[0] + start)
-                store(d, e + wide, y[1] + start)
-                store(d, e + 2 * wide, y[2] + start)
-                store(d, e + 3 * wide, y[3] + start)
-                for q in range(4):
-                    if left + q * dilation[1] < width:
-                        for lane in range(min(wide, channels - k)):
-                            flat[place + q * step_right + lane] = d[e + q * wide + lane]
+            place = ((n * height + top) * width + left) * channels + k
+            for p in range(rows):
+                y = _output_column(d, p * 6 * wide, wide)
+                y0, y1 = at_least(y[0] + start, lowest), at_least(y[1] + start, lowest)
+                y2, y3 = at_least(y[2] + start, lowest), at_least(y[3] + start, lowest)
+                if inside and k + wide <= channels:
+                    store(flat, place, y0)
+                    store(flat, place + right, y1)
+                    store(flat, place + 2 * right, y2)
+                    store(flat, place + 3 * right, y3)
+                else:
+                    e = p * 6 * wide
+                    store(d, e, y0)
+                    store(d, e + wide, y1)
+                    store(d, e + 2 * wide, y2)
+                    store(d, e + 3 * wide, y3)
+                    for q in range(4):
+                        if left + q * dilation[1] < width:
+                            for lane in range(min(wide, channels - k)):
+                                flat[place + q * right + lane] = d[e + q * wide + lane]
+                place += down
 
 
 @kernel
-def _convolve(start, stop, x, packed, bias, out, tiles, padding, dilation, total, tiles_a_block, wide):
-    """Items: blocks of tiles."""
+def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
+    """All three steps, with U made beforehand. Items: blocks of tiles."""
     channels, outputs = x.shape[3], out.shape[3]
     block = VECTORS * wide
     blocks = (outputs + block - 1) // block
     pitch = (outputs + wide - 1) // wide * wide
     T = tiles_a_block
-    v_step, m_step = _distance(T * channels, wide), _distance(T * pitch, wide)
-    u_step = _distance(blocks * channels * block, wide)
-    V, M = np.empty(FREQUENCIES * v_step, x.dtype), np.empty(FREQUENCIES * m_step, x.dtype)
+    v_step, m_step, u_step = distance(T * channels, wide), distance(T * pitch, wide), distance(channels * block, wide)
+    V, M = scratch[: FREQUENCIES * v_step], scratch[FREQUENCIES * v_step :]
     d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
-    read, written = np.arange(T) * channels, np.arange(T) * pitch
-    nothing, one_tap = np.zeros(block, x.dtype), np.zeros(1, np.int64)
+    read, written = np.arange(T + ROWS) * channels, np.arange(T + ROWS) * pitch
+    read[T:], written[T:] = read[T - 1], written[T - 1]
+    nothing, one_tap, anything = np.zeros(block, x.dtype), np.zeros(1, np.int64), x.dtype.type(-np.inf)
     for item in range(start, stop):
         first = item * T
         count = min(T, total - first)
-        _transform_inputs(x, first, count, T, tiles, padding, dilation, (0, channels), wide, V, d, patch)
+        transform_inputs(x, first, count, 0, channels, v_step, tiles, padding, dilation, wide, V, patch)
         for f in range(FREQUENCIES):
             for b in range(blocks):
-                panel = f * u_step + b * channels * block
-                target = M[f * m_step + b * block :]
-                narrow = 2 * (outputs - b * block) <= block
-                for t in range(0, count, ROWS):
-                    if narrow:
-                        _product_narrow(
-                            V, f * v_step, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
-                            written, t,
-                        )  # fmt: skip
-                    else:
-                        _product(
-                            V, f * v_step, read, t, one_tap, 1, channels, packed, panel, nothing, 0, target,
-                            written, t,
-                        )  # fmt: skip
-        _transform_outputs(M, pitch, first, count, T, tiles, dilation, bias, wide, out, d)
+                gather_product(
+                    V, f * v_step, read, 0, count, one_tap, 0, 1, channels, packed, (b * FREQUENCIES + f) * u_step,
+                    nothing, 0, anything, M, f * m_step + b * block, written, 0, _columns(b, outputs, wide),
+                )  # fmt: skip
+        _transform_outputs(
+            M, pitch, m_step, first, count, 0, outputs, tiles, dilation, bias, low, wide, out, d
+        )  # fmt: skip
 
 
-def _tiles(height: int, width: int, dilation: Pair) -> Pair:
-    """Tiles of a grid, downwards and across."""
-    rows, columns = -(-height // dilation[0]), -(-width // dilation[1])
+@kernel
+def transform_all(start, stop, x, first, count, step, tiles, padding, dilation, grain, wide, V):
+    """Step 1 for tiles first .. first + count, into one large V. Items: ``grain`` tiles."""
+    patch = np.empty(FREQUENCIES * wide, x.dtype)
+    channels = x.shape[3]
+    for item in range(start, stop):
+        t = item * grain
+        here = min(grain, count - t)
+        transform_inputs(x, first + t, here, t, channels, step, tiles, padding, dilation, wide, V, patch)
+
+
+@kernel
+def _by_outputs(
+    start, stop, V, first, count, weight, strides, turned, channels, depth, packed, bias, low, out, tiles, dilation,
+    parts, wide, scratch,
+):  # fmt: skip
+    """Steps 2 and 3, V being there. Items: (block of output channels, part of the tiles).
+
+    ``packed`` is U, or empty: then each item makes its block of it in the scratch.
+    """
+    outputs = out.shape[3]
+    block = VECTORS * wide
+    T = _TILES_TOGETHER
+    v_step, m_step, u_step = distance(count * depth, wide), distance(T * block, wide), distance(depth * block, wide)
+    M, own = scratch[: FREQUENCIES * m_step], scratch[FREQUENCIES * m_step :]
+    g = np.empty(_PACKED_TOGETHER * 9 * block, bias.dtype)
+    d = np.empty(FREQUENCIES * wide, bias.dtype)
+    read, written = np.arange(count + ROWS) * depth, np.arange(T + ROWS) * block
+    read[count:], written[T:] = read[count - 1], written[T - 1]
+    nothing, one_tap, anything = np.zeros(block, bias.dtype), np.zeros(1, np.int64), bias.dtype.type(-np.inf)
+    for item in range(start, stop):
+        b, part = item // parts, item % parts
+        columns = _columns(b, outputs, wide)
+        U, begin = packed, b * FREQUENCIES * u_step
+        if packed.size == 0:
+            U, begin = own, 0
+            _pack_block(weight, strides, turned, b, channels, depth, outputs, wide, own, 0, u_step, columns, g)
+        k0, k1 = b * block, min(outputs, (b + 1) * block)
+        end = (part + 1) * count // parts
+        for t in range(part * count // parts, end, T):
+            here = min(T, end - t)
+            for f in range(FREQUENCIES):
+                gather_product(
+                    V, f * v_step, read, t, here, one_tap, 0, 1, depth, U, begin + f * u_step, nothing, 0, anything,
+                    M, f * m_step, written, 0, columns,
+                )  # fmt: skip
+            _transform_outputs(
+                M, block, m_step, first + t, here, k0, k1, tiles, dilation, bias, low, wide, out, d
+            )  # fmt: skip
+
+
+def tiling(size: Pair, dilation: Pair) -> Pair:
+    """Tiles of a grid, downwards and across, for outputs of that height and width."""
+    rows, columns = -(-size[0] // dilation[0]), -(-size[1] // dilation[1])
     return -(-rows // 4), -(-columns // 4)
 
 
 def count_tiles(images: int, size: Pair, dilation: Pair) -> int:
     """How many tiles cover images of that size."""
-    rows, columns = _tiles(*size, dilation)
+    rows, columns = tiling(size, dilation)
     return images * dilation[0] * dilation[1] * rows * columns
+
+
+@dataclass(frozen=True)
+class _Filter:
+    """A flat weight, how it is read, and where its U may be kept."""
+
+    weight: Array
+    strides: Pair
+    turned: bool
+    channels: int
+    outputs: int
+    depth: int  # channels filled up to whole vectors
+    memo: dict[Any, Any] | None
+
+    def packed(self) -> Array:
+        """U for all channels, from the memo or made now."""
+        key = ("winograd", self.strides, self.channels, self.outputs, self.turned)
+        if self.memo is not None and key in self.memo:
+            return self.memo[key]  # type: ignore[no-any-return]
+        dtype, wide = self.weight.dtype, lanes(self.weight.itemsize)
+        block = VECTORS * wide
+        blocks = -(-self.outputs // block)
+        U = empty((blocks * FREQUENCIES * apart(self.depth * block, wide),), dtype)
+        arguments = (self.weight, self.strides, self.turned, self.channels, self.depth, self.outputs, wide, U)
+        scratch = (_PACKED_TOGETHER * 9 * block, dtype)
+        parallel.run(_pack, blocks, max(1, 1024 // self.depth), *arguments, scratch=scratch)
+        if self.memo is not None:
+            self.memo[key] = U
+        return U
 
 
 def convolve(
@@ -320,197 +442,89 @@ def convolve(
     out: Array,
     padding: Pair,
     dilation: Pair,
+    relu: bool = False,
+    memo: dict[Any, Any] | None = None,
 ) -> None:
     """out (N,H',W',K) = convolution of x (N,H,W,C), both C-contiguous, with a flat 3x3 weight.
 
-    ``strides`` say how far apart in the weight are output channels, input channels, rows and columns.
+    ``strides`` say how far apart in the weight are output channels, input channels, rows and columns; a kernel's
+    nine numbers stand side by side. ``turned``: the filter is read from its last tap to its first.
     """
     wide = lanes(x.itemsize)
     block = VECTORS * wide
-    channels, outputs = x.shape[3], out.shape[3]
-    tiles = _tiles(out.shape[1], out.shape[2], dilation)
+    outputs = out.shape[3]
+    tiles = tiling(out.shape[1:3], dilation)
     total = count_tiles(x.shape[0], out.shape[1:3], dilation)
     if not total:
         return
-    blocks = -(-outputs // block)
-    padded = channels_padded(x, wide)
-    inputs = padded.shape[3]
-    packed = empty((FREQUENCIES * _apart(blocks * inputs * block, wide),), x.dtype)
-    if inputs != channels:
-        packed[:] = 0
-    arguments = (weight, strides, turned, channels, inputs, outputs, wide, packed)
-    parallel.run(_pack, blocks * channels, max(1, 16384 // (FREQUENCIES * block)), *arguments)
-    start = np.zeros(blocks * block, x.dtype)
+    start = np.zeros(-(-outputs // block) * block, x.dtype)
     if bias is not None:
         start[:outputs] = bias
-    fitting = _BLOCK_BYTES // (FREQUENCIES * (inputs + outputs) * x.dtype.itemsize)
-    # Whole blocks of rows for the products, and some eight items or more where there are tiles for it.
-    in_rows = max(1, min(fitting // ROWS, -(-total // (8 * ROWS))))
-    tiles_a_block = in_rows * ROWS
-    parallel.run(
-        _convolve,
-        -(-total // tiles_a_block),
-        1,
-        padded,
-        packed,
-        start,
-        out,
-        tiles,
-        padding,
-        dilation,
-        total,
-        tiles_a_block,
-        wide,
-    )
+    padded = channels_padded(x, wide)
+    depth = padded.shape[3]
+    source = _Filter(weight, strides[:2], turned, x.shape[3], outputs, depth, memo)
+    few = FREQUENCIES * depth * outputs * x.itemsize <= _SMALL_BYTES
+    way = _few_channels if few else _many_channels
+    way(padded, source, start, x.dtype.type(0 if relu else -np.inf), out, tiles, padding, dilation, total)
 
 
-@helper
-def _transform_gradients(grad, first, count, block, tiles, dilation, wide, Z, d, patch):
-    """Z[f, t, k] = (A dy A^T)[f] for ``count`` tiles."""
-    height, width, channels = grad.shape[1:]
-    flat = grad.reshape(-1)
-    for t in range(count):
-        n, a, b, i, j = _tile(first + t, tiles, dilation)
-        top, left = a + 4 * i * dilation[0], b + 4 * j * dilation[1]
-        whole = top + 3 * dilation[0] < height and left + 3 * dilation[1] < width
-        for k in range(0, channels, wide):
-            if whole:
-                values, o = flat, ((n * height + top) * width + left) * channels + k
-                row, column = dilation[0] * width * channels, dilation[1] * channels
-            else:
-                _copy_patch(grad, n, top, left, dilation, 4, k, wide, patch)
-                values, o, row, column = patch, 0, 4 * wide, wide
-            for q in range(4):
-                z = _output_adjoint(
-                    load(values, o), load(values, o + row), load(values, o + 2 * row), load(values, o + 3 * row)
-                )
-                o += column
-                e = q * wide
-                store(d, e, z[0])
-                store(d, e + 4 * wide, z[1])
-                store(d, e + 8 * wide, z[2])
-                store(d, e + 12 * wide, z[3])
-                store(d, e + 16 * wide, z[4])
-                store(d, e + 20 * wide, z[5])
-            for p in range(6):
-                e = p * 4 * wide
-                z = _output_adjoint(load(d, e), load(d, e + wide), load(d, e + 2 * wide), load(d, e + 3 * wide))
-                step = _distance(block * channels, wide)
-                e = p * 6 * step + t * channels + k
-                store(Z, e, z[0])
-                store(Z, e + step, z[1])
-                store(Z, e + 2 * step, z[2])
-                store(Z, e + 3 * step, z[3])
-                store(Z, e + 4 * step, z[4])
-                store(Z, e + 5 * step, z[5])
-
-
-@kernel
-def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, tiles_a_block, splits, wide):
-    """Items: (partial sum, part of the input channels). partial[s, f, c, k] = sum over its tiles of V Z."""
-    channels, outputs = x.shape[3], grad.shape[3]
-    sums = partial.shape[0]
-    flat = partial.reshape(-1)
-    T = tiles_a_block
-    groups = channels // wide
-    widest = (groups + splits - 1) // splits * wide
-    z_step = _distance(T * outputs, wide)
-    V = np.empty(FREQUENCIES * _distance(T * widest, wide), x.dtype)
-    Z = np.empty(FREQUENCIES * z_step, x.dtype)
-    d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
-    block = VECTORS * wide
-    for item in range(start, stop):
-        s, split = item // splits, item % splits
-        low, high = split * groups // splits * wide, (split + 1) * groups // splits * wide
-        read_x, read_grad = np.arange(T) * (high - low), np.arange(T) * outputs
-        v_step = _distance(T * (high - low), wide)
-        end = (s + 1) * total // sums
-        for first in range(s * total // sums, end, T):
-            count = min(T, end - first)
-            _transform_inputs(x, first, count, T, tiles, padding, dilation, (low, high), wide, V, d, patch)
-            _transform_gradients(grad, first, count, T, tiles, dilation, wide, Z, d, patch)
-            for f in range(FREQUENCIES):
-                for k in range(0, outputs, block):
-                    for c in range(low, high, _GRADIENT_ROWS):
-                        a, b = f * v_step + c - low, f * z_step + k
-                        place = (s * FREQUENCIES + f) * partial.shape[2] + c * outputs + k
-                        if outputs - k >= block:
-                            _sum_wide(V, a, read_x, Z, b, read_grad, count, flat, place, outputs)
-                        else:
-                            _sum_narrow(V, a, read_x, Z, b, read_grad, count, flat, place, outputs)
-
-
-@kernel
-def _unpack(start, stop, partial, wide, out):
-    """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: (vector of output channels, input channel)."""
-    sums, _, step = partial.shape
-    outputs, channels = out.shape[:2]
-    pitch = (outputs + wide - 1) // wide * wide
-    flat = partial.reshape(-1)
-    u, rows, g = np.empty(36 * wide, out.dtype), np.empty(18 * wide, out.dtype), np.empty(9 * wide, out.dtype)
-    for item in range(start, stop):
-        k, c = item // channels * wide, item % channels
-        for f in range(FREQUENCIES):
-            place = f * step + c * pitch + k
-            total = load(flat, place)
-            for s in range(1, sums):
-                total = total + load(flat, place + s * FREQUENCIES * step)
-            store(u, f * wide, total)
-        for q in range(6):
-            e = q * wide
-            v = _weight_adjoint(
-                load(u, e), load(u, e + 6 * wide), load(u, e + 12 * wide),
-                load(u, e + 18 * wide), load(u, e + 24 * wide), load(u, e + 30 * wide),
-            )  # fmt: skip
-            store(rows, e, v[0])
-            store(rows, e + 6 * wide, v[1])
-            store(rows, e + 12 * wide, v[2])
-        for r in range(3):
-            e = r * 6 * wide
-            v = _weight_adjoint(
-                load(rows, e), load(rows, e + wide), load(rows, e + 2 * wide),
-                load(rows, e + 3 * wide), load(rows, e + 4 * wide), load(rows, e + 5 * wide),
-            )  # fmt: skip
-            store(g, r * 3 * wide, v[0])
-            store(g, (r * 3 + 1) * wide, v[1])
-            store(g, (r * 3 + 2) * wide, v[2])
-        for lane in range(min(wide, outputs - k)):
-            for tap in range(9):
-                out[k + lane, c, tap // 3, tap % 3] = g[tap * wide + lane]
-
-
-def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
-    """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
+def _few_channels(
+    x: Array,
+    source: _Filter,
+    start: Array,
+    low: Any,
+    out: Array,
+    tiles: Pair,
+    padding: Pair,
+    dilation: Pair,
+    total: int,
+) -> None:
+    """Blocks of tiles go through all three steps."""
     wide = lanes(x.itemsize)
-    multiple = max(wide, _GRADIENT_ROWS)
-    padded_x, padded_grad = channels_padded(x, multiple), channels_padded(grad, wide)
-    channels, outputs = padded_x.shape[3], padded_grad.shape[3]
-    tiles = _tiles(grad.shape[1], grad.shape[2], dilation)
-    total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
-    if not total:
-        out[...] = 0
-        return
-    itemsize = x.dtype.itemsize
-    # Sums are split by tiles as long as all of them together stay small, beyond that by channels.
-    sums = max(1, min(4, _PARTIAL_BYTES // (FREQUENCIES * channels * outputs * itemsize), total // 64))
-    splits = max(1, min(channels // multiple, 4 // sums))
-    fitting = _BLOCK_BYTES // (FREQUENCIES * (-(-channels // splits) + outputs) * itemsize)
-    tiles_a_block = max(8, min(fitting, -(-total // sums), 128))
-    partial = zeros((sums, FREQUENCIES, _apart(channels * outputs, wide)), x.dtype)
+    depth, pitch = x.shape[3], -(-out.shape[3] // wide) * wide
+    fitting = BLOCK_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize)
+    # Whole blocks of rows for the products, and some eight items or more where there are tiles for it.
+    T = max(1, min(fitting // ROWS, -(-total // (8 * ROWS)))) * ROWS
+    arguments = (x, source.packed(), start, low, out, tiles, padding, dilation, total, T, wide)
+    scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
+    parallel.run(_convolve, -(-total // T), 1, *arguments, scratch=(scratch, x.dtype))
+
+
+def _many_channels(
+    x: Array,
+    source: _Filter,
+    start: Array,
+    low: Any,
+    out: Array,
+    tiles: Pair,
+    padding: Pair,
+    dilation: Pair,
+    total: int,
+) -> None:
+    """Step 1 for many tiles, then steps 2 and 3 by blocks of output channels."""
+    wide = lanes(x.itemsize)
+    block, depth = VECTORS * wide, x.shape[3]
+    blocks = -(-out.shape[3] // block)
+    staged = max(_TILES_TOGETHER, _STAGED_BYTES // (FREQUENCIES * depth * x.itemsize))
+    # U is made by the way where all tiles are at hand for it, and enough blocks of it for many threads.
+    by_the_way = source.memo is None and total <= staged and blocks >= 4
+    packed = empty((0,), x.dtype) if by_the_way else source.packed()
+    parts = 1 if by_the_way else max(1, min(total // ROWS, 16 // blocks))
+    scratch = FREQUENCIES * (apart(_TILES_TOGETHER * block, wide) + (apart(depth * block, wide) if by_the_way else 0))
+    V = empty((FREQUENCIES * apart(min(staged, total) * depth, wide),), x.dtype)
+    for first in range(0, total, staged):
+        count = min(staged, total - first)
+        stage(x, first, count, tiles, padding, dilation, V)
+        arguments = (V, first, count, source.weight, source.strides, source.turned, source.channels, depth, packed)
+        arguments += (start, low, out, tiles, dilation, parts, wide)
+        parallel.run(_by_outputs, blocks * parts, 1, *arguments, scratch=(scratch, x.dtype))
+
+
+def stage(x: Array, first: int, count: int, tiles: Pair, padding: Pair, dilation: Pair, V: Array) -> None:
+    """Step 1 for ``count`` tiles from ``first`` on, of x (N,H,W,C) with C a multiple of a vector."""
+    wide = lanes(x.itemsize)
+    grain = max(1, 2048 // x.shape[3])
+    step = apart(count * x.shape[3], wide)
     parallel.run(
-        _correlate,
-        sums * splits,
-        1,
-        padded_x,
-        padded_grad,
-        partial,
-        tiles,
-        padding,
-        dilation,
-        total,
-        tiles_a_block,
-        splits,
-        wide,
+        transform_all, -(-count // grain), 1, x, first, count, step, tiles, padding, dilation, grain, wide, V
     )
-    vectors = -(-grad.shape[3] // wide)
-    parallel.run(_unpack, vectors * x.shape[3], max(1, 65536 // (FREQUENCIES * sums * wide)), partial, wide, out)
