@@ -10,7 +10,7 @@ import pytest
 
 import tinyseg
 import tinyseg_kernels
-from tinyseg_kernels.cpu import algorithm, memory, parallel
+from tinyseg_kernels.cpu import algorithm, memory, parallel, winograd, winograd_gradient
 
 Array = np.ndarray[Any, Any]
 cpu, reference = tinyseg_kernels.load("cpu"), tinyseg_kernels.load("reference")
@@ -25,6 +25,8 @@ SHAPES = [
     (1, 17, 32, 17, 19, 2, 2),
     (2, 8, 48, 9, 7, 3, 3),
     (1, 1, 1, 1, 1, 1, 1),
+    (1, 170, 165, 6, 5, 1, 1),  # channels so many that Winograd's stages are kept apart
+    (1, 165, 150, 9, 14, 2, 2),
     (0, 16, 16, 8, 8, 1, 1),
 ]
 
@@ -35,8 +37,10 @@ def _automatic() -> Iterator[None]:
     tinyseg.set_conv_algorithm("auto")
 
 
-def three_passes(backend: Any, shape: tuple[int, ...], dtype: str) -> list[Array]:
-    """Forward with bias, its adjoint and its gradient by the weight, of the same random numbers for any backend."""
+def three_passes(backend: Any, shape: tuple[int, ...], dtype: str, memo: bool = False) -> list[Array]:
+    """Forward with bias and ReLU, its adjoint and its gradient by the weight, of the same random numbers for any
+    backend. With ``memo`` twice, the second time with the weights packed by the first.
+    """
     images, channels, outputs, height, width, padding, dilation = shape
     random = np.random.default_rng(0)
     grown = 2 * padding - 2 * dilation
@@ -46,8 +50,10 @@ def three_passes(backend: Any, shape: tuple[int, ...], dtype: str) -> list[Array
     bias = random.standard_normal(outputs).astype(dtype)
     window = ((1, 1), (padding, padding), (dilation, dilation), 1)
     results = [np.full_like(array, np.nan) for array in (y, x, weight)]
-    backend.conv2d(x, weight, bias, results[0], *window, False, None)
-    backend.conv_transpose2d(y, weight, None, results[1], *window, False, None)
+    kept: dict[Any, Any] | None = {} if memo else None
+    for _ in range(1 + memo):
+        backend.conv2d(x, weight, bias, results[0], *window, True, kept)
+        backend.conv_transpose2d(y, weight, None, results[1], *window, False, kept)
     backend.conv2d_weight_gradient(x, y, results[2], *window)
     return results
 
@@ -65,15 +71,38 @@ def test_both_ways_agree_with_the_definition(name: str, shape: tuple[int, ...]) 
 
 
 @pytest.mark.parametrize("name", ["direct", "winograd"])
+@pytest.mark.parametrize(
+    "shape", [(1, 17, 32, 9, 8, 1, 1), (1, 170, 165, 6, 5, 1, 1), (1, 12, 12, 9, 9, 1, 1)], ids=str
+)
+def test_packed_weights_give_the_same_bits(name: str, shape: tuple[int, ...]) -> None:
+    tinyseg.set_conv_algorithm(name)
+    for packed, anew in zip(
+        three_passes(cpu, shape, "float32", True), three_passes(cpu, shape, "float32"), strict=True
+    ):
+        np.testing.assert_array_equal(packed, anew)
+
+
+def test_many_tiles_are_staged_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (winograd, winograd_gradient):
+        monkeypatch.setattr(module, "_SMALL_BYTES", 0)
+        monkeypatch.setattr(module, "_STAGED_BYTES", 0)
+    tinyseg.set_conv_algorithm("winograd")
+    shape = (1, 20, 36, 70, 60, 1, 1)  # 270 tiles
+    exact = three_passes(reference, shape, "float64")
+    for expected, found in zip(exact, three_passes(cpu, shape, "float64"), strict=True):
+        assert np.abs(found - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["direct", "winograd"])
 def test_the_same_bits_for_any_number_of_threads(name: str, threads: None) -> None:
     tinyseg.set_conv_algorithm(name)
-    shape = (2, 40, 48, 30, 33, 1, 1)
-    tinyseg.set_num_threads(1)
-    alone = three_passes(cpu, shape, "float32")
-    for count in (2, 3):
-        tinyseg.set_num_threads(count)
-        for one, several in zip(alone, three_passes(cpu, shape, "float32"), strict=True):
-            np.testing.assert_array_equal(one, several)
+    for shape in ((2, 40, 48, 30, 33, 1, 1), (2, 160, 170, 14, 9, 1, 1)):
+        tinyseg.set_num_threads(1)
+        alone = three_passes(cpu, shape, "float32")
+        for count in (2, 3):
+            tinyseg.set_num_threads(count)
+            for one, several in zip(alone, three_passes(cpu, shape, "float32"), strict=True):
+                np.testing.assert_array_equal(one, several)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -91,25 +120,31 @@ def test_winograd_hides_no_value_that_is_not_finite(value: float) -> None:
     assert (winograd | ~direct).all()
 
 
-def chosen(images: int, channels: int, outputs: int, size: int, gradient: bool = False) -> bool:
+def chosen(images: int, channels: int, outputs: int, size: int, packed: bool = False) -> bool:
     tiles = images * (-(-size // 4)) ** 2
-    return algorithm.uses_winograd((3, 3), (1, 1), tiles, images * size**2, channels, outputs, 4, gradient)
+    return algorithm.uses_winograd((3, 3), (1, 1), tiles, images * size**2, channels, outputs, 4, packed)
 
 
 def test_the_choice_follows_the_shape() -> None:
     assert chosen(4, 64, 64, 64)
-    assert chosen(4, 64, 64, 64, gradient=True)
     assert not chosen(4, 3, 32, 128)  # a first layer: three channels would be filled up to a vector
-    assert not chosen(1, 512, 512, 8)  # four tiles do not pay for 262,144 transformed filters
-    assert not algorithm.uses_winograd((3, 3), (2, 2), 1024, 16384, 64, 64, 4)
-    assert not algorithm.uses_winograd((5, 5), (1, 1), 1024, 16384, 64, 64, 4)
+    assert chosen(1, 512, 512, 8, packed=True)
+    assert not chosen(1, 512, 512, 4, packed=True)  # one tile would read four times the weights
+    assert not algorithm.uses_winograd((3, 3), (2, 2), 1024, 16384, 64, 64, 4, False)
+    assert not algorithm.uses_winograd((5, 5), (1, 1), 1024, 16384, 64, 64, 4, False)
+
+
+def test_the_choice_for_the_gradient_by_the_weight() -> None:
+    assert algorithm.gradient_uses_winograd((3, 3), (1, 1), 1024, 16384, 64, 64, 4)
+    assert not algorithm.gradient_uses_winograd((3, 3), (1, 1), 4096, 65536, 3, 32, 4)
+    assert not algorithm.gradient_uses_winograd((3, 3), (1, 1), 16384, 16384, 64, 64, 4)  # a pixel a tile
 
 
 def test_the_choice_can_be_taken_away() -> None:
     tinyseg.set_conv_algorithm("direct")
     assert not chosen(4, 64, 64, 64)
     tinyseg.set_conv_algorithm("winograd")
-    assert chosen(1, 512, 512, 8)
+    assert chosen(1, 512, 512, 4, packed=True)
     with pytest.raises(ValueError, match=r"expected 'auto', 'direct' or 'winograd', got 'fft'"):
         tinyseg.set_conv_algorithm("fft")
 

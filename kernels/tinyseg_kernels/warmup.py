@@ -15,7 +15,7 @@ import numpy as np
 from .spec import KERNELS
 
 # They compute nothing, or nothing of their own.
-_WITHOUT_CODE = {"set_conv_algorithm", "assign", "fill"}
+_WITHOUT_CODE = {"set_conv_algorithm", "fill"}
 
 
 def _place(name: str) -> int:
@@ -30,8 +30,8 @@ def _place(name: str) -> int:
 _WITH_CODE = [name for name, kernel in KERNELS.items() if kernel.stem != "array" and name not in _WITHOUT_CODE]
 NAMES = tuple(sorted(_WITH_CODE, key=_place))
 
-# 3x3 with few and many channels, 1x1, strided and depthwise: (images, channels, height, width), (outputs, channels / groups, kernel), stride,
-# padding, groups.
+# 3x3 with few and many channels, 1x1, strided and depthwise: (images, channels, height, width),
+# (outputs, channels / groups, kernel), stride, padding, groups.
 _CONVOLUTIONS = [
     ((1, 16, 8, 8), (16, 16, 3, 3), 1, 1, 1),
     ((1, 160, 4, 4), (160, 160, 3, 3), 1, 1, 1),
@@ -80,9 +80,7 @@ def _arguments(a: _Arrays, name: str) -> Iterator[tuple[Any, ...]]:
     stem = KERNELS[name].stem
     if stem == "conv2d":
         return _convolution(a, name)
-    if stem in ("elementwise", "reduce"):
-        return iter(_of_any_shape(a, name))
-    return iter(_CALLS[name](a))
+    return iter(_CALLS[name](a) if name in _CALLS else _of_any_shape(a, name))
 
 
 def _convolution(a: _Arrays, name: str) -> Iterator[tuple[Any, ...]]:
@@ -145,6 +143,8 @@ def _channels(a: _Arrays, count: int) -> list[Any]:
 _POOLING = ((2, 2), (2, 2), (0, 0), (1, 1))
 
 _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
+    # Concatenation writes into some of the channels.
+    "assign": lambda a: [(_image(a), a.backend.slice_view(a.activation(1, 6, 4, 4), (slice(None), slice(3))))],
     "gather": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "scatter_add": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "matmul": lambda a: [(a.plain(4, 5), a.plain(5, 6), a.plain(4, 6))],

@@ -8,12 +8,13 @@ server; only their ratios matter, and these differ little from machine to machin
 
 from __future__ import annotations
 
-from .simd import VECTORS, lanes
+from .simd import lanes
 
 ALGORITHMS = ("auto", "direct", "winograd")
 
 # Nanoseconds for: a multiply-add of the direct sum; one of the 36 products; a number that a transform writes.
-_DIRECT, _DIRECT_GRADIENT, _PRODUCT, _TRANSFORM = 0.0190, 0.022, 0.0180, 0.15
+_DIRECT, _DIRECT_GRADIENT, _PRODUCT = 0.019, 0.022, 0.018
+_TRANSFORM, _TRANSFORM_GRADIENT = 0.3, 0.15
 # A weight that is packed for the direct sum, is transformed, is read when it has been; whose gradient is added up,
 # is transformed back.
 _PACK, _WEIGHT, _READ, _COMBINE, _GRADIENT = 1.0, 0.3, 0.1, 4.0, 0.5
@@ -51,9 +52,10 @@ def uses_winograd(
     if channels < vector // 2 or outputs < vector // 2:  # channels are filled up to whole vectors
         return False
     weights = channels * outputs
-    half_empty = 1.3 if outputs <= vector * (VECTORS - 1) else 1.0
-    direct = pixels * 9 * weights * _DIRECT * half_empty
-    winograd = tiles * 36 * weights * _PRODUCT + tiles * 36 * (channels + outputs) * _TRANSFORM
+    whole_channels, whole_outputs = -(-channels // vector) * vector, -(-outputs // vector) * vector
+    direct = pixels * 9 * channels * whole_outputs * _DIRECT
+    winograd = tiles * 36 * whole_channels * whole_outputs * _PRODUCT
+    winograd += tiles * 36 * (whole_channels + whole_outputs) * _TRANSFORM
     if packed:
         return winograd + 36 * weights * _READ < direct
     return winograd + 36 * weights * _WEIGHT < direct + 9 * weights * _PACK
@@ -76,5 +78,5 @@ def gradient_uses_winograd(
         return False
     weights = channels * outputs
     direct = pixels * 9 * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
-    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM
+    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM_GRADIENT
     return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct

@@ -33,8 +33,8 @@ from .simd import ROWS, VECTORS, clear, copy, lanes, number, put
 _BAND_BYTES = 192 * 1024
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
-# Channels whose weights are packed together: a few lines of the first-level cache for each output channel.
-_PACKED_TOGETHER = 16
+# Weights of an output channel that are packed together: with two vectors of channels, half a first-level cache.
+_PACKED_TOGETHER = 144
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,34 @@ def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
 def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
     """For each block of output channels its weights in order of use: [(t, c), j], 0 beyond the last channel.
 
-    ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough.
+    ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough. Both
+    orders have long strides, often powers of two that meet in few sets of the cache, so a few channels at a time go
+    through a small table.
     """
     out_stride, in_stride = strides
-    length = taps.size * channels
+    count = taps.size
+    length, together = count * channels, max(1, _PACKED_TOGETHER // count)
+    row = together * count + 1
+    table = np.empty(block * row, weight.dtype)
     for b in range(start, stop):
         here = min(block, outputs - b * block)
         wide = block // 2 if 2 * here <= block else block
-        panel = packed[b * length * block : b * length * block + length * wide]
+        begin = b * length * block
         if here < wide:
-            panel[:] = 0
-        for low in range(0, channels, _PACKED_TOGETHER):
+            clear(packed, begin, length * wide)
+        for low in range(0, channels, together):
+            high = min(low + together, channels)
             for j in range(here):
                 first = (b * block + j) * out_stride
-                for c in range(low, min(low + _PACKED_TOGETHER, channels)):
-                    for t in range(taps.size):
-                        put(panel, (t * channels + c) * wide + j, number(weight, first + c * in_stride + taps[t]))
+                for c in range(low, high):
+                    source, place = first + c * in_stride, j * row + (c - low) * count
+                    for t in range(count):
+                        put(table, place + t, number(weight, source + number(taps, t)))
+            for c in range(low, high):
+                for t in range(count):
+                    place, source = begin + (t * channels + c) * wide, (c - low) * count + t
+                    for j in range(here):
+                        put(packed, place + j, number(table, j * row + source))
 
 
 @helper

@@ -420,7 +420,7 @@ class _Filter:
         """U for all channels, from the memo or made now."""
         key = ("winograd", self.strides, self.channels, self.outputs, self.turned)
         if self.memo is not None and key in self.memo:
-            return self.memo[key]  # type: ignore[no-any-return]
+            return self.memo[key]
         dtype, wide = self.weight.dtype, lanes(self.weight.itemsize)
         block = VECTORS * wide
         blocks = -(-self.outputs // block)
@@ -515,8 +515,8 @@ def _many_channels(
     for first in range(0, total, staged):
         count = min(staged, total - first)
         stage(x, first, count, tiles, padding, dilation, V)
-        arguments = (V, first, count, source.weight, source.strides, source.turned, source.channels, depth, packed)
-        arguments += (start, low, out, tiles, dilation, parts, wide)
+        reading = (source.weight, source.strides, source.turned, source.channels, depth, packed)
+        arguments = (V, first, count, *reading, start, low, out, tiles, dilation, parts, wide)
         parallel.run(_by_outputs, blocks * parts, 1, *arguments, scratch=(scratch, x.dtype))
 
 
