@@ -159,7 +159,9 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "batch_norm_statistics": lambda a: [(_image(a), *_channels(a, 2))],
     "batch_norm": lambda a: [(_image(a), *_channels(a, 4), _image(a), False)],
     "batch_norm_sums": lambda a: [(_image(a), _image(a), *_channels(a, 6), False)],
-    "batch_norm_backward": lambda a: [(_image(a), _image(a), *_channels(a, 6), _image(a), False)],
+    "batch_norm_backward": lambda a: [
+        (_image(a), _image(a), *_channels(a, 4), *sums, _image(a), False) for sums in ((None, None), _channels(a, 2))
+    ],
     "log_softmax": lambda a: [(_image(a), _image(a), 1)],
     "log_softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
     "cross_entropy": lambda a: [(_image(a), _labels(a), *_channels(a, 1), _pixels(a), _pixels(a), 255)],
