@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 OURS = "tinyseg"  # names of our ways start so; all others are peers
-SETTLED = 0.01
+UNCOUNTED, COUNTED = 0.04, 0.02  # seconds
 
 Way = Callable[[], Any]
 Measured = Mapping[str, Mapping[str, float]]
@@ -42,18 +42,23 @@ def in_turn(ways: Mapping[str, Way], runs: int, warm: int, unit: str = "ms") -> 
 
 
 def clocked(way: Way) -> float:
-    """Milliseconds of a call, over as many calls as fill 10 ms.
+    """Milliseconds of a call, over as many calls as fill 20 ms.
 
-    One call before them does not count: it finds the caches full of what the way before it left there, and threads
-    of another library may still be spinning.
+    Calls for 40 ms before them do not count: they find the caches full of what the way before them left there, and
+    threads of another library still spinning, which takes a core away.
     """
-    way()
+    _calls(way, UNCOUNTED)
+    return 1e3 * _calls(way, COUNTED)
+
+
+def _calls(way: Way, seconds: float) -> float:
+    """Seconds of a call, over as many calls as fill that time."""
     calls, start = 0, time.perf_counter()
     while True:
         way()
         calls, passed = calls + 1, time.perf_counter() - start
-        if passed >= SETTLED:
-            return 1e3 * passed / calls
+        if passed >= seconds:
+            return passed / calls
 
 
 def ratios(measured: Measured) -> dict[str, dict[str, float]]:
