@@ -17,7 +17,7 @@ from .array import Array, Pair, channels_padded
 from .compiler import kernel
 from .memory import zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
-from .simd import VECTOR_BYTES, VECTORS, copy, lanes, load, number, put, store
+from .simd import VECTOR_BYTES, VECTORS, copy_numbers, lanes, load, number, put, store
 
 # What the pixels of a band may take, of x and of the gradient: a small part of a second-level cache.
 _BAND_BYTES = 64 * 1024
@@ -106,7 +106,7 @@ def _combine(start, stop, partial, pitch, wide, out):
                         put(turned, lane * length + (c - low) * taps + tap, number(total, lane))
             for lane in range(min(wide, outputs - first)):
                 place = ((first + lane) * channels + low) * taps
-                copy(turned, lane * length, flat_out, place, (high - low) * taps)
+                copy_numbers(turned, lane * length, flat_out, place, (high - low) * taps)
 
 
 def _with_border(x: Array, padding: Pair, extent: Pair) -> Array:

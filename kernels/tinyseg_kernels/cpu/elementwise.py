@@ -16,6 +16,7 @@ from .array import Array, shares_memory
 from .compiler import bind, helper, kernel
 from .operands import GRAIN, apply, broadcast, merged, operands
 from .scalar import exponential, hyperbolic_tangent32, logarithm
+from .simd import copy_numbers
 
 
 def _unary(start: int, stop: int, block: int, x: Array, x_step: int, out: Array) -> None:
@@ -250,9 +251,7 @@ def lerp(a: Array, b: Array, out: Array, weight: float) -> None:
 def _copy_rows(start: int, stop: int, x: Array, x_step: int, length: int, out: Array, out_step: int) -> None:
     """Items: rows of so many elements, at these distances."""
     for item in range(start, stop):
-        o, p = out[item * out_step : item * out_step + length], x[item * x_step : item * x_step + length]
-        for i in range(o.size):
-            o[i] = p[i]
+        copy_numbers(x, item * x_step, out, item * out_step, length)
 
 
 def _rows(array: Array) -> tuple[Array, int] | None:

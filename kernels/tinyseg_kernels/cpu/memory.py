@@ -25,7 +25,7 @@ IDLE_LIMIT = 2 << 30  # bytes; what was idle longest goes first
 def _aligned(size: int) -> Array:
     """So many bytes, the first one at the beginning of a cache line."""
     memory = np.empty(size + _ALIGNMENT, np.uint8)
-    skip = -memory.ctypes.data % _ALIGNMENT
+    skip = -memory.__array_interface__["data"][0] % _ALIGNMENT
     return memory[skip : skip + size]
 
 

@@ -197,7 +197,7 @@ def fma(typingctx, a, b, c):
 
 
 @intrinsic
-def copy(typingctx, source, i, target, j, count):
+def copy_numbers(typingctx, source, i, target, j, count):
     """target[j : j + count] = source[i : i + count].
 
     Numba's own loops look at every index for a negative one and are several times slower.

@@ -27,7 +27,7 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, clear, copy, lanes, number, put
+from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, number, put
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
@@ -119,7 +119,7 @@ def _copy_band(source, n, top, rows, left, columns, band):
         clear(band, line, inner_left * channels)
         clear(band, line + inner_right * channels, (columns - inner_right) * channels)
         place = ((n * height + h) * width + left + inner_left) * channels
-        copy(flat, place, band, line + inner_left * channels, (inner_right - inner_left) * channels)
+        copy_numbers(flat, place, band, line + inner_left * channels, (inner_right - inner_left) * channels)
 
 
 @kernel

@@ -17,7 +17,7 @@ from .array import Array, Pair, channels_padded
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
-from .simd import VECTORS, copy, lanes, load, number, put, store
+from .simd import VECTORS, copy_numbers, lanes, load, number, put, store
 from .winograd import (
     BLOCK_BYTES,
     FREQUENCIES,
@@ -175,7 +175,7 @@ def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g, turned):
                 for tap in range(9):
                     put(turned, lane * length + (c - low) * 9 + tap, number(g, tap * wide + lane))
         for lane in range(min(wide, outputs - k)):
-            copy(turned, lane * length, flat, ((k + lane) * channels + low) * 9, (high - low) * 9)
+            copy_numbers(turned, lane * length, flat, ((k + lane) * channels + low) * 9, (high - low) * 9)
 
 
 @kernel
