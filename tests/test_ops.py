@@ -1,4 +1,4 @@
-"""Every operator on both backends, driven by the table in ``op_cases.py``."""
+"""Every operator on both backends, driven by the table in ``op_cases/``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .table import (
+    case,
+    spread,
+)
+
+case("matmul", lambda t, a, b: a @ b, spread(4, 3), spread(3, 5), expected=np.matmul, tolerance=2e-5)
+case("matmul of batches", lambda t, a, b: a @ b, spread(2, 4, 3), spread(2, 3, 5), expected=np.matmul, batch=(0, 1))
+case("matmul, broadcast", lambda t, a, b: a @ b, spread(2, 1, 4, 3), spread(5, 3, 2), expected=np.matmul)
+case(
+    "matmul, one matrix for all", lambda t, a, b: a @ b, spread(2, 4, 3), spread(3, 2), expected=np.matmul, batch=(0,)
+)
+case("matmul of vectors", lambda t, a, b: t.matmul(a, b), spread(6), spread(6, seed=1), expected=np.matmul)
+case("matrix times vector", lambda t, a, b: a.matmul(b), spread(4, 3), spread(3), expected=np.matmul)
+case("vector times matrices", lambda t, a, b: a.matmul(b), spread(3), spread(2, 3, 4), expected=np.matmul)
+case("matmul, larger", lambda t, a, b: a @ b, spread(37, 65), spread(65, 43), expected=np.matmul, gradient=False)
+case(
+    "matmul, an inner size of 0", lambda t, a, b: a @ b, np.zeros((2, 0)), np.zeros((0, 3)), expected=np.zeros((2, 3))
+)
+case(
+    "linear",
+    lambda t, x, w, b: t.F.linear(x, w, b),
+    spread(2, 3, 4),
+    spread(5, 4),
+    spread(5),
+    expected=lambda x, w, b: x @ w.T + b,
+    batch=(0,),
+)
+case(
+    "linear without bias",
+    lambda t, x, w: t.F.linear(x, w),
+    spread(3, 4),
+    spread(2, 4),
+    expected=lambda x, w: x @ w.T,
+    batch=(0,),
+)

@@ -1,0 +1,143 @@
+"""What rows of the table are."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import tinyseg
+
+Array = np.ndarray[Any, Any]
+NO_TORCH = "PyTorch has no such operator"
+
+
+class Api:
+    """A module's functions, and ``F``, its functions of networks."""
+
+    def __init__(self, module: ModuleType, functional: ModuleType) -> None:
+        self.module, self.F = module, functional
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+
+TINYSEG = Api(tinyseg, tinyseg.nn.functional)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A row of the table.
+
+    ``inputs``: float64 arrays are given in each of ``dtypes`` in turn and, if ``gradient``, require a gradient;
+    others stay as they are. ``expected(*inputs)`` gives an array or a tuple. ``tolerance``: of float32, relative to
+    the largest element. ``batch``: the inputs whose first dimension counts images and may be 0. ``torch``: why
+    PyTorch is not to be compared with, if it is not.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[Array, ...]
+    expected: Callable[..., Any]
+    gradient: bool = True
+    tolerance: float = 1e-5
+    batch: tuple[int, ...] = ()
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    torch: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def arrays(self, dtype: str) -> list[Array]:
+        """The inputs in a floating type."""
+        return [x.astype(dtype) if x.dtype.kind == "f" else x.copy() for x in self.inputs]
+
+    @functools.cache  # noqa: B019 - rows live as long as the program
+    def wanted(self, dtype: str) -> list[Array]:
+        """What is expected of ``arrays(dtype)``, computed in float64."""
+        result = self.expected(*(x.astype(np.float64) if x.dtype.kind == "f" else x for x in self.arrays(dtype)))
+        return [np.asarray(y) for y in (result if isinstance(result, tuple) else (result,))]
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, function: Callable[..., Any], *inputs: Any, expected: Any, **options: Any) -> None:
+    """Add a row; an ``expected`` that is no function is the value itself."""
+    answer = expected if callable(expected) else lambda *_: np.asarray(expected)
+    CASES.append(Case(name, function, tuple(np.asarray(x) for x in inputs), answer, **options))
+
+
+def spread(*shape: int, low: float = -2.0, high: float = 2.1, seed: int = 0) -> Array:
+    """A shuffled linspace: no two elements are equal or close, so that maxima have no ties."""
+    values = np.linspace(low, high, math.prod(shape))
+    return np.random.default_rng([seed, *shape]).permutation(values).reshape(shape)
+
+
+def integers(*shape: int, low: int = 0, high: int = 5, seed: int = 0) -> Array:
+    """Integers in low .. high - 1."""
+    return np.random.default_rng([seed, *shape]).integers(low, high, shape)
+
+
+def bools(*shape: int) -> Array:
+    """True and False, mixed."""
+    return integers(*shape, high=2, seed=5).astype(bool)
+
+
+def of_two(operate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A row's function from one of two operands."""
+    return lambda t, a, b: operate(a, b)
+
+
+def named(name: str) -> Callable[..., Any]:
+    """A row's function: the API's function of that name."""
+    return lambda t, *inputs: getattr(t, name)(*inputs)
+
+
+def rectified(t: Api, name: str, *inputs: Any, **options: Any) -> Any:
+    """``F.name`` and ReLU: one operator of ours, two of PyTorch's."""
+    if t is TINYSEG:
+        return getattr(t.F, name)(*inputs, **options, activation="relu")
+    return t.F.relu(getattr(t.F, name)(*inputs, **options))
+
+
+@dataclass(frozen=True)
+class BadCall:
+    """A call, the type of the error, and a piece of its message: what came, or what to do about it."""
+
+    name: str
+    call: Callable[[], Any]
+    error: type[Exception]
+    message: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BAD_CALLS: list[BadCall] = []
+
+
+def bad(name: str, call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    """Add a call that must be refused."""
+    BAD_CALLS.append(BadCall(name, call, error, message))
+
+
+def zeros(*shape: int, dtype: str = "float32") -> Any:
+    """Tensors of the default device, made when the call is."""
+    return tinyseg.zeros(shape, dtype=dtype)
+
+
+def both(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+# What many rows are given.
+A, B = spread(2, 3, 4), spread(2, 3, 4, seed=1)
+ROW, COLUMN = spread(4, seed=2), spread(3, 1, seed=3)
+POSITIVE = spread(3, 5, low=0.2, high=3.0)
+IMAGES = spread(2, 3, 4, 5)

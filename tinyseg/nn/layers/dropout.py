@@ -1,0 +1,31 @@
+"""Leaving out at random."""
+
+from __future__ import annotations
+
+from ...tensor import Tensor
+from .. import functional as F
+from ..module import Module
+
+
+class Dropout(Module):
+    """Dropout of elements in training, see ``functional.dropout``."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return F.dropout(input, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        """Probability."""
+        return f"p={self.p}"
+
+
+class Dropout2d(Dropout):
+    """Dropout of whole channels in training, see ``functional.dropout2d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W)."""
+        return F.dropout2d(input, self.p, self.training)
