@@ -120,33 +120,73 @@ def test_winograd_hides_no_value_that_is_not_finite(value: float) -> None:
     assert (winograd | ~direct).all()
 
 
-def chosen(images: int, channels: int, outputs: int, size: int, packed: bool = False) -> bool:
-    tiles = images * (-(-size // 4)) ** 2
-    return algorithm.uses_winograd((3, 3), (1, 1), tiles, images * size**2, channels, outputs, 4, packed)
+def shape(images: int, channels: int, outputs: int, size: int, **others: Any) -> algorithm.Shape:
+    """A 3x3 convolution of square images with stride 1, or what ``others`` say."""
+    tiles, met = images * (-(-size // 4)) ** 2, 9 * images * size**2
+    given = {"kernel": (3, 3), "stride": (1, 1), "tiles": tiles, "met": met, **others}
+    return algorithm.Shape(channels=channels, outputs=outputs, itemsize=4, **given)
 
 
 def test_the_choice_follows_the_shape() -> None:
-    assert chosen(4, 64, 64, 64)
-    assert not chosen(4, 3, 32, 128)  # a first layer: three channels would be filled up to a vector
-    assert chosen(1, 512, 512, 8, packed=True)
-    assert not chosen(1, 512, 512, 4, packed=True)  # one tile would read four times the weights
-    assert not algorithm.uses_winograd((3, 3), (2, 2), 1024, 16384, 64, 64, 4, False)
-    assert not algorithm.uses_winograd((5, 5), (1, 1), 1024, 16384, 64, 64, 4, False)
+    chosen = algorithm.uses_winograd
+    assert chosen(shape(4, 64, 64, 64), packed=False)
+    assert not chosen(shape(4, 3, 32, 128), packed=False)  # a first layer: three channels and 13 of filling
+    assert chosen(shape(1, 512, 512, 8), packed=True)
+    assert not chosen(shape(1, 512, 512, 4), packed=True)  # one tile would read four times the weights
+    assert not chosen(shape(4, 64, 64, 64, stride=(2, 2)), packed=False)
+    assert not chosen(shape(4, 64, 64, 64, kernel=(5, 5)), packed=False)
+    # dilation 16: each grid has 2x2 pixels or fewer, and most taps are outside
+    assert not chosen(shape(1, 512, 512, 28, tiles=256, met=52**2), packed=True)
 
 
 def test_the_choice_for_the_gradient_by_the_weight() -> None:
-    assert algorithm.gradient_uses_winograd((3, 3), (1, 1), 1024, 16384, 64, 64, 4)
-    assert not algorithm.gradient_uses_winograd((3, 3), (1, 1), 4096, 65536, 3, 32, 4)
-    assert not algorithm.gradient_uses_winograd((3, 3), (1, 1), 16384, 16384, 64, 64, 4)  # a pixel a tile
+    chosen = algorithm.gradient_uses_winograd
+    assert chosen(shape(4, 64, 64, 64))
+    assert not chosen(shape(4, 3, 32, 128))
+    assert not chosen(shape(1, 64, 64, 128, tiles=16384))  # a pixel a tile
 
 
 def test_the_choice_can_be_taken_away() -> None:
     tinyseg.set_conv_algorithm("direct")
-    assert not chosen(4, 64, 64, 64)
+    assert not algorithm.uses_winograd(shape(4, 64, 64, 64), packed=False)
     tinyseg.set_conv_algorithm("winograd")
-    assert chosen(1, 512, 512, 4, packed=True)
+    assert algorithm.uses_winograd(shape(1, 512, 512, 4), packed=True)
     with pytest.raises(ValueError, match=r"expected 'auto', 'direct' or 'winograd', got 'fft'"):
         tinyseg.set_conv_algorithm("fft")
+
+
+# channels, outputs, height, width, kernel, stride, padding, dilation: taps that reach far beyond the image, and past
+# all of it
+FAR = [
+    (16, 20, 28, 28, 3, 1, 16, 16),
+    (7, 20, 9, 11, 3, 1, 5, 5),
+    (8, 8, 6, 5, 3, 2, 4, 4),
+    (8, 8, 10, 10, 5, 3, 8, 4),
+    (8, 8, 3, 3, 3, 1, 2, 2),
+    (4, 4, 5, 5, 1, 1, 3, 1),
+]
+
+
+@pytest.mark.parametrize("case", FAR, ids=str)
+def test_taps_outside_the_image_are_left_out(case: tuple[int, ...]) -> None:
+    channels, outputs, height, width, kernel, stride, padding, dilation = case
+    random = np.random.default_rng(0)
+    x, weight = (
+        random.standard_normal((2, channels, height, width)),
+        random.standard_normal((outputs, channels, kernel, kernel)),
+    )
+    rows, columns = ((n + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for n in (height, width))
+    y, bias = random.standard_normal((2, outputs, rows, columns)), random.standard_normal(outputs)
+    window = ((stride, stride), (padding, padding), (dilation, dilation), 1)
+    found = []
+    for backend in (reference, cpu):
+        out, back, gradient = (np.full_like(a, np.nan) for a in (y, x, weight))
+        backend.conv2d(x, weight, bias, out, *window, False, None)
+        backend.conv_transpose2d(y, weight, None, back, *window, True, None)
+        backend.conv2d_weight_gradient(x, y, gradient, *window)
+        found.append((out, back, gradient))
+    for expected, result in zip(*found, strict=True):
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def test_large_memory_is_used_again() -> None:

@@ -1,12 +1,15 @@
 """Which way a convolution goes: a direct sum, or Winograd's for 3x3 kernels with stride 1.
 
-Winograd's does a quarter of the multiplications, but transforms every tile and every weight. It loses where few
-pixels meet many channels, because each call transforms the weights anew, and where there are so few channels that
-the transforms outweigh the products. So both are estimated, from nanoseconds measured on one core of an AVX-512
-server; only their ratios matter, and these differ little from machine to machine.
+Winograd's does a quarter of the multiplications, but transforms every tile and every weight. It loses where so few
+channels meet that the transforms outweigh the products; where tiles are mostly outside the image, as with a dilation
+that leaves few pixels to each interleaved grid; and where the weights are packed once for many calls and a few
+pixels would read four times as many numbers of them. So both are estimated, from nanoseconds measured on one core of
+an AVX-512 server; only their ratios matter, and these differ little from machine to machine.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from .simd import lanes
 
@@ -17,7 +20,7 @@ _DIRECT, _DIRECT_GRADIENT, _PRODUCT = 0.019, 0.022, 0.018
 _TRANSFORM, _TRANSFORM_GRADIENT = 0.3, 0.15
 # A weight that is packed for the direct sum, is transformed, is read when it has been; whose gradient is added up,
 # is transformed back.
-_PACK, _WEIGHT, _READ, _COMBINE, _GRADIENT = 1.0, 0.3, 0.1, 4.0, 0.5
+_PACK, _WEIGHT, _READ, _COMBINE, _GRADIENT = 1.5, 0.3, 0.1, 3.0, 0.5
 
 _chosen = "auto"
 
@@ -28,55 +31,58 @@ def set_conv_algorithm(name: str) -> None:
     _chosen = name
 
 
-def _applies(kernel: tuple[int, ...], stride: tuple[int, int]) -> bool:
-    return tuple(kernel) == (3, 3) and tuple(stride) == (1, 1) and _chosen != "direct"
+@dataclass(frozen=True)
+class Shape:
+    """What the choice depends on.
+
+    ``tiles``: those of 4x4 pixels that cover the output; ``met``: pairs of an output pixel and a tap that is inside
+    the image there.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, int]
+    tiles: int
+    met: int
+    channels: int
+    outputs: int
+    itemsize: int
+
+    @property
+    def may_use_winograd(self) -> bool:
+        """3x3, stride 1, and not asked for the direct way."""
+        return tuple(self.kernel) == (3, 3) and tuple(self.stride) == (1, 1) and _chosen != "direct"
+
+    @property
+    def has_few_channels(self) -> bool:
+        """Channels are filled up to whole vectors: these would be mostly filling."""
+        return min(self.channels, self.outputs) < lanes(self.itemsize) // 2
 
 
-def uses_winograd(
-    kernel: tuple[int, ...],
-    stride: tuple[int, int],
-    tiles: int,
-    pixels: int,
-    channels: int,
-    outputs: int,
-    itemsize: int,
-    packed: bool,
-) -> bool:
+def uses_winograd(shape: Shape, packed: bool) -> bool:
     """True if Winograd's way applies and is asked for or seems the faster one.
 
-    ``tiles`` are those of 4x4 pixels that cover the ``pixels``; ``packed``: weights are packed once for many calls.
+    ``packed``: weights are packed once for many calls.
     """
-    if not _applies(kernel, stride) or _chosen == "winograd":
-        return _applies(kernel, stride)
-    vector = lanes(itemsize)
-    if channels < vector // 2 or outputs < vector // 2:  # channels are filled up to whole vectors
+    if not shape.may_use_winograd or _chosen == "winograd":
+        return shape.may_use_winograd
+    if shape.has_few_channels:
         return False
-    weights = channels * outputs
-    whole_channels, whole_outputs = -(-channels // vector) * vector, -(-outputs // vector) * vector
-    direct = pixels * 9 * channels * whole_outputs * _DIRECT
-    winograd = tiles * 36 * whole_channels * whole_outputs * _PRODUCT
-    winograd += tiles * 36 * (whole_channels + whole_outputs) * _TRANSFORM
+    vector, weights = lanes(shape.itemsize), shape.channels * shape.outputs
+    channels, outputs = (-(-count // vector) * vector for count in (shape.channels, shape.outputs))
+    direct = shape.met * shape.channels * outputs * _DIRECT
+    winograd = shape.tiles * 36 * (channels * outputs * _PRODUCT + (channels + outputs) * _TRANSFORM)
     if packed:
         return winograd + 36 * weights * _READ < direct
     return winograd + 36 * weights * _WEIGHT < direct + 9 * weights * _PACK
 
 
-def gradient_uses_winograd(
-    kernel: tuple[int, ...],
-    stride: tuple[int, int],
-    tiles: int,
-    pixels: int,
-    channels: int,
-    outputs: int,
-    itemsize: int,
-) -> bool:
+def gradient_uses_winograd(shape: Shape) -> bool:
     """The same for the gradient by the weight."""
-    if not _applies(kernel, stride) or _chosen == "winograd":
-        return _applies(kernel, stride)
-    vector = lanes(itemsize)
-    if channels < vector // 2 or outputs < vector // 2:
+    if not shape.may_use_winograd or _chosen == "winograd":
+        return shape.may_use_winograd
+    if shape.has_few_channels:
         return False
-    weights = channels * outputs
-    direct = pixels * 9 * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
-    transforms = tiles * 36 * (channels + outputs) * _TRANSFORM_GRADIENT
-    return tiles * 36 * weights * _PRODUCT + transforms + 36 * weights * _GRADIENT < direct
+    weights = shape.channels * shape.outputs
+    direct = shape.met * weights * _DIRECT_GRADIENT + 9 * weights * _COMBINE
+    transforms = (shape.channels + shape.outputs) * _TRANSFORM_GRADIENT
+    return shape.tiles * 36 * (weights * _PRODUCT + transforms) + 36 * weights * _GRADIENT < direct

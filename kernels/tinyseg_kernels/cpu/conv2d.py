@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import correlate, depthwise, winograd, winograd_gradient
-from .algorithm import gradient_uses_winograd, set_conv_algorithm, uses_winograd
+from .algorithm import Shape, gradient_uses_winograd, set_conv_algorithm, uses_winograd
 from .array import Array, Pair, channels_last
 from .elementwise import deliver
 from .elementwise import relu as rectify
@@ -31,13 +31,22 @@ def _flat_weight(weight: Array) -> tuple[Array, tuple[int, int, int, int]]:
     return weight.reshape(-1), (o, i, r, s)
 
 
-def _by_winograd(x: Array, y: Array, weight: Array, stride: Pair, dilation: Pair, memo: Memo) -> bool:
-    """Whether the convolution from x to y, N,C,H,W, goes Winograd's way; its adjoint is one from y to x."""
-    images, channels = x.shape[:2]
-    pixels = images * y.shape[2] * y.shape[3]
-    tiles = winograd.count_tiles(images, y.shape[2:], dilation)
-    packed = memo is not None
-    return uses_winograd(weight.shape[2:], stride, tiles, pixels, channels, y.shape[1], x.itemsize, packed)
+def _met(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Pairs of an output and a tap that is inside the image there, along one dimension."""
+    count = 0
+    for offset in range(-padding, kernel * dilation - padding, dilation):
+        first, last = max(0, -(offset // stride)), min(out - 1, (size - 1 - offset) // stride)
+        count += max(0, last - first + 1)
+    return count
+
+
+def _shape(x: Array, y: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair) -> Shape:
+    """Of the convolution from x to y, N,C,H,W; its adjoint is one from y to x."""
+    met = x.shape[0]
+    for i in (0, 1):
+        met *= _met(x.shape[2 + i], y.shape[2 + i], weight.shape[2 + i], stride[i], padding[i], dilation[i])
+    tiles = winograd.count_tiles(x.shape[0], y.shape[2:], dilation)
+    return Shape(weight.shape[2:], stride, tiles, met, x.shape[1], y.shape[1], x.itemsize)
 
 
 def _part_of(memo: Memo, group: int) -> Memo:
@@ -86,7 +95,7 @@ def conv2d(
             conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
     memory = channels_last(out)
-    if _by_winograd(x, out, weight, stride, dilation, memo):
+    if uses_winograd(_shape(x, out, weight, stride, padding, dilation), memo is not None):
         flat, strides = _flat_weight(weight)
         winograd.convolve(channels_last(x), flat, strides, False, bias, memory, padding, dilation, relu, memo)
         deliver(memory, out)
@@ -144,8 +153,8 @@ def conv_transpose2d(
     source = channels_last(y)
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
     strides = (i, o, r_stride, s_stride)
-    if _by_winograd(y, out, weight, stride, dilation, memo):
-        turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
+    turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
+    if uses_winograd(_shape(y, out, weight, stride, turned, dilation), memo is not None):
         winograd.convolve(source, flat, strides, True, bias, memory, turned, dilation, relu, memo)
         deliver(memory, out)
         return
@@ -178,10 +187,8 @@ def conv2d_weight_gradient(
         for x_, grad_, out_ in _each_group(groups, (x, 1), (grad, 1), (out, 0)):
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
-    tiles = winograd.count_tiles(x.shape[0], grad.shape[2:], dilation)
-    pixels = x.shape[0] * grad.shape[2] * grad.shape[3]
     whole = out if out.flags.c_contiguous else empty(out.shape, out.dtype)
-    if gradient_uses_winograd(out.shape[2:], stride, tiles, pixels, x.shape[1], grad.shape[1], x.itemsize):
+    if gradient_uses_winograd(_shape(x, grad, out, stride, padding, dilation)):
         winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
     else:
         correlate.weight_gradient(channels_last(x), channels_last(grad), whole, stride, padding, dilation)

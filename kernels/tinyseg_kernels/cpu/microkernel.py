@@ -7,7 +7,7 @@ ordinary Numba.
 
 ``gather_product`` makes results from rows that lie anywhere (convolution forward, its adjoint, matrix products)::
 
-    C[c_row[i] + j] = max(low, bias[j] + sum_t sum_k A[a_row[i] + tap[t] + k] * B[t, k, j])
+    C[c_row[i] + j] = max(low, bias[j] + sum_t sum_k A[a_row[i] + tap[t] + k] * B[panel[t], k, j])
 
 ``outer_sum`` sums outer products over pixels that lie anywhere (the gradient by the weight)::
 
@@ -87,25 +87,27 @@ def _gather_product(vectors: int, rows: int) -> Any:
     """The first loop, for blocks of ``rows`` x ``vectors``. Its arguments:
 
     A, a0, a_row, r0: numbers, and for each row of the block the offset of its first one (a_row[r0 + i] + a0).
-    tap, t0, taps, K: offsets that are added one after the other (tap[t0], ...), how many, and the length of each
-    run of products.
-    B, b0: packed so that the ``vectors`` vectors of each (t, k) stand side by side, in order of use.
+    tap, panel, t0, taps, K: offsets that are added one after the other (tap[t0], ...) and the panels of B that go
+    with them, how many, and the length of each run of products.
+    B, b0: packed so that the ``vectors`` vectors of each (panel, k) stand side by side, in order of use.
     bias, bias0: what the sums start from, one number for each column.
     low: results below it become it: 0 for a ReLU, -inf for none.
     C, c0, c_row, s0, columns: where the rows of the block are written (c_row[s0 + i] + c0), and how many columns.
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_row, r0, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns):
-        signature = types.void(A, N, a_row, N, tap, N, N, N, B, N, bias, N, A.dtype, C, N, c_row, N, N)
+    def kernel(
+        typingctx, A, a0, a_row, r0, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns
+    ):
+        signature = types.void(A, N, a_row, N, tap, panel, N, N, N, B, N, bias, N, A.dtype, C, N, c_row, N, N)
 
         def codegen(context, builder, sig, args):
             def at(array, index):
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
-            a, row_table, tap_table, b = at(0, 1), at(2, 3), at(4, 5), at(8, 9)
-            start, c, row_out = at(10, 11), at(13, 14), at(15, 16)
-            taps_, length, columns_ = args[6], args[7], args[17]
+            a, row_table, tap_table, panel_table, b = at(0, 1), at(2, 3), at(4, 6), at(5, 6), at(9, 10)
+            start, c, row_out = at(11, 12), at(14, 15), at(16, 17)
+            taps_, length, columns_ = args[7], args[8], args[18]
             v = Vectors(builder, sig.args[0].dtype)
             offsets = [_entry(builder, row_table, i) for i in range(rows)]
             first = [v.load(start, j * v.lanes) for j in range(vectors)] * rows
@@ -113,10 +115,11 @@ def _gather_product(vectors: int, rows: int) -> Any:
             over_taps = _Loop(builder, "tap", taps_, first)
             shift = builder.load(builder.gep(tap_table, [over_taps.index]))
             sources = [builder.gep(a, [builder.add(offset, shift)]) for offset in offsets]
-            panel = builder.gep(b, [builder.mul(builder.mul(over_taps.index, length), _constant(vectors * v.lanes))])
+            number = builder.load(builder.gep(panel_table, [over_taps.index]))
+            weights_here = builder.gep(b, [builder.mul(builder.mul(number, length), _constant(vectors * v.lanes))])
 
             over_k = _Loop(builder, "k", length, over_taps.carried)
-            here = builder.gep(panel, [builder.mul(over_k.index, _constant(vectors * v.lanes))])
+            here = builder.gep(weights_here, [builder.mul(over_k.index, _constant(vectors * v.lanes))])
             weights = [v.load(here, j * v.lanes) for j in range(vectors)]
             for j in range(vectors):
                 v.prefetch(here, (_AHEAD * vectors + j) * v.lanes)
@@ -127,7 +130,7 @@ def _gather_product(vectors: int, rows: int) -> Any:
             over_k.close(sums)
             over_taps.close(sums)
 
-            lowest = v.splat(args[12])
+            lowest = v.splat(args[13])
             results = [v.at_least(total, lowest) for total in sums]
             targets = [builder.gep(c, [_entry(builder, row_out, i)]) for i in range(rows)]
             all_columns = builder.icmp_signed(">=", columns_, _constant(vectors * v.lanes))
@@ -168,10 +171,12 @@ _narrow, _narrow_fewer, _narrow_few = (_gather_product(1, rows) for rows in (ROW
 
 
 @helper
-def gather_product(A, a0, a_row, r0, rows, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns):
+def gather_product(
+    A, a0, a_row, r0, rows, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s0, columns
+):
     """``_gather_product`` for any number of ``rows`` and up to VECTORS vectors of ``columns``, block by block.
 
-    B has one vector for each (t, k) where half of VECTORS is enough for the columns. The last block may read and
+    B has one vector for each (panel, k) where half of VECTORS is enough for the columns. The last block may read and
     write rows beyond the last: the tables must have ROWS entries more.
     """
     narrow = 2 * columns <= VECTORS * (VECTOR_BYTES // A.itemsize)
@@ -181,17 +186,21 @@ def gather_product(A, a0, a_row, r0, rows, tap, t0, taps, K, B, b0, bias, bias0,
         r, s = r0 + i, s0 + i
         if narrow:
             if step == ROWS:
-                _narrow(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+                _narrow(A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
             elif step == _FEWER[0]:
-                _narrow_fewer(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+                _narrow_fewer(
+                    A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns
+                )
             else:
-                _narrow_few(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+                _narrow_few(
+                    A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns
+                )
         elif step == ROWS:
-            _wide(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+            _wide(A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
         elif step == _FEWER[0]:
-            _wide_fewer(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+            _wide_fewer(A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
         else:
-            _wide_few(A, a0, a_row, r, tap, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
+            _wide_few(A, a0, a_row, r, tap, panel, t0, taps, K, B, b0, bias, bias0, low, C, c0, c_row, s, columns)
         i += step
 
 

@@ -11,11 +11,13 @@ the cache. A matrix product is the case of one tap and an image of one row.
 
 A block of ROWS pixels times two vectors of channels is summed in registers (``microkernel.gather_product``). The
 band of source rows that a few output rows need is first copied into a border of zeros, small enough to stay in the
-cache; where no tap leaves the image it is read in place.
+cache; where no tap leaves the image it is read in place. Where taps reach far beyond the image, as with a large
+dilation, the lattice is cut into pieces so that each piece meets only the taps that are inside.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +33,8 @@ from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, number, put
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
+# A lattice is cut into pieces where these have less than this part of the work.
+_WORTH_CUTTING = 0.8
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
 # Weights of an output channel that are packed together: with two vectors of channels, half a first-level cache.
@@ -129,8 +133,9 @@ def _walk(
 ):  # fmt: skip
     """Items: (image, band of output rows, part of the output channels).
 
-    ``lattices``: for each its first row and column, rows and columns, first tap and their number, run, and where
-    its packed weights begin; ``taps``: row and column of each. ``scratch`` holds the band.
+    ``lattices``: for each its first row and column, rows and columns, first tap and their number, run, where its
+    packed weights begin and how many panels a block of them has; ``taps``: row, column and panel of each. ``scratch``
+    holds the band.
     """
     height, width, channels = source.shape[1:]
     out_height, out_width, out_channels = out.shape[1:]
@@ -138,18 +143,17 @@ def _walk(
     flat_source, flat_out = source.reshape(-1), out.reshape(-1)
 
     # The rectangle of source pixels that is met from a band's first pixel on.
-    low_row, low_column = taps[:, 0].min(), taps[:, 1].min()
-    high_row, high_column, columns, most = taps[:, 0].max(), low_column, 0, 0
-    last_row = 0
+    low_row, low_column, high_row = taps[:, 0].min(), taps[:, 1].min(), taps[:, 0].max()
+    columns, most, inside = 0, 0, low_row >= 0 and low_column >= 0
     for lattice in lattices:
-        last_row = max(last_row, (lattice[2] - 1) * source_steps[0] + high_row)
         for t in range(lattice[4], lattice[4] + lattice[5]):
-            high_column = max(high_column, taps[t, 1] + lattice[6])
-        columns = max(columns, (lattice[3] - 1) * source_steps[1])
+            last_row = (lattice[2] - 1) * source_steps[0] + taps[t, 0]
+            end_column = (lattice[3] - 1) * source_steps[1] + taps[t, 1] + lattice[6]
+            inside = inside and last_row < height and end_column <= width
+            columns = max(columns, end_column - low_column)
         most = max(most, band_rows * lattice[3])
-    columns += high_column - low_column
-    inside = low_row >= 0 and low_column >= 0 and last_row < height and low_column + columns <= width
     pitch = width if inside else columns
+    tap_panels = taps[:, 2].copy()
     tap_offsets = ((taps[:, 0] - low_row) * pitch + taps[:, 1] - low_column) * channels
 
     # For each pixel of a band where it is read and written; the last block of rows is filled up with its last pixel.
@@ -178,11 +182,13 @@ def _walk(
             read[pixels : pixels + ROWS] = read[pixels - 1]
             written[pixels : pixels + ROWS] = written[pixels - 1]
             first_tap, count, run = lattice[4], lattice[5], lattice[6]
+            products = run * channels
             for b in range(part * blocks // parts, (part + 1) * blocks // parts):
-                panel = lattice[7] + b * count * run * channels * block
+                panels = lattice[7] + b * lattice[8] * products * block
                 gather_product(
-                    values, origin, read, 0, pixels, tap_offsets, first_tap, count, run * channels, packed, panel,
-                    bias, b * block, low, flat_out, b * block, written, 0, min(block, out_channels - b * block),
+                    values, origin, read, 0, pixels, tap_offsets, tap_panels, first_tap, count, products, packed,
+                    panels, bias, b * block, low, flat_out, b * block, written, 0,
+                    min(block, out_channels - b * block),
                 )  # fmt: skip
 
 
@@ -199,6 +205,44 @@ def _pack_weights(weight: Array, strides: Any, lattices: list[Lattice], channels
         parallel.run(_pack, blocks, max(1, 65536 // size), *arguments)
         begin += blocks * size
     return packed
+
+
+def _intervals(count: int, step: int, offsets: set[int], size: int) -> list[tuple[int, int, set[int]]]:
+    """The places q below ``count`` in runs that meet the same offsets: (first, how many, offsets).
+
+    Those met are 0 <= q step + offset < size.
+    """
+    ends = {0, count}
+    for offset in offsets:
+        ends |= {min(max(-(offset // step), 0), count), min(max((size - 1 - offset) // step + 1, 0), count)}
+    cuts = sorted(ends)
+    return [
+        (first, end - first, {offset for offset in offsets if 0 <= first * step + offset < size})
+        for first, end in itertools.pairwise(cuts)
+    ]
+
+
+Piece = tuple[Pair, Pair, Pair, Sequence[int]]
+
+
+def _pieces(lattice: Lattice, size: Pair, steps: Pair, source_steps: Pair) -> list[Piece]:
+    """The lattice cut so that no piece meets taps outside the image: (first, count, how far its taps are moved, their
+    numbers). None where too little is gained, or a pixel meets no tap at all.
+    """
+    rows, columns = (
+        _intervals(lattice.count[i], source_steps[i], offsets, size[i])
+        for i, offsets in enumerate(({tap.row for tap in lattice.taps}, {tap.column for tap in lattice.taps}))
+    )
+    pieces: list[Piece] = []
+    work = 0
+    for top, height, tap_rows in rows:
+        for left, width, tap_columns in columns:
+            met = [i for i, tap in enumerate(lattice.taps) if tap.row in tap_rows and tap.column in tap_columns]
+            first = (lattice.first[0] + top * steps[0], lattice.first[1] + left * steps[1])
+            pieces.append((first, (height, width), (top * source_steps[0], left * source_steps[1]), met))
+            work += height * width * len(met)
+    whole = lattice.count[0] * lattice.count[1] * len(lattice.taps)
+    return pieces if work < _WORTH_CUTTING * whole and all(piece[3] for piece in pieces) else []
 
 
 def _bands(lattice_rows: int, row_bytes: int, images: int) -> int:
@@ -236,12 +280,15 @@ def walk(
     block = VECTORS * lanes(source.itemsize)
     blocks = -(-outputs // block)
     table: list[tuple[int, ...]] = []
-    taps: list[tuple[int, int]] = []
+    taps: list[tuple[int, int, int]] = []
     begin = 0
     for lattice in present:
         firsts, run = _merged(lattice.taps)
-        table.append((*lattice.first, *lattice.count, len(taps), len(firsts), run, begin))
-        taps += [(tap.row, tap.column) for tap in firsts]
+        pieces = _pieces(lattice, source.shape[1:3], steps, source_steps) if run == 1 else []
+        for piece in pieces or [(lattice.first, lattice.count, (0, 0), range(len(firsts)))]:
+            first, count, moved, numbers = piece
+            table.append((*first, *count, len(taps), len(numbers), run, begin, len(firsts)))
+            taps += [(firsts[i].row + moved[0], firsts[i].column + moved[1], i) for i in numbers]
         begin += len(lattice.taps) * inputs * blocks * block
     key = ("walk", strides, inputs, outputs, tuple((tap.r, tap.s) for lattice in present for tap in lattice.taps))
     packed = None if memo is None else memo.get(key)
@@ -253,10 +300,10 @@ def walk(
     if bias is not None:
         start[:outputs] = bias
     rows, columns = (max(lattice.count[i] for lattice in present) for i in (0, 1))
-    reach = max(column + line[6] for line in table for _, column in taps) - min(column for _, column in taps)
-    width = (columns - 1) * source_steps[1] + reach
+    low, high = min(tap[1] for tap in taps), max(tap[1] for tap in taps) + max(line[6] for line in table)
+    width = (columns - 1) * source_steps[1] + high - low
     band_rows = _bands(rows, source_steps[0] * width * inputs * source.itemsize, images)
-    depth = (band_rows - 1) * source_steps[0] + max(row for row, _ in taps) - min(row for row, _ in taps) + 1
+    depth = (band_rows - 1) * source_steps[0] + max(tap[0] for tap in taps) - min(tap[0] for tap in taps) + 1
     bands = -(-rows // band_rows)
     parts = min(blocks, -(-8 // (images * bands)))
     work = band_rows * columns * sum(len(lattice.taps) for lattice in present) * inputs * outputs // parts

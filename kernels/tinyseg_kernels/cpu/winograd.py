@@ -333,8 +333,9 @@ def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, 
         for f in range(FREQUENCIES):
             for b in range(blocks):
                 gather_product(
-                    V, f * v_step, read, 0, count, one_tap, 0, 1, channels, packed, (b * FREQUENCIES + f) * u_step,
-                    nothing, 0, anything, M, f * m_step + b * block, written, 0, _columns(b, outputs, wide),
+                    V, f * v_step, read, 0, count, one_tap, one_tap, 0, 1, channels, packed,
+                    (b * FREQUENCIES + f) * u_step, nothing, 0, anything, M, f * m_step + b * block, written, 0,
+                    _columns(b, outputs, wide),
                 )  # fmt: skip
         _transform_outputs(
             M, pitch, m_step, first, count, 0, outputs, tiles, dilation, bias, low, wide, out, d
@@ -384,8 +385,8 @@ def _by_outputs(
             here = min(T, end - t)
             for f in range(FREQUENCIES):
                 gather_product(
-                    V, f * v_step, read, t, here, one_tap, 0, 1, depth, U, begin + f * u_step, nothing, 0, anything,
-                    M, f * m_step, written, 0, columns,
+                    V, f * v_step, read, t, here, one_tap, one_tap, 0, 1, depth, U, begin + f * u_step, nothing, 0,
+                    anything, M, f * m_step, written, 0, columns,
                 )  # fmt: skip
             _transform_outputs(
                 M, block, m_step, first + t, here, k0, k1, tiles, dilation, bias, low, wide, out, d
