@@ -113,6 +113,13 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def unlisted_kernel(function: F) -> F:
+    """Declare a function that is compiled and cached as a kernel is, but not one of the contract's."""
+    compiled = kernel(function)
+    del _kernels[function]
+    return compiled
+
+
 def helper(function: F) -> F:
     """Declare a function that kernels call; it is inlined into their machine code."""
     compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="never")(function)

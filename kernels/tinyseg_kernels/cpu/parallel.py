@@ -5,8 +5,9 @@ depend on each other; so the same bits come out however they are dealt. Sums ove
 two kernels: the first writes one partial sum an item (an item is then a block whose size follows from the shape
 alone), the second adds these in order.
 
-This is a pool of Python threads and not Numba's ``parallel=True``: kernels compile in half the time, any number of
-Python threads may call them at once, and a forked child simply starts a pool of its own.
+These are Python threads of our own and not Numba's ``parallel=True``: kernels compile in half the time, any number
+of Python threads may call them at once (one has the helpers, the others work alone meanwhile), and a forked child
+simply starts a crew of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .memory import Array, empty
+from .crew import Crew, Job, Scratch
 
 
 def _cores() -> int:
@@ -28,40 +28,40 @@ def _cores() -> int:
 
 
 class _State:
-    """The number of threads and their pool (one less: the calling thread works too)."""
+    """The number of threads and their crew (one less: the calling thread works too)."""
 
     def __init__(self) -> None:
         self.threads = _cores()
-        self.pool: ThreadPoolExecutor | None = None
+        self.crew: Crew | None = None
         self.lock = threading.Lock()
 
-    def helpers(self) -> ThreadPoolExecutor:
+    def helpers(self) -> Crew:
         with self.lock:
-            if self.pool is None:
-                self.pool = ThreadPoolExecutor(max(1, self.threads - 1), thread_name_prefix="tinyseg-kernel")
-            return self.pool
+            if self.crew is None:
+                self.crew = Crew(self.threads - 1)
+            return self.crew
 
 
 _state = _State()
 
 
-def _forget_pool() -> None:
+def _forget_crew() -> None:
     """In a forked child: its parent's threads do not exist here."""
-    _state.pool = None
+    _state.crew = None
     _state.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_crew)
 
 
 def set_num_threads(count: int) -> None:
     """Use ``count`` threads from now on; see ``spec.py``."""
     with _state.lock:
         if count != _state.threads:
-            if _state.pool is not None:
-                _state.pool.shutdown(wait=False)
-            _state.threads, _state.pool = count, None
+            if _state.crew is not None:
+                _state.crew.close()
+            _state.threads, _state.crew = count, None
 
 
 def get_num_threads() -> int:
@@ -72,42 +72,22 @@ def get_num_threads() -> int:
 def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any, scratch: Scratch | None = None) -> None:
     """Call ``kernel(start, stop, *arguments)`` over the items ``0 .. count - 1``, ``grain`` of them at a time.
 
-    ``grain`` should make a chunk last some 100 microseconds or more: handing one to a thread costs about 10.
-    With ``scratch`` (how many numbers of which type) the kernel gets one argument more, an array of that size that
-    no other thread uses: what is in it at the start of a chunk is left over from anything.
+    ``grain`` should make a chunk last some 30 microseconds or more: handing one to a thread costs a few. With
+    ``scratch`` (how many numbers of which type) the kernel gets one argument more, an array of that size that no
+    other thread uses: what is in it at the start of a chunk is left over from anything.
     """
-    grain = max(1, grain)
-    chunks = -(-count // grain)
-    if chunks <= 1 or _state.threads == 1:
-        if count > 0:
-            kernel(0, count, *arguments, *_own(scratch))
+    if count <= 0:
         return
-    starts = iter(range(0, count, grain))
-    job = [(kernel, arguments)]
-
-    def work() -> None:
-        function, given = job[0]
-        own = _own(scratch)
-        for start in starts:  # each thread takes the next chunk when it has done its last
-            function(start, min(start + grain, count), *given, *own)
-
-    pool = _state.helpers()
-    tasks = []
-    for _ in range(min(_state.threads, chunks) - 1):
-        try:
-            tasks.append(pool.submit(work))
-        except RuntimeError:  # set_num_threads in another thread has just closed this pool
-            break
-    work()
-    for task in tasks:
-        if not task.cancel():
-            task.result()
-    # The pool lets go of ``work`` when it comes to it; the arrays must go back to theirs at once.
-    job.clear()
-
-
-Scratch = tuple[int, Any]
-
-
-def _own(scratch: Scratch | None) -> tuple[Array, ...]:
-    return () if scratch is None else (empty((scratch[0],), scratch[1]),)
+    grain = max(1, grain)
+    if count <= grain or _state.threads == 1:
+        Job(kernel, count, count, arguments, scratch).work()
+        return
+    job = Job(kernel, count, grain, arguments, scratch)
+    crew = _state.helpers()
+    if not crew.busy.acquire(blocking=False):  # another Python thread has the helpers
+        job.work()
+        return
+    try:
+        crew.run(job)
+    finally:
+        crew.busy.release()

@@ -246,6 +246,30 @@ def put(typingctx, array, i, value):
     return types.void(array, types.intp, array.dtype), codegen
 
 
+@intrinsic
+def fresh(typingctx, array, i):
+    """array[i], read from memory anew: another thread may have changed it."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        return builder.load_atomic(place, "acquire", array.dtype.bitwidth // 8)
+
+    return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def pause(typingctx):
+    """Tell the processor that this thread is only waiting."""
+
+    def codegen(context, builder, sig, args):
+        name, hint = ("llvm.aarch64.hint", [ir.IntType(32)(1)]) if _on_arm else ("llvm.x86.sse2.pause", [])
+        signature_ = ir.FunctionType(ir.VoidType(), [argument.type for argument in hint])
+        builder.call(cgutils.get_or_insert_function(builder.module, signature_, name), hint)
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 class _Arithmetic(AbstractTemplate):
     """Types of a + b, a - b, a * b for two vectors, and of number * vector."""
 
