@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .compiler import unlisted_kernel
-from .memory import empty
+from .memory import Array, aligned
 from .simd import fresh, pause
 
 # How often a helper looks before it sleeps: some 100 microseconds.
@@ -39,6 +39,18 @@ def _look(place, value, looks, pauses):
     return fresh(place, 0)
 
 
+_own = threading.local()
+
+
+def _scratch(count: int, dtype: Any) -> Array:
+    """So many numbers, this thread's alone until it asks again."""
+    size = count * np.dtype(dtype).itemsize
+    memory: Array | None = getattr(_own, "memory", None)
+    if memory is None or memory.size < size:
+        _own.memory = memory = aligned(size)
+    return memory[:size].view(dtype)
+
+
 class Job:
     """The items of a kernel's work, dealt in chunks to whoever asks."""
 
@@ -54,7 +66,7 @@ class Job:
 
     def work(self) -> None:
         """Take chunks until there are no more."""
-        own = () if self.scratch is None else (empty((self.scratch[0],), self.scratch[1]),)
+        own = () if self.scratch is None else (_scratch(*self.scratch),)
         for start in self.starts:
             self.kernel(start, min(start + self.grain, self.count), *self.arguments, *own)
 

@@ -22,7 +22,7 @@ _STEPS = 8  # sizes between a power of two and the next: at most an eighth is wa
 IDLE_LIMIT = 2 << 30  # bytes; what was idle longest goes first
 
 
-def _aligned(size: int) -> Array:
+def aligned(size: int) -> Array:
     """So many bytes, the first one at the beginning of a cache line."""
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     skip = -memory.__array_interface__["data"][0] % _ALIGNMENT
@@ -75,7 +75,7 @@ class _Pool:
                 memory = self._pop(size)
             else:
                 self.fresh += 1
-                memory = _aligned(size)
+                memory = aligned(size)
         return np.asarray(_Lease(self, memory))
 
     def give_back(self, memory: Array) -> None:
@@ -125,7 +125,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     size = dtype.itemsize
     for length in shape:
         size *= length
-    memory = _aligned(size) if size < _SMALLEST else _pool.take(size)[:size]
+    memory = aligned(size) if size < _SMALLEST else _pool.take(size)[:size]
     return memory.view(dtype).reshape(shape)
 
 
