@@ -25,27 +25,41 @@ class Pad(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, borders: Borders, value: float) -> Tensor:
         """Negative numbers of elements cut off."""
-        shape = [size + before + after for size, (before, after) in zip(x.shape, borders, strict=True)]
-        out = _empty(x, shape).fill_(value)
+        out = _empty(x, [size + before + after for size, (before, after) in zip(x.shape, borders, strict=True)])
         ctx.inside = tuple(
-            slice(max(before, 0), size - max(after, 0)) for size, (before, after) in zip(shape, borders, strict=True)
+            slice(max(before, 0), size - max(after, 0))
+            for size, (before, after) in zip(out.shape, borders, strict=True)
         )
-        ctx.taken = tuple(
-            slice(max(-before, 0), size - max(-after, 0))
-            for size, (before, after) in zip(x.shape, borders, strict=True)
-        )
+        ctx.taken = _kept(x.shape, borders)
         ctx.shape = x.shape
         slice_view = x.backend.slice_view
         x.backend.assign(slice_view(x.array, ctx.taken), slice_view(out.array, ctx.inside))
+        for axis, (place, size) in enumerate(zip(ctx.inside, out.shape, strict=True)):
+            for strip in (slice(place.start), slice(place.stop, None)):
+                if len(range(size)[strip]):
+                    x.backend.fill(slice_view(out.array, _around(axis, strip, ctx.inside)), value)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The inside, with zeros where something was cut off."""
-        out = _empty(grad, ctx.shape).zero_()
         slice_view = grad.backend.slice_view
-        grad.backend.assign(slice_view(grad.array, ctx.inside), slice_view(out.array, ctx.taken))
+        inside = slice_view(grad.array, ctx.inside)
+        out = _empty(grad, ctx.shape)
+        if inside.shape != out.shape:
+            out.zero_()
+        grad.backend.assign(inside, slice_view(out.array, ctx.taken))
         return out, None, None
+
+
+def _kept(shape: tuple[int, ...], borders: Borders) -> tuple[slice, ...]:
+    """What negative borders leave."""
+    return tuple(slice(-min(a, 0), size + min(b, 0)) for size, (a, b) in zip(shape, borders, strict=True))
+
+
+def _around(axis: int, strip: slice, inside: tuple[slice, ...]) -> tuple[slice, ...]:
+    """A strip along ``axis`` where dimensions before that are whole already and those after it are not yet."""
+    return (*[slice(None)] * axis, strip, *inside[axis + 1 :])
 
 
 class PadFromInside(Op):
@@ -88,10 +102,7 @@ Strip = tuple[tuple[slice, ...], tuple[slice, ...], int]
 
 
 def _strips(shape: tuple[int, ...], borders: Borders, inside: tuple[slice, ...], mode: str) -> list[Strip]:
-    """The places of each strip and of what it repeats, and the dimension along which it lies.
-
-    Dimensions before that are whole already, those after it are still to be extended.
-    """
+    """The places of each strip and of what it repeats, and the dimension along which it lies."""
     found: list[Strip] = []
     for axis, (size, (before, after)) in enumerate(zip(shape, borders, strict=True)):
         end = before + size
@@ -102,8 +113,7 @@ def _strips(shape: tuple[int, ...], borders: Borders, inside: tuple[slice, ...],
         }[mode]
         for width, strip, source in zip((before, after), (slice(before), slice(end, None)), sources, strict=True):
             if width:
-                around = [slice(None)] * axis, inside[axis + 1 :]
-                found.append(((*around[0], strip, *around[1]), (*around[0], source, *around[1]), axis))
+                found.append((_around(axis, strip, inside), _around(axis, source, inside), axis))
     return found
 
 
@@ -178,8 +188,7 @@ def _padded_from_inside(x: Tensor, given: tuple[int, ...], borders: Borders, mod
 
 def _cut(x: Tensor, borders: Borders) -> Tensor:
     """Without what negative borders cut off."""
-    kept = [slice(-min(a, 0), size + min(b, 0)) for size, (a, b) in zip(x.shape, borders, strict=True)]
-    return Slice.apply(x, tuple(kept)) if any(min(border) < 0 for border in borders) else x
+    return Slice.apply(x, _kept(x.shape, borders)) if any(min(border) < 0 for border in borders) else x
 
 
 def _checked(x: Tensor, given: tuple[int, ...], grown: Borders, mode: str) -> Tensor:
