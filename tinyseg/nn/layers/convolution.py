@@ -42,6 +42,7 @@ class _ConvNd(Module):
         self.stride = ints(who, "stride", stride, self.dims, 1)
         self.dilation = ints(who, "dilation", dilation, self.dims, 1)
         self.padding: Any = padding
+        self.output_padding = (0,) * self.dims
 
     def _add_parameters(self, shape: tuple[int, ...], bias: bool) -> None:
         """PyTorch's default: uniform in +-1 / sqrt(fan in), for weight and bias."""
@@ -57,6 +58,7 @@ class _ConvNd(Module):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         text += "" if self.padding == (0,) * self.dims else f", padding={self.padding}"
         text += "" if self.dilation == (1,) * self.dims else f", dilation={self.dilation}"
+        text += "" if not any(self.output_padding) else f", output_padding={self.output_padding}"
         text += "" if self.groups == 1 else f", groups={self.groups}"
         return text + ("" if self.bias is not None else ", bias=False")
 
@@ -188,11 +190,6 @@ class _ConvTranspose(_ConvNd):
                     f"{who}: output_size {wanted} must be within {least} and {most} for input of shape {input.shape}"
                 )
         return self.stride, self.padding, extra, self.groups, self.dilation
-
-    def extra_repr(self) -> str:
-        """Channels and window."""
-        extra = "" if not any(self.output_padding) else f", output_padding={self.output_padding}"
-        return super().extra_repr() + extra
 
 
 class ConvTranspose1d(_ConvTranspose):
