@@ -58,6 +58,7 @@ class BedOfNails(Op):
         *leading, height, width = x.shape
         shape = (*leading, height * factors[0], width * factors[1])
         out = (new_activation if x.ndim == 4 else new)(x, shape).zero_()
+        ctx.factors = factors
         ctx.nails = (Ellipsis, slice(None, None, factors[0]), slice(None, None, factors[1]))
         x.backend.assign(x.array, x.backend.slice_view(out.array, ctx.nails))
         return out
