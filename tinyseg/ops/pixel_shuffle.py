@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
 from ..tensor import Tensor
-from .common import need_tensor, new, new_activation
-
-Index = tuple[Any, ...]
-
-
-def _pieces(factor: int) -> Iterator[tuple[Index, Index]]:
-    """For each place in a block of factor x factor pixels: the channels that go there, and these pixels."""
-    for i in range(factor):
-        for j in range(factor):
-            channels = (Ellipsis, slice(i * factor + j, None, factor**2), slice(None), slice(None))
-            yield channels, (Ellipsis, slice(i, None, factor), slice(j, None, factor))
-
-
-def _empty(like: Tensor, *shape: int) -> Tensor:
-    return (new_activation if len(shape) == 4 else new)(like, shape)
+from .common import need_tensor, new_activation
+from .shape import reshape
 
 
 def _shuffled(x: Tensor, factor: int) -> Tensor:
-    *leading, channels, height, width = x.shape
-    out = _empty(x, *leading, channels // factor**2, height * factor, width * factor)
-    for wide, fine in _pieces(factor):
-        x.backend.assign(x.backend.slice_view(x.array, wide), x.backend.slice_view(out.array, fine))
+    n, channels, height, width = x.shape
+    out = new_activation(x, (n, channels // factor**2, height * factor, width * factor))
+    x.backend.pixel_shuffle(x.array, out.array, factor)
     return out
 
 
 def _unshuffled(x: Tensor, factor: int) -> Tensor:
-    *leading, channels, height, width = x.shape
-    out = _empty(x, *leading, channels * factor**2, height // factor, width // factor)
-    for wide, fine in _pieces(factor):
-        x.backend.assign(x.backend.slice_view(x.array, fine), x.backend.slice_view(out.array, wide))
+    n, channels, height, width = x.shape
+    out = new_activation(x, (n, channels * factor**2, height // factor, width // factor))
+    x.backend.pixel_unshuffle(x.array, out.array, factor)
     return out
 
 
 class PixelShuffle(Op):
-    """out[..., c, h r + i, w r + j] = x[..., c r r + i r + j, h, w]."""
+    """out[n, c, h r + i, w r + j] = x[n, c r r + i r + j, h, w]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
@@ -57,7 +42,7 @@ class PixelShuffle(Op):
 
 
 class PixelUnshuffle(Op):
-    """out[..., c r r + i r + j, h, w] = x[..., c, h r + i, w r + j]."""
+    """out[n, c r r + i r + j, h, w] = x[n, c, h r + i, w r + j]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
@@ -81,6 +66,15 @@ def _checked(who: str, name: str, x: Tensor, factor: Any) -> int:
     return int(factor)
 
 
+def _applied(op: type[Op], x: Tensor, factor: int) -> Tensor:
+    """To images with any dimensions, or none, before their channels."""
+    leading = x.shape[:-3]
+    if len(leading) == 1:
+        return op.apply(x, factor)
+    out = op.apply(reshape(x, (math.prod(leading), *x.shape[-3:])), factor)
+    return reshape(out, (*leading, *out.shape[1:]))
+
+
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """See ``nn.functional.pixel_shuffle``."""
     factor = _checked("pixel_shuffle", "upscale_factor", input, upscale_factor)
@@ -89,7 +83,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             f"pixel_shuffle: input of shape {input.shape} has {input.shape[-3]} channels, which is no multiple of "
             f"{factor**2}, the pixels of a block of upscale_factor={factor}"
         )
-    return PixelShuffle.apply(input, factor)
+    return _applied(PixelShuffle, input, factor)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -100,4 +94,4 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             f"pixel_unshuffle: input of shape {input.shape} has {input.shape[-2]}x{input.shape[-1]} pixels, which "
             f"are no multiples of downscale_factor={factor}; pad() makes them so"
         )
-    return PixelUnshuffle.apply(input, factor)
+    return _applied(PixelUnshuffle, input, factor)
