@@ -15,6 +15,7 @@ from .table import (
     Array,
     bad,
     case,
+    integers,
     spread,
     zeros,
 )
@@ -73,6 +74,13 @@ for _name, _x, _pad, _modes in (
             expected=lambda x, pad=_pad, mode=_mode: bordered(x, pad, mode),
             batch=() if _name == "of one image" else (0,),
         )
+case(
+    "pad reflect of integers",
+    lambda t, x: t.F.pad(x, (2, 1), "reflect"),
+    integers(2, 3),
+    expected=lambda x: bordered(x, (2, 1), "reflect"),
+    gradient=False,
+)
 case(
     "centre_crop",
     lambda t, x: t.F.centre_crop(x, (2, 2)),

@@ -13,7 +13,9 @@ from .table import (
     NO_TORCH,
     Array,
     bad,
+    bools,
     case,
+    integers,
     spread,
     zeros,
 )
@@ -179,6 +181,14 @@ for _name, _x, _r in (
         spread(*_x[:-3], _x[-3] // _r**2, _x[-2] * _r, _x[-1] * _r),
         expected=lambda x, r=_r: unshuffled(x, r),
         batch=() if _name == "one image" else (0,),
+    )
+for _name, _values in (("integers", integers(1, 4, 2, 3)), ("bools", bools(1, 4, 2, 3))):
+    case(
+        f"pixel_shuffle {_name}",
+        lambda t, x: t.F.pixel_shuffle(x, 2),
+        _values,
+        expected=lambda x: shuffled(x, 2).astype(x.dtype),
+        gradient=False,
     )
 
 _F = tinyseg.nn.functional
