@@ -728,6 +728,32 @@ def test_every_kind_of_window_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert info.field == (12, 23)  # wider than the image, which is all that the mean sees
 
 
+class Rearranging(tinyseg.models.SegmentationModel):
+    """Layers that rearrange pixels, and a border that is taken from the inside."""
+
+    def __init__(self) -> None:
+        super().__init__("rearranging", num_classes=2, in_channels=1, stride=1)
+        self.mirrored = nn.Conv2d(1, 2, (3, 5), padding=(1, 2), padding_mode="reflect")
+        self.together = nn.PixelUnshuffle(2)
+        self.apart = nn.PixelShuffle(2)
+        self.nails = nn.BedOfNails((1, 3))
+
+    def forward(self, input: tinyseg.Tensor) -> tinyseg.Tensor:
+        """One after the other."""
+        return self.nails(self.apart(self.together(self.mirrored(input))))
+
+
+def test_fields_of_rearranged_pixels_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tinyseg.models, "create", lambda name, **options: Rearranging())
+    info = engine.describe("rearranging", size=(8, 16), num_classes=2, in_channels=1)
+    layers = {layer.name: layer for layer in info.layers}
+    assert (layers["mirrored"].field, layers["mirrored"].stride) == ((3, 5), (1, 1))
+    assert (layers["together"].field, layers["together"].stride) == ((4, 6), (2, 2))
+    # Which channel of a unit a pixel comes from is not followed: it may depend on all that the unit does.
+    assert (layers["apart"].field, layers["apart"].stride) == ((4, 6), (1, 1))
+    assert (layers["nails"].field[0], layers["nails"].stride) == (4, (1, 1 / 3))
+
+
 def test_a_size_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="a size of 16x64 is too small for fcn8s, which needs 32x32"):
         engine.describe("fcn8s", size=(16, 64))

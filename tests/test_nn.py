@@ -335,6 +335,15 @@ PAIRS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Conv2d", (3, 4, 3), {"padding": 1, "stride": 2}, (2, 3, 7, 6)),
     ("Conv2d", (4, 6, (1, 3)), {"groups": 2, "bias": False, "dilation": 2}, (1, 4, 5, 8)),
     ("Conv2d", (2, 2, 3), {"padding": "same"}, (1, 2, 5, 4)),
+    ("Conv2d", (2, 3, (3, 2)), {"padding": (2, 1), "padding_mode": "reflect", "stride": 2}, (2, 2, 5, 4)),
+    ("Conv2d", (2, 3, (2, 3)), {"padding": "same", "padding_mode": "circular", "dilation": (3, 1)}, (2, 4, 5)),
+    ("Conv2d", (2, 3, 3), {"padding": "valid", "padding_mode": "replicate"}, (1, 2, 4, 5)),
+    ("Conv1d", (4, 6, 3), {"padding": 1, "stride": 2, "groups": 2}, (2, 4, 7)),
+    ("Conv1d", (2, 3, 4), {"padding": 3, "padding_mode": "replicate", "bias": False}, (2, 6)),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}, (2, 4, 5)),
+    ("ConvTranspose1d", (2, 3, 2), {"dilation": 3}, (2, 4)),
+    ("Unfold", (2,), {"padding": 1, "stride": (2, 1), "dilation": 2}, (2, 3, 5, 4)),
+    ("Fold", ((5, 4), (2, 3)), {"padding": 1, "stride": 2}, (2, 12, 6)),
     ("ConvTranspose2d", (4, 3, 2), {"stride": 2}, (2, 4, 3, 5)),
     ("ConvTranspose2d", (4, 2, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}, (1, 4, 4, 3)),
     ("BatchNorm2d", (5,), {}, (3, 5, 4, 2)),
@@ -344,6 +353,11 @@ PAIRS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("MaxPool2d", (3,), {"stride": 2, "padding": 1}, (1, 2, 6, 7)),
     ("Upsample", (), {"scale_factor": 2, "mode": "bilinear", "align_corners": False}, (1, 2, 3, 4)),
     ("Upsample", ((5, 7),), {}, (1, 2, 3, 4)),
+    ("Upsample", (None, (1.7, 2.6)), {"mode": "bilinear", "recompute_scale_factor": True}, (1, 2, 3, 4)),
+    ("UpsamplingNearest2d", (), {"scale_factor": 1.7}, (1, 2, 3, 4)),
+    ("UpsamplingBilinear2d", ((5, 7),), {}, (1, 2, 3, 4)),
+    ("PixelShuffle", (2,), {}, (2, 8, 2, 3)),
+    ("PixelUnshuffle", (2,), {}, (2, 3, 4, 2)),
     ("Dropout", (0.0,), {}, (2, 3)),
     ("Identity", (), {}, (2, 3)),
 ]
@@ -374,6 +388,87 @@ def test_layer_is_pytorch_s(name: str, arguments: Any, options: Any, shape: tupl
         np.testing.assert_allclose(ours.state_dict()[key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6)
     found, wanted = ours.eval()(x), theirs.eval()(y.clone())
     np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [pair[:3] for pair in PAIRS if pair[0].startswith(("Conv", "Upsampl", "Pixel", "Fold", "Unfold"))],
+)
+def test_layer_prints_as_pytorch_s(name: str, arguments: Any, options: Any) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    ours, theirs = (repr(getattr(library, name)(*arguments, **options)) for library in (nn, torch.nn))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(("name", "size"), [("ConvTranspose1d", (5,)), ("ConvTranspose2d", (5, 4))])
+def test_transposed_convolution_makes_the_size_that_is_asked_for(name: str, size: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    ours, theirs = (getattr(library, name)(2, 3, 3, stride=3, padding=1) for library in (nn, torch.nn))
+    ours.load_state_dict({key: tinyseg.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(1, 2, *[2] * len(size))).astype(np.float32)
+    for wanted in (size, (1, 3, *size)):
+        found = ours(tinyseg.tensor(x), wanted).detach().numpy()
+        np.testing.assert_allclose(found, theirs(torch.tensor(x), wanted).detach().numpy(), rtol=1e-5, atol=1e-5)
+    for wrong, message in (((7, 7)[: len(size)], "must be within"), ((5, 5, 5, 5, 5), "numbers for input of shape")):
+        with pytest.raises(ValueError, match=f"output_size .*{message}"):
+            ours(tinyseg.tensor(x), wrong)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_transposed_convolution_with_bilinear_weights_is_bilinear_upsampling_inside(factor: int) -> None:
+    """As the docstring of ``init.bilinear_`` says; at the border the one mixes in zeros, the other repeats pixels."""
+    kernel = 2 * factor - factor % 2
+    layer = nn.ConvTranspose2d(2, 2, kernel, factor, (kernel - factor) // 2, groups=2, bias=False)
+    nn.init.bilinear_(layer.weight)
+    x = tinyseg.rand(1, 2, 4, 5)
+    found, wanted = layer(x), F.interpolate(x, scale_factor=factor, mode="bilinear")
+    assert found.shape == wanted.shape
+    inside = (..., *[slice(factor, -factor)] * 2)
+    np.testing.assert_allclose(found.detach().numpy()[inside], wanted.numpy()[inside], atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [2, (1, 3)])
+def test_transposed_convolution_is_a_bed_of_nails_and_a_convolution(stride: Any) -> None:
+    """With the mirrored kernel, whose size less one is the padding; what nails add at the end meets only zeros."""
+    x, weight = tinyseg.randn(2, 1, 3, 4, dtype="float64"), tinyseg.randn(1, 1, 3, 2, dtype="float64")
+    nails = nn.BedOfNails(stride)(x)
+    found = F.conv2d(nails, weight[:, :, ::-1, ::-1], padding=(2, 1))
+    wanted = F.conv_transpose2d(x, weight, stride=stride)
+    height, width = wanted.shape[2:]
+    np.testing.assert_allclose(found.numpy()[:, :, :height, :width], wanted.numpy(), atol=1e-12)
+    assert not found[:, :, height:].numpy().any()
+    assert repr(nn.BedOfNails(2)) == "BedOfNails(scale_factor=2)"
+
+
+BAD_LAYERS: dict[str, tuple[Any, type[Exception], str]] = {
+    "padding": (lambda: nn.Conv2d(1, 1, 3, padding="full"), ValueError, "Conv2d: padding must be .*got 'full'"),
+    "same": (
+        lambda: nn.Conv1d(1, 1, 3, stride=2, padding="same"),
+        ValueError,
+        "Conv1d: padding='same' needs",
+    ),
+    "mode": (lambda: nn.Conv1d(1, 1, 3, padding_mode="mirror"), ValueError, "'circular', got 'mirror'"),
+    "transposed mode": (lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"), ValueError, "must be 'zeros'"),
+    "transposed same": (lambda: nn.ConvTranspose1d(1, 1, 3, padding="same"), TypeError, "padding must be an int"),
+    "kernel": (lambda: nn.Conv1d(1, 1, (3, 3)), TypeError, "Conv1d: kernel_size must be an int or a sequence of 1"),
+    "border": (
+        lambda: nn.Conv2d(1, 1, 3, padding=2, padding_mode="reflect")(tinyseg.zeros(1, 1, 2, 9)),
+        ValueError,
+        "at most 1 wide",
+    ),
+    "groups": (
+        lambda: nn.ConvTranspose1d(3, 2, 3, groups=2),
+        ValueError,
+        "in_channels=3 must be a positive",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LAYERS)
+def test_bad_layer_is_refused(name: str) -> None:
+    call, error, message = BAD_LAYERS[name]
+    with pytest.raises(error, match=message):
+        call()
 
 
 def test_a_small_network_trains_as_pytorch_s_does() -> None:

@@ -360,6 +360,19 @@ def test_nan_passes_through_a_convolution_only_where_it_is_seen(device: str) -> 
         np.testing.assert_array_equal(np.isnan(plane), seen)
 
 
+def test_nan_stays_where_it_is_when_a_size_is_kept(device: str) -> None:
+    """The neighbours' weights are 0 there, and 0 times NaN would be NaN; forwards and backwards."""
+    rows = np.array([[1.0, 2.0, np.nan, 4.0], [5.0, 6.0, 7.0, 8.0]])
+    x = tinyseg.tensor(rows.reshape(1, 1, 2, 4), requires_grad=True)
+    y = F.interpolate(x, (4, 4), mode="bilinear")
+    np.testing.assert_array_equal(np.isnan(y.detach().numpy()[0, 0]), np.isnan(rows[[0, 0, 0, 1]]))
+    grad = np.ones((1, 1, 4, 4))
+    grad[0, 0, 0, 1] = np.nan
+    y.backward(tinyseg.tensor(grad))
+    assert x.grad is not None
+    np.testing.assert_array_equal(np.isnan(x.grad.numpy()[0, 0]), [[False, True, False, False], [False] * 4])
+
+
 def test_ignored_pixels_count_nothing_whatever_they_hold(device: str) -> None:
     logits = tinyseg.tensor([[[[np.nan, 1.0]], [[np.inf, 3.0]]]], requires_grad=True)
     target = tinyseg.tensor([[[255, 1]]])

@@ -12,6 +12,8 @@ import tinyseg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
 torch.set_num_threads(1)  # threads of two libraries in each worker would only wait for each other
+# PyTorch's remark that it, too, copies the input there.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 TORCH = Api(torch, torch.nn.functional)
 COMPARED = [case for case in CASES if not case.torch]
 

@@ -179,3 +179,15 @@ def test_functions_keep_it_on_the_tensor_they_are_given(given: list[Any]) -> Non
     weight.mul_(2.0)
     np.testing.assert_allclose(F.conv2d(image, weight).numpy(), 2 * first, rtol=1e-5, atol=1e-6)
     assert given[0] is not given[1]
+
+
+@pytest.mark.parametrize("name", ["Conv1d", "ConvTranspose1d"])
+def test_a_line_s_kernel_keeps_its_own(given: list[Any], name: str) -> None:
+    """It is handed on as an image's, a new view each time, but the memo is that of the weight itself."""
+    layer, line = getattr(nn, name)(2, 2, 3), tinyseg.rand(1, 2, 5)
+    before = predicted(layer, line)
+    np.testing.assert_array_equal(predicted(layer, line), before)
+    assert given[0] is not None
+    assert given[0] is given[1]
+    _in_place(layer)
+    assert np.abs(predicted(layer, line) - before).max() > 0.01

@@ -34,8 +34,9 @@ from .ops.creation import (
 from .ops.elementwise import abs, exp, floor_divide, log, maximum, minimum, pow, relu, remainder, sqrt, tanh, where
 from .ops.gather import gather, index_select
 from .ops.matmul import matmul
+from .ops.pad import pad
 from .ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, sum
-from .ops.shape import cat, flatten, pad, permute, reshape, squeeze, stack, transpose, unsqueeze
+from .ops.shape import cat, flatten, permute, reshape, squeeze, stack, transpose, unsqueeze
 from .random import Generator, manual_seed
 from .tensor import Tensor, bool_, float32, float64, int32, int64, tensor, uint8
 

@@ -184,6 +184,27 @@ _ENTRIES = [
         ),
     ),
     *_stem(
+        "unfold",
+        # The window's pairs as in conv2d.
+        (
+            "unfold(x, out, kernel_size, stride, padding, dilation)",
+            "out (N,C,kh,kw,H',W') [n,c,r,s,i,j] = x[n,c, i*sh - ph + r*dh, j*sw - pw + s*dw], 0 outside of x",
+        ),
+        (
+            "fold(x, out, kernel_size, stride, padding, dilation)",
+            "its adjoint: out (N,C,H,W) sums x (N,C,kh,kw,H',W') wherever unfold would have read it",
+        ),
+    ),
+    *_stem(
+        "pixel_shuffle",
+        # With r = factor; x and out of any one type.
+        (
+            "pixel_shuffle(x, out, factor)",
+            "out (N,C,H*r,W*r) [n,c,h*r+i,w*r+j] = x (N,C*r*r,H,W) [n,c*r*r+i*r+j,h,w]",
+        ),
+        ("pixel_unshuffle(x, out, factor)", "its inverse, which is its adjoint"),
+    ),
+    *_stem(
         "interpolate",
         # x (N,C,H,W), out (N,C,H',W'). step: source pixels for one output pixel (vertical, horizontal).
         (

@@ -14,6 +14,7 @@ from . import (  # noqa: F401 - they fill the table
     matrix_products,
     normalization,
     optimizers,
+    padding,
     pooling,
     random_numbers,
     reductions,

@@ -60,27 +60,6 @@ case(
 )
 case("stack", lambda t, a, b: t.stack([a, b], 1), A, B, expected=lambda a, b: np.stack([a, b], 1), batch=(0, 1))
 case("stack at the end", lambda t, a, b: t.stack([a, b], -1), A, B, expected=lambda a, b: np.stack([a, b], -1))
-case(
-    "pad",
-    lambda t, x: t.F.pad(x, (1, 2, 0, 3), value=0.5),
-    A,
-    expected=lambda x: np.pad(x, ((0, 0), (0, 3), (1, 2)), constant_values=0.5),
-    batch=(0,),
-)
-case(
-    "pad of images",
-    lambda t, x: t.F.pad(x, (1, 0, 2, 1)),
-    IMAGES,
-    expected=lambda x: np.pad(x, ((0, 0), (0, 0), (2, 1), (1, 0))),
-    batch=(0,),
-)
-case(
-    "pad that cuts off",
-    lambda t, x: t.F.pad(x, (-1, 2, 1, -2)),
-    IMAGES,
-    expected=lambda x: np.pad(x[:, :, :2, 1:], ((0, 0), (0, 0), (1, 0), (0, 2))),
-    batch=(0,),
-)
 INDICES: list[tuple[str, Any]] = [
     ("int", 1),
     ("negative int", -1),

@@ -236,17 +236,23 @@ def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image:
         return field.nearest(_step(context.step[axis]))
     if kind == "Bilinear":
         return field.bilinear(_step(context.step[axis]), context.align_corners)
+    if kind == "BedOfNails":
+        return field.through_transposed(1, stride=context.factors[axis])
     if len(before) != 4 or len(after) != 4:  # no map any more: it may depend on every pixel
         return field.widened(image)
     if kind == "Pad":
         return field.through(1, padding=context.inside[2 + axis].start - context.taken[2 + axis].start)
+    if kind == "PadFromInside":  # the image is taken to go on, so what the border repeats does not matter
+        return field.through(1, padding=context.inside[2 + axis].start)
+    if kind == "PixelUnshuffle":
+        return field.through(context.factor, stride=context.factor)
     if kind == "Slice" and all(item is Ellipsis or isinstance(item, slice) for item in context.index):
         start, _, step = _slices(context.index)[axis].indices(before[2 + axis])
         return field.through(1, stride=step, padding=-start)
     if before[2 + axis] == after[2 + axis]:
         return field
     spread = field.nearest(Fraction(before[2 + axis], after[2 + axis]))
-    return spread if kind == "MaxUnpool2d" else spread.widened(image)
+    return spread if kind in ("MaxUnpool2d", "PixelShuffle") else spread.widened(image)
 
 
 def _step(step: float) -> Fraction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..geometry import padding_to_multiple
 from ..nn import Module
-from ..ops.shape import pad
+from ..ops.pad import pad
 from ..tensor import Tensor
 
 

@@ -78,7 +78,13 @@ def bilinear_(weight: Tensor) -> Tensor:
 
     With f = (k + 1) // 2 and c = f - 1 for odd k, f - 0.5 for even: w[r,s] = (1 - |r - c| / f) (1 - |s - c| / f)
     on the diagonal of channels (or for a single channel a group), 0 elsewhere. Raises ``ValueError`` unless kernels
-    are square. Source: Long, Shelhamer and Darrell 2015, section 3.3, and their released code.
+    are square.
+
+    With it ``nn.ConvTranspose2d(C, C, k, stride=f, padding=(k - f) // 2, groups=C, bias=False)``, where k is 2 f for
+    even f and 2 f - 1 for odd, starts as upsampling by f: inside, where no border is near, it gives what
+    ``functional.interpolate(scale_factor=f, mode="bilinear")`` does.
+
+    Source: Long, Shelhamer and Darrell 2015, section 3.3, and their released code.
 
     >>> import tinyseg
     >>> bilinear_(tinyseg.zeros(1, 1, 4, 4))[0, 0, 1]

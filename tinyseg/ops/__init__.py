@@ -13,10 +13,13 @@ from . import (
     interpolate,
     matmul,
     norm,
+    pad,
+    pixel_shuffle,
     pool,
     reduce,
     shape,
     softmax,
+    unfold,
 )
 
 __all__ = [
@@ -29,8 +32,11 @@ __all__ = [
     "interpolate",
     "matmul",
     "norm",
+    "pad",
+    "pixel_shuffle",
     "pool",
     "reduce",
     "shape",
     "softmax",
+    "unfold",
 ]

@@ -4,17 +4,22 @@ With y = conv2d(x, w), three maps are adjoint to each other in pairs: x -> y, y 
 (x, y) -> w (``conv2d_weight_gradient``). The gradient of a convolution by its input *is* the transposed
 convolution, and the gradient of a transposed convolution by its input is a convolution; both find the gradient by
 the weight with the same third kernel, the roles of input and output exchanged.
+
+Over a line (N,C,L) they are those over an image whose height is one.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ..autograd import Op, is_grad_enabled
 from ..geometry import convolution_size, transposed_size
 from ..tensor import Memo, Tensor
-from .common import Pair, array_or_none, need_same_type, need_tensor, new, new_activation, pair, with_relu
+from .common import Pair, array_or_none, ints, need_same_type, need_tensor, new, new_activation, with_relu
 from .elementwise import through_relu
+from .pad import pad
+from .shape import squeeze, unsqueeze
 
 
 def _bias_gradient(grad: Tensor) -> Tensor:
@@ -127,16 +132,27 @@ def _memo(x: Tensor, weight: Tensor, bias: Tensor | None) -> Memo | None:
     return weight.memo
 
 
-def _check(who: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
-    """What both operators ask of types and of the number of dimensions."""
+class _Kind(NamedTuple):
+    """How many of the dimensions are space, and what they are called."""
+
+    dims: int
+    batch: str
+    single: str
+    sizes: tuple[str, ...]
+
+
+_LINE = _Kind(1, "N,C,L", "C,L", ("length",))
+_IMAGE = _Kind(2, "N,C,H,W", "C,H,W", ("height", "width"))
+
+
+def _check(who: str, kind: _Kind, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
+    """What all operators ask of types and of the number of dimensions."""
     need_tensor(who, "input", x)
-    need_tensor(who, "weight", weight, 4)
+    need_tensor(who, "weight", weight, kind.dims + 2)
     need_same_type(who, input=x, weight=weight, bias=bias)
-    if x.ndim != 4:
-        raise ValueError(
-            f"{who}: input must be N,C,H,W, got shape {x.shape}" + ("; unsqueeze(0) adds N" if x.ndim == 3 else "")
-        )
-    if min(x.shape[2:]) < 1:
+    if x.ndim - kind.dims not in (1, 2):
+        raise ValueError(f"{who}: input must be {kind.batch} or {kind.single}, got shape {x.shape}")
+    if min(x.shape[-kind.dims :]) < 1:
         raise ValueError(f"{who}: input of shape {x.shape} has no pixel")
     if not isinstance(groups, int) or groups < 1:
         raise ValueError(f"{who}: groups must be a positive int, got {groups!r}")
@@ -149,17 +165,103 @@ def _check_bias(who: str, bias: Tensor | None, channels: int) -> None:
         raise ValueError(f"{who}: bias must have shape ({channels},), one for each output channel, got {bias.shape}")
 
 
-def _same_padding(size: int, kernel: int, stride: int, dilation: int) -> int:
-    """For padding='same'."""
-    total = dilation * (kernel - 1)
-    if stride != 1:
-        raise ValueError("conv2d: padding='same' needs stride 1")
-    if total % 2:
+def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Pixels before and after, in each direction, with which stride 1 keeps the size; an odd one comes after."""
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return [total // 2 for total in totals], [total - total // 2 for total in totals]
+
+
+def check_named_padding(who: str, padding: str, stride: Sequence[int]) -> None:
+    """Raises ``ValueError`` unless it is 'valid', or 'same' and strides are 1."""
+    if padding not in ("same", "valid"):
+        raise ValueError(f"{who}: padding must be numbers, 'same' or 'valid', got {padding!r}")
+    if padding == "same" and set(stride) != {1}:
+        raise ValueError(f"{who}: padding='same' needs stride 1, got {tuple(stride)}; give the padding in numbers")
+
+
+def _as_images(x: Tensor, kind: _Kind) -> Tensor:
+    """N,C,H,W: with one image if there is no N, with a height of one if it is a line."""
+    x = x if x.ndim == kind.dims + 2 else unsqueeze(x, 0)
+    return x if kind.dims == 2 else unsqueeze(x, -2)
+
+
+def _as_given(y: Tensor, x: Tensor, kind: _Kind) -> Tensor:
+    """What ``_as_images`` has added to ``x`` is taken from ``y``."""
+    y = y if kind.dims == 2 else squeeze(y, -2)
+    return y if x.ndim == kind.dims + 2 else squeeze(y, 0)
+
+
+def _two(numbers: Sequence[int], of_one: int) -> Pair:
+    """The numbers of an image; a line's for its width, beside that for a height of one."""
+    vertical, horizontal = (of_one, *numbers)[-2:]
+    return vertical, horizontal
+
+
+def _convolution(
+    who: str,
+    kind: _Kind,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    activation: str | None,
+) -> Tensor:
+    relu = with_relu(who, activation)
+    _check(who, kind, input, weight, bias, groups)
+    stride, dilation = ints(who, "stride", stride, kind.dims, 1), ints(who, "dilation", dilation, kind.dims, 1)
+    outputs, inputs, *kernel = weight.shape
+    if isinstance(padding, str):
+        check_named_padding(who, padding, stride)
+        before, after = same_padding(kernel, dilation) if padding == "same" else ([0] * kind.dims, [0] * kind.dims)
+    else:
+        before = after = list(ints(who, "padding", padding, kind.dims))
+    if input.shape[-kind.dims - 1] != inputs * groups:
         raise ValueError(
-            f"conv2d: padding='same' with kernel {kernel} and dilation {dilation} needs {total} pixels, which cannot "
-            "be shared equally by both sides; use tinyseg.pad() and padding=0"
+            f"{who}: input has {input.shape[-kind.dims - 1]} channels but weight of shape {weight.shape} expects "
+            f"{inputs * groups} (groups={groups})"
         )
-    return total // 2
+    if outputs % groups:
+        raise ValueError(f"{who}: weight makes {outputs} channels, which groups={groups} does not divide")
+    _check_bias(who, bias, outputs)
+    for i, name in enumerate(kind.sizes):
+        reach, border = dilation[i] * (kernel[i] - 1) + 1, before[i] + after[i]
+        if input.shape[i - kind.dims] + border < reach:
+            raise ValueError(
+                f"{who}: input of shape {input.shape} with padding {tuple(before)} is too small: its {name} must be "
+                f"at least {reach - border} for kernel {tuple(kernel)} with dilation {dilation}"
+            )
+    x = input
+    if before != after:  # kernels pad both sides alike: what is more on one of them is put there
+        x = pad(x, [n for i in reversed(range(kind.dims)) for n in (0, after[i] - before[i])])
+    y = Conv2d.apply(
+        _as_images(x, kind),
+        weight if kind.dims == 2 else unsqueeze(weight, -2),
+        bias,
+        _two(stride, 1),
+        _two(before, 0),
+        _two(dilation, 1),
+        groups,
+        relu,
+        _memo(input, weight, bias),
+    )
+    return _as_given(y, input, kind)
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    activation: str | None = None,
+) -> Tensor:
+    """See ``nn.functional.conv1d``."""
+    return _convolution("conv1d", _LINE, input, weight, bias, stride, padding, dilation, groups, activation)
 
 
 def conv2d(
@@ -173,34 +275,74 @@ def conv2d(
     activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.conv2d``."""
-    relu = with_relu("conv2d", activation)
-    _check("conv2d", input, weight, bias, groups)
-    stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
-    outputs, inputs, *kernel = weight.shape
-    if padding == "same":
-        padding = tuple(_same_padding(input.shape[2 + i], kernel[i], stride[i], dilation[i]) for i in (0, 1))
-    elif padding == "valid":
-        padding = 0
-    elif isinstance(padding, str):
-        raise ValueError(f"conv2d: padding must be numbers, 'same' or 'valid', got {padding!r}")
-    padding = pair("conv2d", "padding", padding)
-    if input.shape[1] != inputs * groups:
+    return _convolution("conv2d", _IMAGE, input, weight, bias, stride, padding, dilation, groups, activation)
+
+
+def _transposed_convolution(
+    who: str,
+    kind: _Kind,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+    activation: str | None,
+) -> Tensor:
+    relu = with_relu(who, activation)
+    _check(who, kind, input, weight, bias, groups)
+    stride, dilation = ints(who, "stride", stride, kind.dims, 1), ints(who, "dilation", dilation, kind.dims, 1)
+    padding = ints(who, "padding", padding, kind.dims)
+    output_padding = ints(who, "output_padding", output_padding, kind.dims)
+    inputs, outputs, *kernel = weight.shape
+    if input.shape[-kind.dims - 1] != inputs:
         raise ValueError(
-            f"conv2d: input has {input.shape[1]} channels but weight of shape {weight.shape} expects "
-            f"{inputs * groups} (groups={groups})"
+            f"{who}: input has {input.shape[-kind.dims - 1]} channels but weight of shape {weight.shape} expects "
+            f"{inputs}"
         )
-    if outputs % groups:
-        raise ValueError(f"conv2d: weight makes {outputs} channels, which groups={groups} does not divide")
-    _check_bias("conv2d", bias, outputs)
-    for i, name in enumerate(("height", "width")):
-        reach = dilation[i] * (kernel[i] - 1) + 1
-        if input.shape[2 + i] + 2 * padding[i] < reach:
+    if inputs % groups:
+        raise ValueError(f"{who}: input has {inputs} channels, which groups={groups} does not divide")
+    _check_bias(who, bias, outputs * groups)
+    size = []
+    for i, length in enumerate(input.shape[-kind.dims :]):
+        if output_padding[i] >= max(stride[i], dilation[i]):
             raise ValueError(
-                f"conv2d: input of shape {input.shape} with padding {padding} is too small: its {name} must be at "
-                f"least {reach - 2 * padding[i]} for kernel {tuple(kernel)} with dilation {dilation}"
+                f"{who}: output_padding {output_padding} must be smaller than stride {stride} or dilation {dilation}"
             )
-    memo = _memo(input, weight, bias)
-    return Conv2d.apply(input, weight, bias, stride, padding, dilation, groups, relu, memo)
+        size.append(transposed_size(length, kernel[i], stride[i], padding[i], output_padding[i], dilation[i]))
+    if min(size) < 1:
+        raise ValueError(f"{who}: input of shape {input.shape} gives an output of {'x'.join(map(str, size))} pixels")
+    y = ConvTranspose2d.apply(
+        _as_images(input, kind),
+        weight if kind.dims == 2 else unsqueeze(weight, -2),
+        bias,
+        _two(size, 1),
+        _two(stride, 1),
+        _two(padding, 0),
+        _two(dilation, 1),
+        groups,
+        relu,
+        _memo(input, weight, bias),
+    )
+    return _as_given(y, input, kind)
+
+
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    activation: str | None = None,
+) -> Tensor:
+    """See ``nn.functional.conv_transpose1d``."""
+    window = (stride, padding, output_padding, groups, dilation)
+    return _transposed_convolution("conv_transpose1d", _LINE, input, weight, bias, *window, activation)
 
 
 def conv_transpose2d(
@@ -215,29 +357,5 @@ def conv_transpose2d(
     activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.conv_transpose2d``."""
-    who = "conv_transpose2d"
-    relu = with_relu(who, activation)
-    _check(who, input, weight, bias, groups)
-    stride, dilation = pair(who, "stride", stride, 1), pair(who, "dilation", dilation, 1)
-    padding, output_padding = pair(who, "padding", padding), pair(who, "output_padding", output_padding)
-    inputs, outputs, *kernel = weight.shape
-    if input.shape[1] != inputs:
-        raise ValueError(
-            f"{who}: input has {input.shape[1]} channels but weight of shape {weight.shape} expects {inputs}"
-        )
-    if inputs % groups:
-        raise ValueError(f"{who}: input has {inputs} channels, which groups={groups} does not divide")
-    _check_bias(who, bias, outputs * groups)
-    size = []
-    for i in (0, 1):
-        if output_padding[i] >= max(stride[i], dilation[i]):
-            raise ValueError(
-                f"{who}: output_padding {output_padding} must be smaller than stride {stride} or dilation {dilation}"
-            )
-        size.append(
-            transposed_size(input.shape[2 + i], kernel[i], stride[i], padding[i], output_padding[i], dilation[i])
-        )
-    if min(size) < 1:
-        raise ValueError(f"{who}: input of shape {input.shape} gives an output of {size[0]}x{size[1]} pixels")
-    memo = _memo(input, weight, bias)
-    return ConvTranspose2d.apply(input, weight, bias, tuple(size), stride, padding, dilation, groups, relu, memo)
+    window = (stride, padding, output_padding, groups, dilation)
+    return _transposed_convolution("conv_transpose2d", _IMAGE, input, weight, bias, *window, activation)

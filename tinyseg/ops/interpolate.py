@@ -1,4 +1,4 @@
-"""Resizing of images: nearest and bilinear. Each is a linear map, and its backward is the adjoint kernel."""
+"""Resizing of images: nearest, bilinear and "bed of nails". Each is a linear map, and its backward is the adjoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..tensor import Tensor
-from .common import Pair, need_tensor, new_activation, pair
+from .common import Pair, need_tensor, new, new_activation, pair, view
 
 
 class Nearest(Op):
@@ -49,11 +49,40 @@ class Bilinear(Op):
         return out, None, None, None
 
 
+class BedOfNails(Op):
+    """Each pixel at the upper left of a block of zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factors: Pair) -> Tensor:
+        """``factors``: the block's height and width."""
+        *leading, height, width = x.shape
+        shape = (*leading, height * factors[0], width * factors[1])
+        out = (new_activation if x.ndim == 4 else new)(x, shape).zero_()
+        ctx.factors = factors
+        ctx.nails = (Ellipsis, slice(None, None, factors[0]), slice(None, None, factors[1]))
+        x.backend.assign(x.array, x.backend.slice_view(out.array, ctx.nails))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The gradient at the nails."""
+        return view(grad, grad.backend.slice_view(grad.array, ctx.nails)), None
+
+
 def _scales(scale_factor: Any) -> tuple[float, float]:
     both = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor, scale_factor)
     if len(both) != 2 or not all(isinstance(s, (int, float)) and s > 0 and math.isfinite(s) for s in both):
         raise ValueError(f"interpolate: scale_factor must be one or two positive numbers, got {scale_factor!r}")
     return float(both[0]), float(both[1])
+
+
+def _exact(step: float, source: int, target: int, mode: str) -> float:
+    """The step itself, but where sizes say it better than a ``scale_factor`` that is not quite their ratio: PyTorch
+    copies what keeps its size, and what is doubled by nearest.
+    """
+    if source == target:
+        return 1.0
+    return 0.5 if mode == "nearest" and 2 * source == target else step
 
 
 def interpolate(
@@ -65,7 +94,12 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
 ) -> Tensor:
     """See ``nn.functional.interpolate``."""
-    x = need_tensor("interpolate", "input", input, 4)
+    x = need_tensor("interpolate", "input", input)
+    if x.ndim != 4:
+        raise ValueError(
+            f"interpolate: input must be N,C,H,W, got shape {x.shape}"
+            + ("; unsqueeze(0) adds N" if x.ndim == 3 else "")
+        )
     if mode not in ("nearest", "bilinear"):
         raise ValueError(f"interpolate: mode must be 'nearest' or 'bilinear', got {mode!r}")
     if align_corners is not None and mode == "nearest":
@@ -88,6 +122,15 @@ def interpolate(
         step = tuple((source[i] - 1) / (target[i] - 1) if target[i] > 1 else 0.0 for i in (0, 1))
     else:
         step = tuple(source[i] / target[i] if scales is None else 1 / scales[i] for i in (0, 1))
+        step = tuple(_exact(step[i], source[i], target[i], mode) for i in (0, 1))
     if mode == "nearest":
         return Nearest.apply(x, target, step)
     return Bilinear.apply(x, target, step, bool(align_corners))
+
+
+def bed_of_nails(input: Tensor, scale_factor: Any) -> Tensor:
+    """See ``nn.functional.bed_of_nails``."""
+    x = need_tensor("bed_of_nails", "input", input, floating=False)
+    if x.ndim not in (3, 4):
+        raise ValueError(f"bed_of_nails: input must be N,C,H,W or C,H,W, got shape {x.shape}")
+    return BedOfNails.apply(x, pair("bed_of_nails", "scale_factor", scale_factor, 1))

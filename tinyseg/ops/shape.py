@@ -1,4 +1,4 @@
-"""Operators that move elements and compute nothing: reshape, permute, slices, concatenation, padding."""
+"""Operators that move elements and compute nothing: reshape, permute, slices, concatenation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Number, Tensor, int64, operator, tensor
+from ..tensor import Tensor, int64, operator, tensor
 from .common import (
     dimension,
     dimensions,
@@ -127,35 +127,6 @@ def _parts(axis: int, lengths: Sequence[int]) -> list[tuple[Any, ...]]:
     """For each of the pieces that lie along ``axis`` the index of its place."""
     ends = np.cumsum([0, *lengths]).tolist()
     return [(*[slice(None)] * axis, slice(a, b)) for a, b in pairwise(ends)]
-
-
-class Pad(Op):
-    """The border is constant, so only the inside has a gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, borders: list[tuple[int, int]], value: float) -> Tensor:
-        """``borders``: elements before and after, for each dimension; negative ones cut off."""
-        shape = [size + before + after for size, (before, after) in zip(x.shape, borders, strict=True)]
-        out = (new_activation if x.ndim == 4 else new)(x, shape).fill_(value)
-        ctx.inside = tuple(
-            slice(max(before, 0), size - max(after, 0)) for size, (before, after) in zip(shape, borders, strict=True)
-        )
-        ctx.taken = tuple(
-            slice(max(-before, 0), size - max(-after, 0))
-            for size, (before, after) in zip(x.shape, borders, strict=True)
-        )
-        ctx.shape = x.shape
-        slice_view = x.backend.slice_view
-        x.backend.assign(slice_view(x.array, ctx.taken), slice_view(out.array, ctx.inside))
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        """The inside, with zeros where something was cut off."""
-        out = (new_activation if grad.ndim == 4 else new)(grad, ctx.shape).zero_()
-        slice_view = grad.backend.slice_view
-        grad.backend.assign(slice_view(grad.array, ctx.inside), slice_view(out.array, ctx.taken))
-        return out, None, None
 
 
 class Copy(Op):
@@ -347,28 +318,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(f"stack: shapes {[x.shape for x in tensors]} must be equal")
     return cat([unsqueeze(x, dim) for x in tensors], dim)
-
-
-@operator
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number = 0.0) -> Tensor:
-    """A constant border. ``pad`` counts elements as PyTorch does: (left, right, top, bottom, ...), the last
-    dimension first; negative numbers cut off.
-
-    Raises ``ValueError`` for another ``mode``, an odd or too long ``pad`` and sizes that would become negative.
-    """
-    if mode != "constant":
-        raise ValueError(f"pad: mode must be 'constant', got {mode!r}")
-    x = need_tensor("pad", "input", input, floating=False)
-    given = sizes("pad", (tuple(pad),))
-    if len(given) % 2 or len(given) > 2 * x.ndim:
-        raise ValueError(f"pad: expected two numbers for each of at most {x.ndim} dimensions, got {given}")
-    ends = [(given[i], given[i + 1]) for i in range(0, len(given), 2)][::-1]
-    borders = [(0, 0)] * (x.ndim - len(ends)) + ends
-    if any(
-        size + a + b < 0 or size + min(a, 0) + min(b, 0) < 0 for size, (a, b) in zip(x.shape, borders, strict=True)
-    ):
-        raise ValueError(f"pad: {given} cuts off more than there is of shape {x.shape}")
-    return Pad.apply(x, borders, value)
 
 
 @operator

@@ -37,12 +37,14 @@ def _nearest(source: int, target: int, step: float) -> Array:
 
 
 def _bilinear(source: int, target: int, step: float, align_corners: bool, dtype: np.dtype) -> _Taps:
-    """Without align_corners pixels are little squares, so half a pixel is added and taken off."""
+    """Without align_corners pixels are little squares, so half a pixel is added and taken off. What lies right on a
+    pixel takes both halves from that one: a NaN beside it is none of its business.
+    """
     i = np.arange(target)
     position = i * step if align_corners else np.maximum((i + 0.5) * step - 0.5, 0)
     low = np.minimum(np.floor(position).astype(np.int64), source - 1)
-    high = np.minimum(low + 1, source - 1)
     share = np.clip(position - low, 0, 1)
+    high = np.where(share > 0, np.minimum(low + 1, source - 1), low)
     return _Taps(low, high, (1 - share).astype(dtype), share.astype(dtype))
 
 
@@ -119,6 +121,8 @@ def _unblend(
         for k in range(flat.size):
             flat[k] = 0
         for i in range(row_runs[h, 0], row_runs[h, 1]):
+            if rows.low[i] != h and rows.high[i] != h:
+                continue
             source = grad[n, i].reshape(-1)
             weight = _weight(rows, i, h)
             for k in range(flat.size):
@@ -128,6 +132,8 @@ def _unblend(
             for c in range(result.size):
                 result[c] = 0
             for j in range(column_runs[w, 0], column_runs[w, 1]):
+                if columns.low[j] != w and columns.high[j] != w:
+                    continue
                 weight, gradient = _weight(columns, j, w), gathered[j]
                 for c in range(result.size):
                     result[c] += weight * gradient[c]

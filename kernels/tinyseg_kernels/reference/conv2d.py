@@ -16,11 +16,11 @@ import numpy as np
 from .array import Array, Pair
 
 
-def _taps(weight: Array, out_size: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, slice, slice]]:
+def taps(kernel_size: Pair, out_size: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, slice, slice]]:
     """For each tap (r, s) the rows and columns of the padded input that it meets, one for each output pixel."""
-    for r in range(weight.shape[2]):
+    for r in range(kernel_size[0]):
         rows = slice(r * dilation[0], r * dilation[0] + (out_size[0] - 1) * stride[0] + 1, stride[0])
-        for s in range(weight.shape[3]):
+        for s in range(kernel_size[1]):
             columns = slice(s * dilation[1], s * dilation[1] + (out_size[1] - 1) * stride[1] + 1, stride[1])
             yield r, s, rows, columns
 
@@ -31,7 +31,8 @@ def _grouped(array: Array, groups: int, axis: int) -> Array:
     return array.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
 
 
-def _padded(x: Array, padding: Pair) -> Array:
+def with_zeros(x: Array, padding: Pair) -> Array:
+    """Zeros around each image."""
     return np.pad(x, ((0, 0), (0, 0), (padding[0], padding[0]), (padding[1], padding[1])))
 
 
@@ -56,10 +57,10 @@ def conv2d(
     memo: dict[Any, Any] | None,
 ) -> None:
     """The equation as it stands."""
-    padded = _grouped(_padded(x, padding), groups, 1)
+    padded = _grouped(with_zeros(x, padding), groups, 1)
     w = _grouped(weight, groups, 0)
     y = np.zeros_like(_grouped(out, groups, 1))
-    for r, s, rows, columns in _taps(weight, out.shape[2:], stride, dilation):
+    for r, s, rows, columns in taps(weight.shape[2:], out.shape[2:], stride, dilation):
         y += np.einsum("goc,ngchw->ngohw", w[..., r, s], padded[..., rows, columns])
     out[...] = y.reshape(out.shape)
     _finish(out, bias, relu)
@@ -83,7 +84,7 @@ def conv_transpose2d(
     n, c, h, w_ = out.shape
     padded = np.zeros((n, groups, c // groups, h + 2 * padding[0], w_ + 2 * padding[1]), out.dtype)
     w, y = _grouped(weight, groups, 0), _grouped(y, groups, 1)
-    for r, s, rows, columns in _taps(weight, y.shape[3:], stride, dilation):
+    for r, s, rows, columns in taps(weight.shape[2:], y.shape[3:], stride, dilation):
         padded[..., rows, columns] += np.einsum("goc,ngohw->ngchw", w[..., r, s], y)
     inner = padded[..., padding[0] : padding[0] + h, padding[1] : padding[1] + w_]
     out[...] = inner.reshape(out.shape)
@@ -94,9 +95,9 @@ def conv2d_weight_gradient(
     x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> None:
     """The same walk, summed over images and pixels: each tap correlates its view of x with the gradient."""
-    padded = _grouped(_padded(x, padding), groups, 1)
+    padded = _grouped(with_zeros(x, padding), groups, 1)
     g = _grouped(grad, groups, 1)
-    for r, s, rows, columns in _taps(out, grad.shape[2:], stride, dilation):
+    for r, s, rows, columns in taps(out.shape[2:], grad.shape[2:], stride, dilation):
         tap = np.einsum("ngohw,ngchw->goc", g, padded[..., rows, columns])
         out[..., r, s] = tap.reshape(out.shape[:2])
 

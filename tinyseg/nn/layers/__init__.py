@@ -2,26 +2,43 @@
 
 from .activation import ReLU
 from .container import ModuleList, Sequential, is_plain
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .dropout import Dropout, Dropout2d
+from .folding import Fold, Unfold
 from .linear import Identity, Linear
 from .normalization import BatchNorm2d
 from .pooling import MaxPool2d, MaxUnpool2d
-from .upsampling import Upsample
+from .upsampling import (
+    BedOfNails,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 
 __all__ = [
     "BatchNorm2d",
+    "BedOfNails",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dropout",
     "Dropout2d",
+    "Fold",
     "Identity",
     "Linear",
     "MaxPool2d",
     "MaxUnpool2d",
     "ModuleList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "Sequential",
+    "Unfold",
     "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "is_plain",
 ]

@@ -7,9 +7,11 @@ from typing import Any
 
 from ..module import Module
 from .activation import ReLU
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .linear import Identity
 from .normalization import BatchNorm2d
+
+_WITH_ACTIVATION = (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, BatchNorm2d)
 
 
 def is_plain(module: Module, *kinds: type[Module]) -> bool:
@@ -28,12 +30,7 @@ def _with_activations(modules: Iterable[Module]) -> list[tuple[Module, dict[str,
         if is_plain(module, Identity):
             continue
         last = plan[-1] if plan else None
-        if (
-            last
-            and not last[1]
-            and is_plain(module, ReLU)
-            and is_plain(last[0], Conv2d, ConvTranspose2d, BatchNorm2d)
-        ):
+        if last and not last[1] and is_plain(module, ReLU) and is_plain(last[0], *_WITH_ACTIVATION):
             plan[-1] = last[0], {"activation": "relu"}
         else:
             plan.append((module, {}))
@@ -43,7 +40,7 @@ def _with_activations(modules: Iterable[Module]) -> list[tuple[Module, dict[str,
 class Sequential(Module):
     """Modules one after the other; they are called 0, 1, 2, ... or as the dict given says.
 
-    A ReLU that directly follows a Conv2d, a ConvTranspose2d or a BatchNorm2d is computed with it as one operator
+    A ReLU that directly follows a convolution, a transposed one or a BatchNorm2d is computed with it as one operator
     (``activation="relu"`` of its function), which gives the same numbers in fewer passes over memory. That is so for
     exactly these classes, without forward hooks: what a subclass does, or a hook looks at, is left alone.
 

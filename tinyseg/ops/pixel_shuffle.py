@@ -1,0 +1,97 @@
+"""Channels to pixels and back: rearrangements, so each is the other's inverse and the other's gradient."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor
+from .common import need_tensor, new_activation
+from .shape import reshape
+
+
+def _shuffled(x: Tensor, factor: int) -> Tensor:
+    n, channels, height, width = x.shape
+    out = new_activation(x, (n, channels // factor**2, height * factor, width * factor))
+    x.backend.pixel_shuffle(x.array, out.array, factor)
+    return out
+
+
+def _unshuffled(x: Tensor, factor: int) -> Tensor:
+    n, channels, height, width = x.shape
+    out = new_activation(x, (n, channels * factor**2, height // factor, width // factor))
+    x.backend.pixel_unshuffle(x.array, out.array, factor)
+    return out
+
+
+class PixelShuffle(Op):
+    """out[n, c, h r + i, w r + j] = x[n, c r r + i r + j, h, w]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
+        """Sizes have been checked."""
+        ctx.factor = factor
+        return _shuffled(x, factor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Pixels to channels."""
+        return _unshuffled(grad, ctx.factor), None
+
+
+class PixelUnshuffle(Op):
+    """out[n, c r r + i r + j, h, w] = x[n, c, h r + i, w r + j]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
+        """Sizes have been checked."""
+        ctx.factor = factor
+        return _unshuffled(x, factor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Channels to pixels."""
+        return _shuffled(grad, ctx.factor), None
+
+
+def _checked(who: str, name: str, x: Tensor, factor: Any) -> int:
+    if need_tensor(who, "input", x, floating=False).ndim < 3:
+        raise ValueError(f"{who}: input must be ...,C,H,W, got shape {x.shape}")
+    if not isinstance(factor, Integral):
+        raise TypeError(f"{who}: {name} must be an int, got {factor!r}")
+    if factor < 1:
+        raise ValueError(f"{who}: {name} must be at least 1, got {factor}")
+    return int(factor)
+
+
+def _applied(op: type[Op], x: Tensor, factor: int) -> Tensor:
+    """To images with any dimensions, or none, before their channels."""
+    leading = x.shape[:-3]
+    if len(leading) == 1:
+        return op.apply(x, factor)
+    out = op.apply(reshape(x, (math.prod(leading), *x.shape[-3:])), factor)
+    return reshape(out, (*leading, *out.shape[1:]))
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """See ``nn.functional.pixel_shuffle``."""
+    factor = _checked("pixel_shuffle", "upscale_factor", input, upscale_factor)
+    if input.shape[-3] % factor**2:
+        raise ValueError(
+            f"pixel_shuffle: input of shape {input.shape} has {input.shape[-3]} channels, which is no multiple of "
+            f"{factor**2}, the pixels of a block of upscale_factor={factor}"
+        )
+    return _applied(PixelShuffle, input, factor)
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """See ``nn.functional.pixel_unshuffle``."""
+    factor = _checked("pixel_unshuffle", "downscale_factor", input, downscale_factor)
+    if input.shape[-2] % factor or input.shape[-1] % factor:
+        raise ValueError(
+            f"pixel_unshuffle: input of shape {input.shape} has {input.shape[-2]}x{input.shape[-1]} pixels, which "
+            f"are no multiples of downscale_factor={factor}; pad() makes them so"
+        )
+    return _applied(PixelUnshuffle, input, factor)
