@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Number, Tensor, int64, operator, tensor
+from ..tensor import Dims, Number, Tensor, int64, operator, tensor
 from .common import (
     dimension,
     dimensions,
@@ -237,9 +237,9 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 @operator
-def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
-    """Without the dimensions of size 1, or without ``dim`` if its size is 1."""
-    axes = dimensions("squeeze", dim, input.ndim)
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
+    """Without the dimensions of size 1, or without those of ``dim`` (an int, or several) whose size is 1."""
+    axes = () if dim == () else dimensions("squeeze", dim, input.ndim)
     return reshape(input, tuple(size for i, size in enumerate(input.shape) if i not in axes or size != 1))
 
 
