@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import Tensor, operator, tensor
 from .common import dimension, need_tensor, sizes
 from .gather import index_select
-from .shape import expand, flatten, reshape, unsqueeze
+from .shape import contiguous, expand, flatten, reshape, unsqueeze
 
 
 @operator
@@ -50,7 +50,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     shape = (1,) * (len(times) - x.ndim) + x.shape
     apart = reshape(x, tuple(n for size in shape for n in (1, size)))
     whole = expand(apart, tuple(n for pair in zip(times, shape, strict=True) for n in pair))
-    return reshape(whole, tuple(count * size for count, size in zip(times, shape, strict=True)))
+    # copied before reshape, which would leave a view where nothing, or a single element, is repeated
+    return reshape(contiguous(whole), tuple(count * size for count, size in zip(times, shape, strict=True)))
 
 
 @operator
@@ -79,6 +80,6 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
         )
     if counts.size == 1:
         shape = (*x.shape[: axis + 1], int(counts[0]), *x.shape[axis + 1 :])
-        return flatten(expand(unsqueeze(x, axis + 1), shape), axis, axis + 1)
+        return flatten(contiguous(expand(unsqueeze(x, axis + 1), shape)), axis, axis + 1)
     places = np.repeat(np.arange(x.shape[axis]), counts)
     return index_select(x, axis, tensor(places, dtype=np.int64, device=x.device))
