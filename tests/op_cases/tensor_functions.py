@@ -10,7 +10,7 @@ import numpy as np
 
 import tinyseg
 
-from .table import COLUMN, IMAGES, POSITIVE, ROW, A, Array, B, bad, bools, case, integers, named, zeros
+from .table import IMAGES, POSITIVE, A, Array, B, bad, bools, case, integers, named, spread, zeros
 
 # Nowhere near a whole number, where floor and its like jump, nor near the half of one.
 _BETWEEN = np.array([[-2.7, -1.2, -0.3], [0.2, 1.4, 3.8]])
@@ -65,13 +65,15 @@ for _name in ("sign", "floor", "ceil", "round"):
 case("clamp", lambda t, x: t.clamp(x, -0.71, 0.93), A, expected=lambda x: np.clip(x, -0.71, 0.93), batch=(0,))
 case("clamp from below", lambda t, x: x.clamp(min=0.13), IMAGES, expected=lambda x: np.maximum(x, 0.13), batch=(0,))
 case("clip from above", lambda t, x: x.clip(max=1), A, expected=lambda x: np.minimum(x, 1))
-case("clamp between tensors", lambda t, x, a, b: t.clamp(x, a, b), A, ROW, COLUMN, expected=np.clip, batch=(0,))
-case("clamp above a tensor", lambda t, x, a: t.clip(x, a), ROW, A, expected=np.maximum, batch=(1,))
+# No bound equals an element: there is no slope there.
+_LOW, _HIGH, _OTHERS = spread(4, low=-1.53, high=0.11), spread(3, 1, low=0.23, high=1.77), spread(2, 3, 4, high=2.03)
+case("clamp between tensors", lambda t, x, a, b: t.clamp(x, a, b), A, _LOW, _HIGH, expected=np.clip, batch=(0,))
+case("clip below a tensor", lambda t, x, a: t.clip(x, max=a), _LOW, A, expected=np.minimum, batch=(1,))
 case(
     "clamp of a tensor and a number",
     lambda t, x, a: t.clamp(x, -0.52, a),
     A,
-    B,
+    _OTHERS + 0.017,
     expected=lambda x, a: np.minimum(np.maximum(x, -0.52), a),
     torch="PyTorch takes two numbers or two tensors",
 )
