@@ -138,6 +138,25 @@ def test_copies_and_views(device: str) -> None:
         x.broadcast_to((2, 2, 3)).fill_(7)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.flip(3),
+        lambda x: x.roll(1, 2),
+        lambda x: x.repeat(1, 1, 2, 2),
+        lambda x: x.repeat_interleave(2, 3),
+        lambda x: x.clamp(0.0, 1.0).floor().masked_fill(x > 0.5, 2.0),
+        lambda x: x.cumsum(1),
+        lambda x: x.split(2, 3)[0].sin(),
+        lambda x: tinyseg.grad(x.requires_grad_().split(1, 1), x, [x.detach()[:, :1]] * 3)[0],
+        lambda x: tinyseg.grad(x.requires_grad_().var(1), x, x.detach()[:, 0])[0],
+    ],
+)
+def test_activations_stay_channels_last(call: Callable[[Any], Any]) -> None:
+    x = tinyseg.tensor(np.random.default_rng(0).random((2, 4, 5, 3)).transpose(0, 3, 1, 2), device="cpu")
+    assert call(x).permute(0, 2, 3, 1).array.flags.c_contiguous
+
+
 def test_masked_fill_in_place_is_noticed_by_saved_tensors(device: str) -> None:
     x = tinyseg.ones(3, requires_grad=True)
     y = x * 2.0

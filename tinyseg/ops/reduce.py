@@ -227,6 +227,18 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     return minimum(input, dim) if isinstance(dim, Tensor) else _best("min", input, dim, keepdim)
 
 
+def _truth(who: str, kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    """The smallest or largest truth, False being the smaller one."""
+    need_tensor(who, "input", x, floating=False)
+    axes = dimensions(who, dim, x.ndim)
+    truth = x if x.dtype == bool_ else not_equal(x.detach(), 0)
+    if 0 in (x.shape[i] for i in axes):
+        out = new(x, _kept(x.shape, axes), bool_).fill_(kernel == "min")
+    else:
+        out = reduced(kernel, truth, axes)
+    return without(out, axes, keepdim)
+
+
 @operator
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True (bool) where no element over ``dim`` (an int, several, or all) is 0 or False; so of no elements.
@@ -235,14 +247,10 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> all(tinyseg.tensor([[1.0, 0.0], [2.0, 3.0]]), dim=1)
     tensor([False,  True])
     """
-    x = need_tensor("all", "input", input, floating=False).detach()
-    axes = dimensions("all", dim, x.ndim)
-    return sum(equal(x, 0), axes, keepdim) == 0
+    return _truth("all", "min", input, dim, keepdim)
 
 
 @operator
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True (bool) where some element over ``dim`` (an int, several, or all) is neither 0 nor False; not of none."""
-    x = need_tensor("any", "input", input, floating=False).detach()
-    axes = dimensions("any", dim, x.ndim)
-    return sum(not_equal(x, 0), axes, keepdim) > 0
+    return _truth("any", "max", input, dim, keepdim)

@@ -6,10 +6,36 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import Op
 from ..tensor import Tensor, operator, tensor
-from .common import dimension, need_tensor, sizes
+from .common import dimension, need_tensor, new, new_activation, sizes, sum_to
 from .gather import index_select
-from .shape import contiguous, expand, flatten, reshape, unsqueeze
+from .shape import expand, reshape
+
+
+class Repeat(Op):
+    """Each dimension is two for a while, a number of copies and a size; an element's copies add up their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, times: tuple[int, ...], in_a_row: bool) -> Tensor:
+        """Copies of the whole one after the other, or of each element if they are to stand ``in_a_row``."""
+        one, all_, shape = _apart(x.shape, (1,) * x.ndim, in_a_row), _apart(x.shape, times, in_a_row), x.shape
+        out = (new_activation if x.ndim == 4 else new)(x, [n * size for n, size in zip(times, shape, strict=True)])
+        reshape = x.backend.reshape
+        x.backend.assign(reshape(x.array, one), reshape(out.array, all_))  # to take a dimension apart makes a view
+        ctx.one, ctx.all, ctx.shape = one, all_, shape
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Summed over the copies."""
+        return sum_to(grad.reshape(ctx.all), ctx.one).reshape(ctx.shape), None, None
+
+
+def _apart(shape: tuple[int, ...], times: tuple[int, ...], in_a_row: bool) -> tuple[int, ...]:
+    """(copies, size) for each dimension, or (size, copies)."""
+    pairs = zip(shape, times, strict=True) if in_a_row else zip(times, shape, strict=True)
+    return tuple(n for pair in pairs for n in pair)
 
 
 @operator
@@ -47,11 +73,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     times = sizes("repeat", repeats)
     if len(times) < x.ndim or min(times, default=0) < 0:
         raise ValueError(f"repeat: expected a number >= 0 for each of the {x.ndim} dimensions (or more), got {times}")
-    shape = (1,) * (len(times) - x.ndim) + x.shape
-    apart = reshape(x, tuple(n for size in shape for n in (1, size)))
-    whole = expand(apart, tuple(n for pair in zip(times, shape, strict=True) for n in pair))
-    # copied before reshape, which would leave a view where nothing, or a single element, is repeated
-    return reshape(contiguous(whole), tuple(count * size for count, size in zip(times, shape, strict=True)))
+    return Repeat.apply(reshape(x, (1,) * (len(times) - x.ndim) + x.shape), times, False)
 
 
 @operator
@@ -79,7 +101,6 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
             f"repeat_interleave: repeats must be one number >= 0 or {x.shape[axis]} of them, got {given!r}"
         )
     if counts.size == 1:
-        shape = (*x.shape[: axis + 1], int(counts[0]), *x.shape[axis + 1 :])
-        return flatten(contiguous(expand(unsqueeze(x, axis + 1), shape)), axis, axis + 1)
+        return Repeat.apply(x, tuple(int(counts[0]) if i == axis else 1 for i in range(x.ndim)), True)
     places = np.repeat(np.arange(x.shape[axis]), counts)
     return index_select(x, axis, tensor(places, dtype=np.int64, device=x.device))

@@ -29,10 +29,10 @@ def _cumsum(start: int, stop: int, x: Array, out: Array, total: Array) -> None:
         sums = total[: min(total.size, columns - first)]
         sums[:] = 0
         if columns == 1:
-            values, line = x[n].reshape(-1), out[n].reshape(-1)
+            values, line, so_far = x[n].reshape(-1), out[n].reshape(-1), sums[0]
             for i in range(rows):
-                sums[0] += values[i]
-                line[i] = sums[0]
+                so_far += values[i]
+                line[i] = so_far
             continue
         for i in range(rows):
             row, result = x[n, i, first:], out[n, i, first:]
