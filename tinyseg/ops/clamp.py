@@ -73,5 +73,10 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
 
 @operator
 def clip(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
-    """``clamp`` under NumPy's name."""
+    """``clamp`` under NumPy's name.
+
+    >>> import tinyseg
+    >>> clip(tinyseg.tensor([-1.0, 0.5, 7.0]), max=1)
+    tensor([-1. ,  0.5,  1. ])
+    """
     return clamp(input, min, max)

@@ -193,6 +193,10 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Matrix products of two batches: (b, n, k) times (b, k, m) is (b, n, m); nothing is broadcast.
 
     Raises ``ValueError`` for other shapes.
+
+    >>> import tinyseg
+    >>> bmm(tinyseg.ones(2, 1, 3), tinyseg.ones(2, 3, 1)).flatten()
+    tensor([3., 3.])
     """
     need_tensor("bmm", "input", input, 3)
     need_tensor("bmm", "mat2", mat2, 3)

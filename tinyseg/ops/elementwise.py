@@ -433,13 +433,23 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
 
 @operator
 def maximum(input: Tensor, other: Tensor | Number) -> Tensor:
-    """The larger of the two, element by element; NaN if either is."""
+    """The larger of the two, element by element; NaN if either is.
+
+    >>> import tinyseg
+    >>> maximum(tinyseg.tensor([1.0, 5.0]), tinyseg.tensor([2.0, 3.0]))
+    tensor([2., 5.])
+    """
     return Extreme.apply("maximum", *matched("maximum", input, other))
 
 
 @operator
 def minimum(input: Tensor, other: Tensor | Number) -> Tensor:
-    """The smaller of the two, element by element; NaN if either is."""
+    """The smaller of the two, element by element; NaN if either is.
+
+    >>> import tinyseg
+    >>> minimum(tinyseg.tensor([1.0, 5.0]), 2.0)
+    tensor([1., 2.])
+    """
     return Extreme.apply("minimum", *matched("minimum", input, other))
 
 
@@ -470,7 +480,12 @@ def negative(input: Tensor) -> Tensor:
 
 @operator
 def abs(input: Tensor) -> Tensor:
-    """|input|."""
+    """|input|.
+
+    >>> import tinyseg
+    >>> abs(tinyseg.tensor([-1.5, 2.0]))
+    tensor([1.5, 2. ])
+    """
     return Abs.apply(need_tensor("abs", "input", input, floating=False))
 
 

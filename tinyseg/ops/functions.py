@@ -76,13 +76,23 @@ class Expm1(Op):
 
 @operator
 def sin(input: Tensor) -> Tensor:
-    """Sine of an angle in radians; NaN of infinity. Integers become float32."""
+    """Sine of an angle in radians; NaN of infinity. Integers become float32.
+
+    >>> import tinyseg
+    >>> sin(tinyseg.tensor([0.0, 0.5]))
+    tensor([0.        , 0.47942555])
+    """
     return Sin.apply(as_floating("sin", input))
 
 
 @operator
 def cos(input: Tensor) -> Tensor:
-    """Cosine of an angle in radians; NaN of infinity. Integers become float32."""
+    """Cosine of an angle in radians; NaN of infinity. Integers become float32.
+
+    >>> import tinyseg
+    >>> cos(tinyseg.tensor([0.0, 0.5]))
+    tensor([1.        , 0.87758255])
+    """
     return Cos.apply(as_floating("cos", input))
 
 
@@ -99,17 +109,32 @@ def log1p(input: Tensor) -> Tensor:
 
 @operator
 def expm1(input: Tensor) -> Tensor:
-    """e ** input - 1, with all its digits also where input is small."""
+    """e ** input - 1, with all its digits also where input is small.
+
+    >>> import tinyseg
+    >>> expm1(tinyseg.tensor([0.0, 1e-10]))
+    tensor([0.e+00, 1.e-10])
+    """
     return Expm1.apply(as_floating("expm1", input))
 
 
 @operator
 def reciprocal(input: Tensor) -> Tensor:
-    """1 / input; infinity of 0. Integers become float32."""
+    """1 / input; infinity of 0. Integers become float32.
+
+    >>> import tinyseg
+    >>> reciprocal(tinyseg.tensor([2.0, 0.0]))
+    tensor([0.5, inf])
+    """
     return 1.0 / as_floating("reciprocal", input)
 
 
 @operator
 def rsqrt(input: Tensor) -> Tensor:
-    """1 / sqrt(input); infinity of 0 and NaN below. Integers become float32."""
+    """1 / sqrt(input); infinity of 0 and NaN below. Integers become float32.
+
+    >>> import tinyseg
+    >>> rsqrt(tinyseg.tensor([4.0, 0.25]))
+    tensor([0.5, 2. ])
+    """
     return 1.0 / sqrt(as_floating("rsqrt", input))

@@ -130,6 +130,10 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices along ``dim`` that the one-dimensional ``index`` names, in its order.
 
     Raises ``IndexError`` for an index that is out of range and ``ValueError`` if ``index`` is no vector.
+
+    >>> import tinyseg
+    >>> index_select(tinyseg.tensor([[1, 2, 3]]), 1, tinyseg.tensor([2, 0]))
+    tensor([[3, 1]])
     """
     x = need_tensor("index_select", "input", input, floating=False)
     axis = dimension("index_select", dim, x.ndim)

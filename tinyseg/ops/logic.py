@@ -26,14 +26,24 @@ def isnan(input: Tensor) -> Tensor:
 
 @operator
 def isinf(input: Tensor) -> Tensor:
-    """True where an element is infinite, of either sign; nowhere in integers."""
+    """True where an element is infinite, of either sign; nowhere in integers.
+
+    >>> import tinyseg
+    >>> isinf(tinyseg.tensor([1.0, float('-inf')]))
+    tensor([False,  True])
+    """
     x = need_tensor("isinf", "input", input, floating=False).detach()
     return equal(abs(x), math.inf) if x.is_floating_point else not_equal(x, x)
 
 
 @operator
 def isfinite(input: Tensor) -> Tensor:
-    """True where an element is neither infinite nor NaN; everywhere in integers."""
+    """True where an element is neither infinite nor NaN; everywhere in integers.
+
+    >>> import tinyseg
+    >>> isfinite(tinyseg.tensor([1.0, float('nan')]))
+    tensor([ True, False])
+    """
     x = need_tensor("isfinite", "input", input, floating=False).detach()
     return less(abs(x), math.inf) if x.is_floating_point else equal(x, x)
 
@@ -59,19 +69,34 @@ def logical_and(input: Tensor, other: Tensor | bool) -> Tensor:
 
 @operator
 def logical_or(input: Tensor, other: Tensor | bool) -> Tensor:
-    """True where one or both are not 0, broadcast."""
+    """True where one or both are not 0, broadcast.
+
+    >>> import tinyseg
+    >>> logical_or(tinyseg.tensor([0, 2]), tinyseg.tensor([0, 0]))
+    tensor([False,  True])
+    """
     return where(_truth("logical_or", input), True, _truth("logical_or", other))
 
 
 @operator
 def logical_xor(input: Tensor, other: Tensor | bool) -> Tensor:
-    """True where one and only one is not 0, broadcast."""
+    """True where one and only one is not 0, broadcast.
+
+    >>> import tinyseg
+    >>> logical_xor(tinyseg.tensor([1, 2]), tinyseg.tensor([0, 3]))
+    tensor([ True, False])
+    """
     return not_equal(_truth("logical_xor", input), _truth("logical_xor", other))
 
 
 @operator
 def logical_not(input: Tensor) -> Tensor:
-    """True where input is 0."""
+    """True where input is 0.
+
+    >>> import tinyseg
+    >>> logical_not(tinyseg.tensor([0.0, 2.0]))
+    tensor([ True, False])
+    """
     return equal(_truth("logical_not", input), False)
 
 

@@ -46,7 +46,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
 
 @operator
 def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
-    """``masked_fill`` in place; the mask is broadcast to input's shape."""
+    """``masked_fill`` in place; the mask is broadcast to input's shape.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([1.0, -2.0])
+    >>> masked_fill_(x, x < 0, 0.0)
+    tensor([1., 0.])
+    """
     _mask("masked_fill_", input, mask)
     if broadcast_shape("masked_fill_", input.shape, mask.shape) != input.shape:
         raise ValueError(f"masked_fill_: mask of shape {mask.shape} cannot be broadcast to {input.shape}")
@@ -92,5 +98,11 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
 
 @operator
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of each matrix: input[..., i, j] where j >= i + diagonal, else 0."""
+    """The upper triangle of each matrix: input[..., i, j] where j >= i + diagonal, else 0.
+
+    >>> import tinyseg
+    >>> triu(tinyseg.ones(2, 2), diagonal=1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
     return _triangle("triu", input, diagonal, lower=False)

@@ -113,6 +113,10 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum divided by the number of elements; NaN over none. Raises ``TypeError`` for integers, unless a floating
     ``dtype`` is given, to which they are converted first.
+
+    >>> import tinyseg
+    >>> mean(tinyseg.tensor([[1.0, 3.0], [2.0, 4.0]]), 1)
+    tensor([2., 3.])
     """
     x = input if dtype is None else need_tensor("mean", "input", input, floating=False).to(dtype)
     x = need_tensor("mean", "input", x)
@@ -168,6 +172,11 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Smallest elements over ``dim`` (an int, several, or all); NaN if any is. Equal ones share the gradient evenly.
 
     Raises ``ValueError`` where there is no element.
+
+    >>> import tinyseg
+    >>> amin(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1, keepdim=True)
+    tensor([[1.],
+            [2.]])
     """
     return _extremum("amin", "min", input, dim, keepdim)
 
@@ -190,13 +199,23 @@ def _position(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 @operator
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first largest element, of the flat tensor or along ``dim``; a NaN is the largest."""
+    """Index (int64) of the first largest element, of the flat tensor or along ``dim``; a NaN is the largest.
+
+    >>> import tinyseg
+    >>> argmax(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
     return _position("argmax", input, dim, keepdim)
 
 
 @operator
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first smallest element, of the flat tensor or along ``dim``; a NaN is the smallest."""
+    """Index (int64) of the first smallest element, of the flat tensor or along ``dim``; a NaN is the smallest.
+
+    >>> import tinyseg
+    >>> argmin(tinyseg.tensor([3.0, 1.0, 2.0]))
+    tensor(1)
+    """
     return _position("argmin", input, dim, keepdim)
 
 
@@ -215,6 +234,10 @@ def _best(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Any:
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the larger of the two.
+
+    >>> import tinyseg
+    >>> max(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), 1)
+    MaxResult(values=tensor([5., 7.]), indices=tensor([1, 0]))
     """
     return maximum(input, dim) if isinstance(dim, Tensor) else _best("max", input, dim, keepdim)
 
@@ -223,6 +246,10 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the smaller of the two.
+
+    >>> import tinyseg
+    >>> min(tinyseg.tensor([3.0, 1.0, 2.0]))
+    tensor(1.)
     """
     return minimum(input, dim) if isinstance(dim, Tensor) else _best("min", input, dim, keepdim)
 
@@ -252,5 +279,10 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @operator
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """True (bool) where some element over ``dim`` (an int, several, or all) is neither 0 nor False; not of none."""
+    """True (bool) where some element over ``dim`` (an int, several, or all) is neither 0 nor False; not of none.
+
+    >>> import tinyseg
+    >>> any(tinyseg.tensor([[0.0, 0.0], [2.0, 0.0]]), dim=1)
+    tensor([False,  True])
+    """
     return _truth("any", "max", input, dim, keepdim)

@@ -14,7 +14,7 @@ from .shape import expand, reshape
 
 
 class Repeat(Op):
-    """Each dimension is two for a while, a number of copies and a size; an element's copies add up their gradients."""
+    """Each dimension is two for a while, a number of copies and a size; the copies' gradients are added up."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, times: tuple[int, ...], in_a_row: bool) -> Tensor:
@@ -40,7 +40,13 @@ def _apart(shape: tuple[int, ...], times: tuple[int, ...], in_a_row: bool) -> tu
 
 @operator
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """``input`` repeated without a copy to ``other``'s shape; see ``Tensor.expand``."""
+    """``input`` repeated without a copy to ``other``'s shape; see ``Tensor.expand``.
+
+    >>> import tinyseg
+    >>> expand_as(tinyseg.tensor([1, 2]), tinyseg.zeros(2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return expand(input, need_tensor("expand_as", "other", other, floating=False).shape)
 
 

@@ -56,7 +56,12 @@ def floor(input: Tensor) -> Tensor:
 
 @operator
 def ceil(input: Tensor) -> Tensor:
-    """The smallest whole number that is not below input. The gradient is 0; integers are copied."""
+    """The smallest whole number that is not below input. The gradient is 0; integers are copied.
+
+    >>> import tinyseg
+    >>> ceil(tinyseg.tensor([-1.5, 2.2]))
+    tensor([-1.,  3.])
+    """
     return _whole("ceil", "ceil", input)
 
 

@@ -105,7 +105,12 @@ def std(
     *,
     correction: Number | None = None,
 ) -> Tensor:
-    """Standard deviation over ``dim``: the square root of ``var``, which see. Its gradient is 0 where it is 0."""
+    """Standard deviation over ``dim``: the square root of ``var``, which see. Its gradient is 0 where it is 0.
+
+    >>> import tinyseg
+    >>> std(tinyseg.tensor([[1.0, 3.0], [5.0, 5.0]]), 1, correction=0)
+    tensor([1., 0.])
+    """
     return _spread("std", input, dim, unbiased, keepdim, correction, root=True)
 
 
