@@ -445,7 +445,7 @@ def test_truth_tables() -> None:
     assert (a | b).tolist() == [True, True, True, False]
     assert (~a).tolist() == [False, False, True, True]
     assert (a & True).dtype == tinyseg.bool_
-    with pytest.raises(TypeError, match="logical_and: expected bool tensors, got int64"):
+    with pytest.raises(TypeError, match="bitwise_and: expected bool tensors, got int64"):
         a.long() & b
 
 

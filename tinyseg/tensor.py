@@ -363,6 +363,86 @@ class Tensor:
         """Matrix product over the last two dimensions."""
         return _operators["matmul"](self, other)
 
+    def bmm(self, mat2: Tensor) -> Tensor:
+        """Matrix products of two batches."""
+        return _operators["bmm"](self, mat2)
+
+    def sin(self) -> Tensor:
+        """Sine."""
+        return _operators["sin"](self)
+
+    def cos(self) -> Tensor:
+        """Cosine."""
+        return _operators["cos"](self)
+
+    def log1p(self) -> Tensor:
+        """log(1 + x)."""
+        return _operators["log1p"](self)
+
+    def expm1(self) -> Tensor:
+        """e ** x - 1."""
+        return _operators["expm1"](self)
+
+    def reciprocal(self) -> Tensor:
+        """1 / x."""
+        return _operators["reciprocal"](self)
+
+    def rsqrt(self) -> Tensor:
+        """1 / sqrt(x)."""
+        return _operators["rsqrt"](self)
+
+    def sign(self) -> Tensor:
+        """-1, 0 or 1."""
+        return _operators["sign"](self)
+
+    def floor(self) -> Tensor:
+        """The largest whole number that is not above x."""
+        return _operators["floor"](self)
+
+    def ceil(self) -> Tensor:
+        """The smallest whole number that is not below x."""
+        return _operators["ceil"](self)
+
+    def round(self, *, decimals: int = 0) -> Tensor:
+        """The nearest whole number (or multiple of 10 ** -decimals), the even one of two."""
+        return _operators["round"](self, decimals=decimals)
+
+    def clamp(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+        """min(max(x, ``min``), ``max``)."""
+        return _operators["clamp"](self, min, max)
+
+    def clip(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+        """The same as ``clamp``."""
+        return _operators["clamp"](self, min, max)
+
+    def maximum(self, other: Tensor | Number) -> Tensor:
+        """The larger of the two."""
+        return _operators["maximum"](self, other)
+
+    def minimum(self, other: Tensor | Number) -> Tensor:
+        """The smaller of the two."""
+        return _operators["minimum"](self, other)
+
+    def where(self, condition: Tensor, other: Tensor | Number) -> Tensor:
+        """x where the condition holds, else other."""
+        return _operators["where"](condition, self, other)
+
+    def masked_fill(self, mask: Tensor, value: Tensor | Number) -> Tensor:
+        """``value`` where the mask holds, else x."""
+        return _operators["masked_fill"](self, mask, value)
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """The elements where the mask holds, as a vector."""
+        return _operators["masked_select"](self, mask)
+
+    def tril(self, diagonal: int = 0) -> Tensor:
+        """The lower triangles of matrices."""
+        return _operators["tril"](self, diagonal)
+
+    def triu(self, diagonal: int = 0) -> Tensor:
+        """The upper triangles of matrices."""
+        return _operators["triu"](self, diagonal)
+
     # Comparison: element by element, bool tensors
 
     def __eq__(self, other: Any) -> Any:
@@ -388,38 +468,136 @@ class Tensor:
         return _operators["greater_equal"](self, other)
 
     def __and__(self, other: Tensor | Number) -> Tensor:
-        return _operators["logical_and"](self, other)
+        return _operators["bitwise_and"](self, other)
 
     def __or__(self, other: Tensor | Number) -> Tensor:
-        return _operators["logical_or"](self, other)
+        return _operators["bitwise_or"](self, other)
+
+    def __xor__(self, other: Tensor | Number) -> Tensor:
+        return _operators["bitwise_xor"](self, other)
+
+    def __rand__(self, other: Number) -> Tensor:
+        return _operators["bitwise_and"](self, other)
+
+    def __ror__(self, other: Number) -> Tensor:
+        return _operators["bitwise_or"](self, other)
+
+    def __rxor__(self, other: Number) -> Tensor:
+        return _operators["bitwise_xor"](self, other)
 
     def __invert__(self) -> Tensor:
+        return _operators["bitwise_not"](self)
+
+    def eq(self, other: Tensor | Number) -> Tensor:
+        """x == other."""
+        return _operators["equal"](self, other)
+
+    def ne(self, other: Tensor | Number) -> Tensor:
+        """x != other."""
+        return _operators["not_equal"](self, other)
+
+    def lt(self, other: Tensor | Number) -> Tensor:
+        """x < other."""
+        return _operators["less"](self, other)
+
+    def le(self, other: Tensor | Number) -> Tensor:
+        """x <= other."""
+        return _operators["less_equal"](self, other)
+
+    def gt(self, other: Tensor | Number) -> Tensor:
+        """x > other."""
+        return _operators["greater"](self, other)
+
+    def ge(self, other: Tensor | Number) -> Tensor:
+        """x >= other."""
+        return _operators["greater_equal"](self, other)
+
+    def isnan(self) -> Tensor:
+        """True where an element is not a number."""
+        return _operators["isnan"](self)
+
+    def isinf(self) -> Tensor:
+        """True where an element is infinite."""
+        return _operators["isinf"](self)
+
+    def isfinite(self) -> Tensor:
+        """True where an element is neither infinite nor NaN."""
+        return _operators["isfinite"](self)
+
+    def logical_and(self, other: Tensor | Number) -> Tensor:
+        """True where both are not 0."""
+        return _operators["logical_and"](self, other)
+
+    def logical_or(self, other: Tensor | Number) -> Tensor:
+        """True where one or both are not 0."""
+        return _operators["logical_or"](self, other)
+
+    def logical_xor(self, other: Tensor | Number) -> Tensor:
+        """True where one and only one is not 0."""
+        return _operators["logical_xor"](self, other)
+
+    def logical_not(self) -> Tensor:
+        """True where x is 0."""
         return _operators["logical_not"](self)
 
-    def all(self) -> Tensor:
-        """True if every element is (is not 0)."""
-        return _operators["all"](self)
+    def all(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """True where every element over ``dim`` is not 0."""
+        return _operators["all"](self, dim, keepdim)
 
-    def any(self) -> Tensor:
-        """True if some element is (is not 0)."""
-        return _operators["any"](self)
+    def any(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """True where some element over ``dim`` is not 0."""
+        return _operators["any"](self, dim, keepdim)
 
     # Reductions
 
-    def sum(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def sum(self, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         """Sum over ``dim`` (an int, several, or all)."""
-        return _operators["sum"](self, dim, keepdim)
+        return _operators["sum"](self, dim, keepdim, dtype=dtype)
 
-    def mean(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    def mean(self, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         """Mean over ``dim`` (an int, several, or all)."""
-        return _operators["mean"](self, dim, keepdim)
+        return _operators["mean"](self, dim, keepdim, dtype=dtype)
 
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The largest element; with ``dim`` the pair (values, indices) along it."""
+    def prod(self, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """Product along ``dim``, or of all elements."""
+        return _operators["prod"](self, dim, keepdim, dtype=dtype)
+
+    def var(
+        self,
+        dim: Dims | bool = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: Number | None = None,
+    ) -> Tensor:
+        """Variance over ``dim`` (an int, several, or all)."""
+        return _operators["var"](self, dim, unbiased, keepdim, correction=correction)
+
+    def std(
+        self,
+        dim: Dims | bool = None,
+        unbiased: bool | None = None,
+        keepdim: bool = False,
+        *,
+        correction: Number | None = None,
+    ) -> Tensor:
+        """Standard deviation over ``dim`` (an int, several, or all)."""
+        return _operators["std"](self, dim, unbiased, keepdim, correction=correction)
+
+    def norm(self, p: Number | str = "fro", dim: Dims = None, keepdim: bool = False) -> Tensor:
+        """Length over ``dim``: Euclidean unless ``p`` says so."""
+        return _operators["norm"](self, p, dim, keepdim)
+
+    def cumsum(self, dim: int, *, dtype: Any = None) -> Tensor:
+        """Sums of all elements so far along ``dim``."""
+        return _operators["cumsum"](self, dim, dtype=dtype)
+
+    def max(self, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+        """The largest element; with ``dim`` the pair (values, indices) along it; with a tensor the larger one."""
         return _operators["max"](self, dim, keepdim)
 
-    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The smallest element; with ``dim`` the pair (values, indices) along it."""
+    def min(self, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+        """The smallest element; with ``dim`` the pair (values, indices) along it; with a tensor the smaller one."""
         return _operators["min"](self, dim, keepdim)
 
     def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -463,8 +641,8 @@ class Tensor:
         """Two dimensions exchanged; a view."""
         return _operators["transpose"](self, dim0, dim1)
 
-    def squeeze(self, dim: int | None = None) -> Tensor:
-        """Without dimensions of size 1 (or without that one, if its size is 1)."""
+    def squeeze(self, dim: Dims = None) -> Tensor:
+        """Without dimensions of size 1 (or without those of ``dim`` whose size is 1)."""
         return _operators["squeeze"](self, dim)
 
     def unsqueeze(self, dim: int) -> Tensor:
@@ -475,6 +653,50 @@ class Tensor:
         """Dimensions of size 1 repeated without copying; -1 leaves a size as it is."""
         return _operators["expand"](self, *sizes)
 
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Repeated without copying to other's shape."""
+        return _operators["expand_as"](self, other)
+
+    def broadcast_to(self, size: Any) -> Tensor:
+        """The same as ``expand``."""
+        return _operators["broadcast_to"](self, size)
+
+    def repeat(self, *repeats: Any) -> Tensor:
+        """The whole so many times along each dimension."""
+        return _operators["repeat"](self, *repeats)
+
+    def repeat_interleave(self, repeats: int | Tensor, dim: int | None = None) -> Tensor:
+        """Each element so many times in a row."""
+        return _operators["repeat_interleave"](self, repeats, dim)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """In reverse order along ``dims``; a copy."""
+        return _operators["flip"](self, *dims)
+
+    def roll(self, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
+        """Moved on along ``dims``, around the end."""
+        return _operators["roll"](self, shifts, dims)
+
+    def movedim(self, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+        """Some dimensions at other places; a view."""
+        return _operators["movedim"](self, source, destination)
+
+    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+        """One dimension as several."""
+        return _operators["unflatten"](self, dim, sizes)
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+        """Pieces of so many elements, or of these lengths, along ``dim``; views."""
+        return _operators["split"](self, split_size, dim)
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        """At most so many pieces along ``dim``; views."""
+        return _operators["chunk"](self, chunks, dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """The slices along ``dim``; views."""
+        return _operators["unbind"](self, dim)
+
     def gather(self, dim: int, index: Tensor) -> Tensor:
         """out[..., i, ...] = x[..., index[..., i, ...], ...] along ``dim``."""
         return _operators["gather"](self, dim, index)
@@ -482,6 +704,10 @@ class Tensor:
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """The slices of ``dim`` that the one-dimensional ``index`` names."""
         return _operators["index_select"](self, dim, index)
+
+    def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        """A copy with out[..., index[..., i, ...], ...] += src[..., i, ...] along ``dim``."""
+        return _operators["scatter_add"](self, dim, index, src)
 
     # Types, devices, copies
 
@@ -549,6 +775,10 @@ class Tensor:
     def div_(self, other: Tensor | Number) -> Tensor:
         """x = x / other."""
         return _operators["div_"](self, other)
+
+    def masked_fill_(self, mask: Tensor, value: Tensor | Number) -> Tensor:
+        """Set the elements where the mask holds."""
+        return _operators["masked_fill_"](self, mask, value)
 
     def lerp_(self, end: Tensor, weight: builtins.float) -> Tensor:
         """x = (1 - weight) * x + weight * end."""

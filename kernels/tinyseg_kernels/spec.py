@@ -93,6 +93,13 @@ _ENTRIES = [
         ("exp(x, out)", "out = e ** x"),
         ("log(x, out)", "natural logarithm; -inf of 0, NaN below"),
         ("sqrt(x, out)", "square root; NaN below 0"),
+        ("log1p(x, out)", "log(1 + x), also where x is small; -inf of -1, NaN below"),
+        ("expm1(x, out)", "e ** x - 1, also where x is small"),
+        ("sin(x, out)", "sine"),
+        ("cos(x, out)", "cosine"),
+        ("floor(x, out)", "the largest whole number that is not above x; floating types only"),
+        ("ceil(x, out)", "the smallest whole number that is not below x; floating types only"),
+        ("rint(x, out)", "the nearest whole number, the even one of two; floating types only"),
         ("tanh(x, out)", "hyperbolic tangent"),
         ("relu(x, out)", "out = x where x > 0 or x is NaN, else 0"),
         ("relu_backward(grad, y, out)", "out = grad where y > 0, else 0; y is relu's output"),
@@ -108,6 +115,7 @@ _ENTRIES = [
             "sum(x, out, axes)",
             "sums; accumulated pairwise or wider, so that the error does not grow with the length",
         ),
+        ("prod(x, out, axes)", "products; of floating types in float64"),
         ("max(x, out, axes)", "largest elements; NaN if any is"),
         ("min(x, out, axes)", "smallest elements; NaN if any is"),
         (
@@ -120,8 +128,15 @@ _ENTRIES = [
         ),
     ),
     *_stem(
+        "scan",
+        (
+            "cumsum(x, out, axis)",
+            "out[..., i, ...] = x[..., 0, ...] + ... + x[..., i, ...]; floating types in float64",
+        ),
+    ),
+    *_stem(
         "gather",
-        # index is int64, 0 <= index < x.shape[axis], of x's number of dimensions.
+        # index is int64, 0 <= index < x.shape[axis], of x's number of dimensions, and no larger than x along others.
         (
             "gather(x, index, out, axis)",
             "out[..., i, ...] = x[..., index[..., i, ...], ...]; shapes as index",

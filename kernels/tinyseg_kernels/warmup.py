@@ -42,7 +42,10 @@ _CONVOLUTIONS = [
 _BINARY = ("divide", "power", "maximum", "minimum")
 _WHOLE_TOO = ("add", "subtract", "multiply", "floor_divide", "remainder")
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
-_UNARY = ("negative", "absolute", "sign", "exp", "log", "sqrt", "tanh", "relu")
+_UNARY = (
+    *("negative", "absolute", "sign", "exp", "log", "sqrt", "tanh", "relu"),
+    *("log1p", "expm1", "sin", "cos", "floor", "ceil", "rint"),
+)
 
 
 def run(backend: ModuleType, name: str, dtype: Any) -> None:
@@ -145,6 +148,7 @@ _POOLING = ((2, 2), (2, 2), (0, 0), (1, 1))
 _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     # Concatenation writes into some of the channels.
     "assign": lambda a: [(_image(a), a.backend.slice_view(a.activation(1, 6, 4, 4), (slice(None), slice(3))))],
+    "cumsum": lambda a: [(a.plain(4, 5), a.plain(4, 5), 0)],
     "gather": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "scatter_add": lambda a: [(a.plain(4, 5), a.plain(4, 5, dtype=np.int64), a.plain(4, 5), 1)],
     "matmul": lambda a: [(a.plain(4, 5), a.plain(5, 6), a.plain(4, 6))],

@@ -21,6 +21,9 @@ from . import (  # noqa: F401 - they fill the table
     resizing,
     shapes,
     softmax,
+    tensor_functions,
+    tensor_reductions,
+    tensor_shapes,
 )
 from .random_numbers import philox, words
 from .table import BAD_CALLS, CASES, TINYSEG, Api, Array, BadCall, Case, spread

@@ -68,6 +68,36 @@ def arange(
     return tensor(np.arange(start, end, step), dtype=dtype or (int64 if whole else float32), device=device)
 
 
+def linspace(
+    start: Number, end: Number, steps: int, dtype: Any = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """``steps`` numbers at equal distances from ``start`` to ``end``, both included; float32 unless a type is named.
+
+    >>> linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    if not isinstance(steps, Integral) or steps < 0:
+        raise ValueError(f"linspace: steps must be an int of at least 0, got {steps!r}")
+    values = np.linspace(start, end, int(steps))
+    return tensor(values, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, dtype: Any = None, device: str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """1 on the diagonal and 0 elsewhere: n rows, and as many columns unless ``m`` says so.
+
+    >>> eye(2)
+    tensor([[1., 0.],
+           [0., 1.]])
+    """
+    rows, columns = sizes("eye", (n, n if m is None else m))
+    if min(rows, columns) < 0:
+        raise ValueError(f"eye: sizes must not be negative, got ({rows}, {columns})")
+    known = check_dtype(dtype or float32, "eye")
+    return tensor(np.eye(rows, columns, dtype=known), device=device, requires_grad=requires_grad)
+
+
 def rand(
     *size: Any,
     generator: Generator | None = None,

@@ -18,7 +18,7 @@ def _array(x: Any) -> Any:
     return x.array if isinstance(x, Tensor) else x
 
 
-def _binary(kernel: str, a: Any, b: Any, dtype: Any = None) -> Tensor:
+def binary(kernel: str, a: Any, b: Any, dtype: Any = None) -> Tensor:
     """One kernel of two operands, into a tensor of their common shape and the memory order of the larger one."""
     shape = broadcast_shape(kernel, _shape(a), _shape(b))
     like = a if isinstance(a, Tensor) and (a.shape == shape or not isinstance(b, Tensor)) else b
@@ -27,7 +27,8 @@ def _binary(kernel: str, a: Any, b: Any, dtype: Any = None) -> Tensor:
     return out
 
 
-def _unary(kernel: str, x: Tensor) -> Tensor:
+def unary(kernel: str, x: Tensor) -> Tensor:
+    """One kernel of one operand, into a tensor of its shape, type and memory order."""
     out = new_like(x)
     getattr(x.backend, kernel)(x.array, out.array)
     return out
@@ -48,7 +49,7 @@ class Add(Op):
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a + b."""
         ctx.shapes = _shape(a), _shape(b)
-        return _binary("add", a, b)
+        return binary("add", a, b)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -63,7 +64,7 @@ class Subtract(Op):
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a - b."""
         ctx.shapes = _shape(a), _shape(b)
-        return _binary("subtract", a, b)
+        return binary("subtract", a, b)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -84,7 +85,7 @@ class Multiply(Op):
         ctx.save_for_backward(
             a if isinstance(a, Tensor) and needed[1] else None, b if isinstance(b, Tensor) and needed[0] else None
         )
-        return _binary("multiply", a, b)
+        return binary("multiply", a, b)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -99,7 +100,7 @@ class Divide(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a / b."""
-        out = _binary("divide", a, b)
+        out = binary("divide", a, b)
         ctx.shapes = _shape(a), _shape(b)
         ctx.number = None if isinstance(b, Tensor) else b
         ctx.save_for_backward(b if isinstance(b, Tensor) else None, out if ctx.needs_input_grad[1] else None)
@@ -124,14 +125,14 @@ class Remainder(Op):
         # both are needed for the second one's gradient only
         saved = (a if isinstance(a, Tensor) else None, b) if ctx.needs_input_grad[1] else (None, None)
         ctx.save_for_backward(*saved)
-        return _binary("remainder", a, b)
+        return binary("remainder", a, b)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See the class."""
         a, b = ctx.saved_tensors
         a = ctx.number if a is None else a
-        return _to_inputs(ctx, lambda: grad, lambda: -(grad * _binary("floor_divide", a, b)))
+        return _to_inputs(ctx, lambda: grad, lambda: -(grad * binary("floor_divide", a, b)))
 
 
 class Pow(Op):
@@ -140,7 +141,7 @@ class Pow(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a ** b."""
-        out = _binary("power", a, b)
+        out = binary("power", a, b)
         ctx.shapes = _shape(a), _shape(b)
         ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
         ctx.save_for_backward(
@@ -159,13 +160,13 @@ class Pow(Op):
         def by_base() -> Tensor:
             slope = b * a ** (b - 1.0)
             if isinstance(b, Tensor):  # a ** 0 = 1 has slope 0, also at a = 0 where a ** -1 is not finite
-                slope = where(_binary("equal", b, 0.0, bool_), 0.0, slope)
+                slope = where(binary("equal", b, 0.0, bool_), 0.0, slope)
             return grad * (slope if isinstance(b, Tensor) or b else 0.0)
 
         def by_exponent() -> Tensor:
             base = a if isinstance(a, Tensor) else new_like(b).fill_(a)
             slope = out * base.log()
-            return grad * where(_binary("equal", base, 0.0, bool_), 0.0, slope)
+            return grad * where(binary("equal", base, 0.0, bool_), 0.0, slope)
 
         return _to_inputs(ctx, by_base, by_exponent)
 
@@ -176,7 +177,7 @@ class Extreme(Op):
     @staticmethod
     def forward(ctx: Any, kernel: str, a: Any, b: Any) -> Tensor:
         """``kernel`` is maximum or minimum."""
-        out = _binary(kernel, a, b)
+        out = binary(kernel, a, b)
         ctx.shapes = _shape(a), _shape(b)
         ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
         ctx.save_for_backward(a if isinstance(a, Tensor) else None, b if isinstance(b, Tensor) else None)
@@ -188,12 +189,12 @@ class Extreme(Op):
         """To whoever won."""
         a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
         wins = "greater" if ctx.kernel == "maximum" else "less"
-        half = where(_binary("equal", a, b, bool_), grad * 0.5, 0.0)
+        half = where(binary("equal", a, b, bool_), grad * 0.5, 0.0)
 
         def share(x: Any, other: Any, number: int) -> Any:
             if not ctx.needs_input_grad[1 + number]:
                 return None
-            return sum_to(where(_binary(wins, x, other, bool_), grad, half), ctx.shapes[number])
+            return sum_to(where(binary(wins, x, other, bool_), grad, half), ctx.shapes[number])
 
         return None, share(a, b, 0), share(b, a, 1)
 
@@ -232,7 +233,7 @@ class Negative(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """-x."""
-        return _unary("negative", x)
+        return unary("negative", x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -247,13 +248,13 @@ class Abs(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """|x|."""
         ctx.save_for_backward(x)
-        return _unary("absolute", x)
+        return unary("absolute", x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """0 at 0."""
         (x,) = ctx.saved_tensors
-        return grad * _unary("sign", x)
+        return grad * unary("sign", x)
 
 
 class Exp(Op):
@@ -262,7 +263,7 @@ class Exp(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """e ** x."""
-        out = _unary("exp", x)
+        out = unary("exp", x)
         ctx.save_for_backward(out)
         return out
 
@@ -280,7 +281,7 @@ class Log(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Natural logarithm."""
         ctx.save_for_backward(x)
-        return _unary("log", x)
+        return unary("log", x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -295,7 +296,7 @@ class Sqrt(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Square root."""
-        out = _unary("sqrt", x)
+        out = unary("sqrt", x)
         ctx.save_for_backward(out)
         return out
 
@@ -312,7 +313,7 @@ class Tanh(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Hyperbolic tangent."""
-        out = _unary("tanh", x)
+        out = unary("tanh", x)
         ctx.save_for_backward(out)
         return out
 
@@ -329,7 +330,7 @@ class ReLU(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """max(x, 0); NaN stays NaN."""
-        out = _unary("relu", x)
+        out = unary("relu", x)
         ctx.save_for_backward(out)
         return out
 
@@ -347,7 +348,7 @@ def through_relu(grad: Tensor, y: Tensor) -> Tensor:
     return out
 
 
-def _floating(who: str, x: Tensor) -> Tensor:
+def as_floating(who: str, x: Tensor) -> Tensor:
     """Integers become float32, as a function with real values asks for."""
     need_tensor(who, "input", x, floating=False)
     return x if x.is_floating_point else x.to(float32)
@@ -380,7 +381,7 @@ def multiply(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input / other, broadcast; integers are divided as float32."""
     a, b = matched("divide", input, other)
-    a, b = (_floating("divide", x) if isinstance(x, Tensor) else x for x in (a, b))
+    a, b = (as_floating("divide", x) if isinstance(x, Tensor) else x for x in (a, b))
     return Divide.apply(a, b)
 
 
@@ -404,7 +405,7 @@ def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     tensor([ 3, -4])
     """
     with no_grad():
-        return _binary("floor_divide", *_divisible("floor_divide", input, other))
+        return binary("floor_divide", *_divisible("floor_divide", input, other))
 
 
 @operator
@@ -432,13 +433,23 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
 
 @operator
 def maximum(input: Tensor, other: Tensor | Number) -> Tensor:
-    """The larger of the two, element by element; NaN if either is."""
+    """The larger of the two, element by element; NaN if either is.
+
+    >>> import tinyseg
+    >>> maximum(tinyseg.tensor([1.0, 5.0]), tinyseg.tensor([2.0, 3.0]))
+    tensor([2., 5.])
+    """
     return Extreme.apply("maximum", *matched("maximum", input, other))
 
 
 @operator
 def minimum(input: Tensor, other: Tensor | Number) -> Tensor:
-    """The smaller of the two, element by element; NaN if either is."""
+    """The smaller of the two, element by element; NaN if either is.
+
+    >>> import tinyseg
+    >>> minimum(tinyseg.tensor([1.0, 5.0]), 2.0)
+    tensor([1., 2.])
+    """
     return Extreme.apply("minimum", *matched("minimum", input, other))
 
 
@@ -469,32 +480,37 @@ def negative(input: Tensor) -> Tensor:
 
 @operator
 def abs(input: Tensor) -> Tensor:
-    """|input|."""
+    """|input|.
+
+    >>> import tinyseg
+    >>> abs(tinyseg.tensor([-1.5, 2.0]))
+    tensor([1.5, 2. ])
+    """
     return Abs.apply(need_tensor("abs", "input", input, floating=False))
 
 
 @operator
 def exp(input: Tensor) -> Tensor:
     """e ** input."""
-    return Exp.apply(_floating("exp", input))
+    return Exp.apply(as_floating("exp", input))
 
 
 @operator
 def log(input: Tensor) -> Tensor:
     """Natural logarithm; -inf of 0 and NaN of what is negative."""
-    return Log.apply(_floating("log", input))
+    return Log.apply(as_floating("log", input))
 
 
 @operator
 def sqrt(input: Tensor) -> Tensor:
     """Square root; NaN of what is negative."""
-    return Sqrt.apply(_floating("sqrt", input))
+    return Sqrt.apply(as_floating("sqrt", input))
 
 
 @operator
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
-    return Tanh.apply(_floating("tanh", input))
+    return Tanh.apply(as_floating("tanh", input))
 
 
 @operator
@@ -505,7 +521,7 @@ def relu(input: Tensor) -> Tensor:
 
 def _comparison(name: str, a: Any, b: Any) -> Tensor:
     a, b = matched(name, a, b, comparing=True)
-    return _binary(name, a, b, bool_)
+    return binary(name, a, b, bool_)
 
 
 @operator
@@ -542,27 +558,3 @@ def greater(input: Tensor, other: Tensor | Number) -> Tensor:
 def greater_equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input >= other, element by element."""
     return _comparison("greater_equal", input, other)
-
-
-def _truth(who: str, x: Tensor | Number) -> Any:
-    if isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype == bool_):
-        return x
-    raise TypeError(f"{who}: expected bool tensors, got {x.dtype if isinstance(x, Tensor) else type(x).__name__}")
-
-
-@operator
-def logical_and(input: Tensor, other: Tensor | bool) -> Tensor:
-    """True where both are; bool tensors only."""
-    return where(_truth("logical_and", input), _truth("logical_and", other), False)
-
-
-@operator
-def logical_or(input: Tensor, other: Tensor | bool) -> Tensor:
-    """True where one or both are; bool tensors only."""
-    return where(_truth("logical_or", input), True, _truth("logical_or", other))
-
-
-@operator
-def logical_not(input: Tensor) -> Tensor:
-    """True where input is False; bool tensors only."""
-    return equal(_truth("logical_not", input), False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..tensor import Tensor, int64, operator
-from .common import dimension, need_tensor, new
+from .common import dimension, need_same_type, need_tensor, new
 
 
 class Gather(Op):
@@ -45,25 +45,84 @@ def _checked_index(who: str, index: Tensor, size: int) -> Tensor:
     return index
 
 
+def _fits(who: str, name: str, x: Tensor, index: Tensor, but: int | None) -> None:
+    """Raises ``ValueError`` unless ``index`` is no larger than x, but along one dimension."""
+    larger = [i for i, (a, b) in enumerate(zip(index.shape, x.shape, strict=False)) if a > b and i != but]
+    if index.ndim != x.ndim or larger:
+        rest = "" if but is None else f", but for dim {but}"
+        raise ValueError(f"{who}: index of shape {index.shape} must fit into {name}'s shape {x.shape}{rest}")
+
+
 @operator
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """out[..., i, ...] = input[..., index[..., i, ...], ...]; ``index`` has input's shape but along ``dim``.
+    """out[..., i, ...] = input[..., index[..., i, ...], ...], of ``index``'s shape, which must not be larger than
+    input's but along ``dim``. Indices may come more than once, and negative ones count from the end.
 
-    Raises ``IndexError`` for an index that is out of range and ``ValueError`` for other shapes.
+    Raises ``IndexError`` for an index that is out of range and ``ValueError`` for shapes that do not fit.
+
+    >>> import tinyseg
+    >>> gather(tinyseg.tensor([[1.0, 2.0], [3.0, 4.0]]), 1, tinyseg.tensor([[1], [0]]))
+    tensor([[2.],
+           [3.]])
     """
     x = need_tensor("gather", "input", input, floating=False)
     axis = dimension("gather", dim, x.ndim)
     index = _checked_index("gather", index, x.shape[axis] if x.ndim else 1)
-    others = [(a, b) for i, (a, b) in enumerate(zip(x.shape, index.shape, strict=False)) if i != axis]
-    if index.ndim != x.ndim or not _alike(others):
-        raise ValueError(
-            f"gather: index of shape {index.shape} must equal input's shape {x.shape} but for dim {axis}"
-        )
+    _fits("gather", "input", x, index, axis)
+    if not x.ndim:
+        return gather(x.reshape(1), 0, index.reshape(1)).reshape(())
     return Gather.apply(x, index, axis)
 
 
-def _alike(pairs: list[tuple[int, int]]) -> bool:
-    return [a for a, _ in pairs] == [b for _, b in pairs]
+class ScatterAdd(Op):
+    """out[..., index[..., i, ...], ...] += source[..., i, ...]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor, source: Tensor, axis: int) -> Tensor:
+        """Indices have been checked."""
+        out = new(x, x.shape).copy_(x)
+        x.backend.scatter_add(_part(source, index), index.array, out.array, axis)
+        ctx.axis, ctx.shape = axis, source.shape
+        ctx.save_for_backward(index)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """What was added gets the gradient of where it went."""
+        (index,) = ctx.saved_tensors
+        out = new(grad, ctx.shape).zero_()
+        picked = new(grad, index.shape)
+        grad.backend.gather(grad.array, index.array, picked.array, ctx.axis)
+        grad.backend.assign(picked.array, _part(out, index))
+        return grad, None, out, None
+
+
+def _part(x: Tensor, index: Tensor) -> Any:
+    """The part of x's array that has the index's shape."""
+    return x.backend.slice_view(x.array, tuple(slice(size) for size in index.shape))
+
+
+@operator
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of input with ``out[..., index[..., i, ...], ...] += src[..., i, ...]``, in scan order.
+
+    The adjoint of ``gather``. ``index`` must not be larger than ``src``, nor than input but along ``dim``. Raises
+    ``IndexError`` for an index that is out of range, ``ValueError`` for shapes that do not fit and ``TypeError`` for
+    types that differ.
+
+    >>> import tinyseg
+    >>> scatter_add(tinyseg.zeros(3), 0, tinyseg.tensor([2, 0, 2]), tinyseg.tensor([1.0, 2.0, 3.0]))
+    tensor([2., 0., 4.])
+    """
+    x = need_tensor("scatter_add", "input", input, floating=False)
+    need_same_type("scatter_add", input=x, src=src)
+    axis = dimension("scatter_add", dim, x.ndim)
+    index = _checked_index("scatter_add", index, x.shape[axis] if x.ndim else 1)
+    _fits("scatter_add", "input", x, index, axis)
+    _fits("scatter_add", "src", src, index, None)
+    if not x.ndim:
+        return scatter_add(x.reshape(1), 0, index.reshape(1), src.reshape(1)).reshape(())
+    return ScatterAdd.apply(x, index, src, axis)
 
 
 @operator
@@ -71,11 +130,17 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices along ``dim`` that the one-dimensional ``index`` names, in its order.
 
     Raises ``IndexError`` for an index that is out of range and ``ValueError`` if ``index`` is no vector.
+
+    >>> import tinyseg
+    >>> index_select(tinyseg.tensor([[1, 2, 3]]), 1, tinyseg.tensor([2, 0]))
+    tensor([[3, 1]])
     """
     x = need_tensor("index_select", "input", input, floating=False)
     axis = dimension("index_select", dim, x.ndim)
     if need_tensor("index_select", "index", index, floating=False).ndim != 1:
         raise ValueError(f"index_select: index must have one dimension, got shape {index.shape}")
+    if not x.ndim:
+        return index_select(x.reshape(1), 0, index).reshape(())
     index = _checked_index("index_select", index, x.shape[axis])
     spread = index.reshape(tuple(index.shape[0] if i == axis else 1 for i in range(x.ndim)))
     shape = tuple(index.shape[0] if i == axis else size for i, size in enumerate(x.shape))

@@ -15,7 +15,7 @@ from ..tensor import Number, Tensor, operator
 from .common import broadcast_shape, need_same_device, need_tensor
 
 
-def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
+def changing(who: str, x: Tensor, *sources: Any) -> Tensor:
     """``x``, about to be written to."""
     if is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in (x, *sources)):
         raise GraphError(
@@ -28,7 +28,7 @@ def _changing(who: str, x: Tensor, *sources: Any) -> Tensor:
     return x
 
 
-def _fitting(who: str, x: Tensor, source: Any) -> Any:
+def fitting(who: str, x: Tensor, source: Any) -> Any:
     """The source's array, of x's type, if it can be broadcast to x."""
     if not isinstance(source, Tensor):
         if isinstance(source, float) and not x.is_floating_point:
@@ -48,8 +48,8 @@ def _apart(x: Tensor, source: Tensor) -> Tensor:
 
 
 def _update(who: str, kernel: str, x: Tensor, other: Any) -> Tensor:
-    operand = _fitting(who, x, other)
-    getattr(x.backend, kernel)(x.array, operand, _changing(who, x, other).array)
+    operand = fitting(who, x, other)
+    getattr(x.backend, kernel)(x.array, operand, changing(who, x, other).array)
     return x
 
 
@@ -80,8 +80,8 @@ def div_(input: Tensor, other: Tensor | Number) -> Tensor:
 @operator
 def lerp_(input: Tensor, end: Tensor, weight: float) -> Tensor:
     """input = (1 - weight) * input + weight * end."""
-    operand = _fitting("lerp_", input, end)
-    input.backend.lerp(input.array, operand, _changing("lerp_", input, end).array, float(weight))
+    operand = fitting("lerp_", input, end)
+    input.backend.lerp(input.array, operand, changing("lerp_", input, end).array, float(weight))
     return input
 
 
@@ -92,21 +92,21 @@ def copy_(input: Tensor, source: Tensor) -> Tensor:
     if broadcast_shape("copy_", input.shape, source.shape) != input.shape:
         raise ValueError(f"copy_: shape {source.shape} cannot be broadcast to {input.shape}")
     values = _apart(input, source.detach().to(device=input.device))
-    input.backend.assign(values.array, _changing("copy_", input, source).array)
+    input.backend.assign(values.array, changing("copy_", input, source).array)
     return input
 
 
 @operator
 def fill_(input: Tensor, value: Number) -> Tensor:
     """Every element of input = value."""
-    input.backend.fill(_changing("fill_", input).array, value)
+    input.backend.fill(changing("fill_", input).array, value)
     return input
 
 
 @operator
 def setitem_(input: Tensor, index: Any, value: Tensor | Number) -> None:
     """``input[index] = value``; the index is made of ints, slices, None and an Ellipsis."""
-    _changing("setitem_", input, value)
+    changing("setitem_", input, value)
     place = input.detach()[index]
     if not input.backend.shares_memory(input.array, place.array) and place.numel():
         raise TypeError(
@@ -122,7 +122,7 @@ def setitem_(input: Tensor, index: Any, value: Tensor | Number) -> None:
 def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Random numbers, equally likely in [low, high)."""
     x = need_tensor("uniform_", "input", input)
-    x.backend.uniform(_changing("uniform_", x).array, *(generator or default_generator).reserve(x.numel()))
+    x.backend.uniform(changing("uniform_", x).array, *(generator or default_generator).reserve(x.numel()))
     return (
         x
         if (low, high) == (0.0, 1.0)
@@ -134,5 +134,5 @@ def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Gene
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed random numbers."""
     x = need_tensor("normal_", "input", input)
-    x.backend.normal(_changing("normal_", x).array, *(generator or default_generator).reserve(x.numel()))
+    x.backend.normal(changing("normal_", x).array, *(generator or default_generator).reserve(x.numel()))
     return x if (mean, std) == (0.0, 1.0) else _update("normal_", "add", _update("normal_", "multiply", x, std), mean)

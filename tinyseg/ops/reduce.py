@@ -1,14 +1,15 @@
-"""Reductions over dimensions: sum, mean, largest and smallest elements and where they stand."""
+"""Reductions over dimensions: sum, product, mean, largest and smallest elements and where they stand, any and all."""
 
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
 from ..tensor import Dims, MaxResult, Tensor, bool_, float32, int64, operator
 from .common import dimension, dimensions, need_tensor, new, repeated
-from .elementwise import equal, maximum, minimum, not_equal
+from .elementwise import equal, maximum, minimum, not_equal, where
 from .gather import gather
 
 
@@ -16,13 +17,15 @@ def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if i in axes else size for i, size in enumerate(shape))
 
 
-def _reduce(kernel: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def reduced(kernel: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """One kernel over the axes, which are kept with size 1."""
     out = new(x, _kept(x.shape, axes))
     getattr(x.backend, kernel)(x.array, out.array, axes)
     return out
 
 
-def _without(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+def without(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    """What was reduced over the axes without them, unless they are to be kept."""
     return x if keepdim else x.reshape(tuple(size for i, size in enumerate(x.shape) if i not in axes))
 
 
@@ -33,7 +36,7 @@ class Sum(Op):
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Dimensions are kept with size 1."""
         ctx.shape = x.shape
-        return _reduce("sum", x, axes)
+        return reduced("sum", x, axes)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -47,7 +50,7 @@ class Extremum(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: str, axes: tuple[int, ...]) -> Tensor:
         """``kernel`` is max or min."""
-        out = _reduce(kernel, x, axes)
+        out = reduced(kernel, x, axes)
         ctx.axes = axes
         ctx.save_for_backward(x, out)
         return out
@@ -57,46 +60,125 @@ class Extremum(Op):
         """To the winners, in equal parts."""
         x, out = ctx.saved_tensors
         wins = equal(x, out).to(x.dtype)
-        return wins * (grad / _reduce("sum", wins, ctx.axes)), None, None
+        return wins * (grad / reduced("sum", wins, ctx.axes)), None, None
+
+
+class Prod(Op):
+    """d(x1 x2 ...)/dx1 = x2 ..., which is the product divided by x1, but where x1 is 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Dimensions are kept with size 1."""
+        out = reduced("prod", x, axes)
+        ctx.axes = axes
+        ctx.save_for_backward(x, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """A single 0 has the product of the others for a slope, and these have 0; beside a second 0 it has 0 too."""
+        x, out = ctx.saved_tensors
+        zero = equal(x, 0.0)
+        if not bool(any(zero)):
+            return grad * out / x, None
+        others = where(zero, 1.0, x)
+        alone = equal(reduced("sum", zero.to(x.dtype), ctx.axes), 1.0)
+        slope = where(alone, reduced("prod", others, ctx.axes), 0.0)
+        return grad * where(zero, slope, out / others), None
+
+
+def _counted(x: Tensor, dtype: Any) -> Tensor:
+    """x in the type in which it is added up: the one asked for, or int64 of bools and integers."""
+    if dtype is not None:
+        return x.to(dtype)
+    return x if x.is_floating_point else x.to(int64)
 
 
 @operator
-def sum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Sum over ``dim`` (an int, several, or all); bools and small integers are counted in int64."""
+def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum over ``dim`` (an int, several, or all); bools and small integers are counted in int64.
+
+    With ``keepdim`` the dimensions stay with size 1; with ``dtype`` input is converted first.
+
+    >>> import tinyseg
+    >>> sum(tinyseg.tensor([[1.0, 2.0], [3.0, 4.0]]), 0)
+    tensor([4., 6.])
+    """
     x = need_tensor("sum", "input", input, floating=False)
     axes = dimensions("sum", dim, x.ndim)
-    x = x if x.is_floating_point else x.to(int64)
-    return _without(Sum.apply(x, axes), axes, keepdim)
+    return without(Sum.apply(_counted(x, dtype), axes), axes, keepdim)
 
 
 @operator
-def mean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Sum divided by the number of elements; NaN over none. Raises ``TypeError`` for integers."""
-    x = need_tensor("mean", "input", input)
+def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum divided by the number of elements; NaN over none. Raises ``TypeError`` for integers, unless a floating
+    ``dtype`` is given, to which they are converted first.
+
+    >>> import tinyseg
+    >>> mean(tinyseg.tensor([[1.0, 3.0], [2.0, 4.0]]), 1)
+    tensor([2., 3.])
+    """
+    x = input if dtype is None else need_tensor("mean", "input", input, floating=False).to(dtype)
+    x = need_tensor("mean", "input", x)
     axes = dimensions("mean", dim, x.ndim)
     count = math.prod(x.shape[i] for i in axes)
     total = sum(x, axes, keepdim)
     return total * (1.0 / count) if count else total * math.nan
 
 
-def _extremum(kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-    need_tensor(f"a{kernel}", "input", x, floating=False)
-    axes = dimensions(f"a{kernel}", dim, x.ndim)
+@operator
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Product of all elements, or along ``dim``; 1 of none. Bools and small integers are multiplied in int64.
+
+    The gradient is right beside zeros, too. With ``keepdim`` the dimension stays with size 1; with ``dtype`` input is
+    converted first. Raises ``TypeError`` for several dimensions.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([2.0, 0.0, 4.0], requires_grad=True)
+    >>> prod(x).backward()
+    >>> x.grad
+    tensor([0., 8., 0.])
+    """
+    x = need_tensor("prod", "input", input, floating=False)
+    if dim is not None and not isinstance(dim, Integral):
+        raise TypeError(f"prod: dim must be an int or None, got {dim!r}; take one product after the other")
+    axes = dimensions("prod", dim, x.ndim)
+    return without(Prod.apply(_counted(x, dtype), axes), axes, keepdim)
+
+
+def _extremum(who: str, kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    need_tensor(who, "input", x, floating=False)
+    axes = dimensions(who, dim, x.ndim)
     if 0 in (x.shape[i] for i in axes):
-        raise ValueError(f"{kernel}: no element to choose from in shape {x.shape} over dim {axes}")
-    return _without(Extremum.apply(x, kernel, axes), axes, keepdim)
+        raise ValueError(f"{who}: no element to choose from in shape {x.shape} over dim {axes}")
+    return without(Extremum.apply(x, kernel, axes), axes, keepdim)
 
 
 @operator
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Largest elements over ``dim``; NaN if any is. Raises ``ValueError`` where there is no element."""
-    return _extremum("max", input, dim, keepdim)
+    """Largest elements over ``dim`` (an int, several, or all); NaN if any is. Equal ones share the gradient evenly.
+
+    Raises ``ValueError`` where there is no element.
+
+    >>> import tinyseg
+    >>> amax(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=(0, 1))
+    tensor(7.)
+    """
+    return _extremum("amax", "max", input, dim, keepdim)
 
 
 @operator
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Smallest elements over ``dim``; NaN if any is. Raises ``ValueError`` where there is no element."""
-    return _extremum("min", input, dim, keepdim)
+    """Smallest elements over ``dim`` (an int, several, or all); NaN if any is. Equal ones share the gradient evenly.
+
+    Raises ``ValueError`` where there is no element.
+
+    >>> import tinyseg
+    >>> amin(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1, keepdim=True)
+    tensor([[1.],
+            [2.]])
+    """
+    return _extremum("amin", "min", input, dim, keepdim)
 
 
 def _position(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
@@ -112,36 +194,50 @@ def _position(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
         raise ValueError(f"{kernel}: no element to choose from in shape {x.shape} along dim {axis}")
     out = new(x, _kept(x.shape, (axis,)), int64)
     getattr(x.backend, kernel)(x.array, out.array, axis)
-    return _without(out, (axis,), keepdim)
+    return without(out, (axis,), keepdim)
 
 
 @operator
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first largest element, of the flat tensor or along ``dim``; a NaN is the largest."""
+    """Index (int64) of the first largest element, of the flat tensor or along ``dim``; a NaN is the largest.
+
+    >>> import tinyseg
+    >>> argmax(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
     return _position("argmax", input, dim, keepdim)
 
 
 @operator
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first smallest element, of the flat tensor or along ``dim``; a NaN is the smallest."""
+    """Index (int64) of the first smallest element, of the flat tensor or along ``dim``; a NaN is the smallest.
+
+    >>> import tinyseg
+    >>> argmin(tinyseg.tensor([3.0, 1.0, 2.0]))
+    tensor(1)
+    """
     return _position("argmin", input, dim, keepdim)
 
 
 def _best(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Any:
     if dim is None:
-        return _extremum(name, x, None, keepdim)
+        return _extremum(name, name, x, None, keepdim)
     axis = dimension(name, dim, x.ndim)
     if not x.ndim:
         return _best(name, x.reshape(1), 0, False)
     indices = _position(f"arg{name}", x, axis, True)
     values = gather(x, axis, indices)
-    return MaxResult(_without(values, (axis,), keepdim), _without(indices, (axis,), keepdim))
+    return MaxResult(without(values, (axis,), keepdim), without(indices, (axis,), keepdim))
 
 
 @operator
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the larger of the two.
+
+    >>> import tinyseg
+    >>> max(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), 1)
+    MaxResult(values=tensor([5., 7.]), indices=tensor([1, 0]))
     """
     return maximum(input, dim) if isinstance(dim, Tensor) else _best("max", input, dim, keepdim)
 
@@ -150,17 +246,43 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the smaller of the two.
+
+    >>> import tinyseg
+    >>> min(tinyseg.tensor([3.0, 1.0, 2.0]))
+    tensor(1.)
     """
     return minimum(input, dim) if isinstance(dim, Tensor) else _best("min", input, dim, keepdim)
 
 
-@operator
-def all(input: Tensor) -> Tensor:
-    """True if no element is 0 (or False)."""
-    return sum(equal(input.detach(), 0)) == 0
+def _truth(who: str, kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    """The smallest or largest truth, False being the smaller one."""
+    need_tensor(who, "input", x, floating=False)
+    axes = dimensions(who, dim, x.ndim)
+    truth = x if x.dtype == bool_ else not_equal(x.detach(), 0)
+    if 0 in (x.shape[i] for i in axes):
+        out = new(x, _kept(x.shape, axes), bool_).fill_(kernel == "min")
+    else:
+        out = reduced(kernel, truth, axes)
+    return without(out, axes, keepdim)
 
 
 @operator
-def any(input: Tensor) -> Tensor:
-    """True if some element is not 0 (or False)."""
-    return sum(not_equal(input.detach(), 0)) > 0
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """True (bool) where no element over ``dim`` (an int, several, or all) is 0 or False; so of no elements.
+
+    >>> import tinyseg
+    >>> all(tinyseg.tensor([[1.0, 0.0], [2.0, 3.0]]), dim=1)
+    tensor([False,  True])
+    """
+    return _truth("all", "min", input, dim, keepdim)
+
+
+@operator
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """True (bool) where some element over ``dim`` (an int, several, or all) is neither 0 nor False; not of none.
+
+    >>> import tinyseg
+    >>> any(tinyseg.tensor([[0.0, 0.0], [2.0, 0.0]]), dim=1)
+    tensor([False,  True])
+    """
+    return _truth("any", "max", input, dim, keepdim)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Tensor, int64, operator, tensor
+from ..tensor import Dims, Tensor, int64, operator, tensor
 from .common import (
     dimension,
     dimensions,
@@ -165,6 +165,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements of ``input``, in row-major order, under another shape; one size may be -1.
 
     Raises ``ValueError`` if the number of elements differs.
+
+    >>> import tinyseg
+    >>> reshape(tinyseg.arange(4), 2, -1)
+    tensor([[0, 1],
+            [2, 3]])
     """
     given = sizes("reshape", shape)
     known = math.prod(size for size in given if size != -1)
@@ -178,7 +183,12 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 @operator
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions ``start_dim .. end_dim`` made one."""
+    """Dimensions ``start_dim .. end_dim`` made one.
+
+    >>> import tinyseg
+    >>> flatten(tinyseg.zeros(2, 3, 4), 1).shape
+    (2, 12)
+    """
     if not input.ndim:
         return reshape(input, 1)
     start, end = dimension("flatten", start_dim, input.ndim), dimension("flatten", end_dim, input.ndim)
@@ -190,7 +200,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @operator
 def permute(input: Tensor, *dims: Any) -> Tensor:
-    """The dimensions in the order ``dims``; raises ``ValueError`` unless each comes once."""
+    """The dimensions in the order ``dims``; raises ``ValueError`` unless each comes once.
+
+    >>> import tinyseg
+    >>> permute(tinyseg.zeros(2, 3, 4), 2, 0, 1).shape
+    (4, 2, 3)
+    """
     axes = tuple(dimension("permute", d, input.ndim) for d in sizes("permute", dims))
     if sorted(axes) != list(range(input.ndim)):
         raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
@@ -199,7 +214,12 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 @operator
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two dimensions exchanged."""
+    """Two dimensions exchanged.
+
+    >>> import tinyseg
+    >>> transpose(tinyseg.zeros(2, 3), 0, 1).shape
+    (3, 2)
+    """
     axes = list(range(input.ndim))
     a, b = dimension("transpose", dim0, input.ndim), dimension("transpose", dim1, input.ndim)
     if axes:
@@ -208,22 +228,38 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 @operator
-def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
-    """Without the dimensions of size 1, or without ``dim`` if its size is 1."""
-    axes = dimensions("squeeze", dim, input.ndim)
+def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
+    """Without the dimensions of size 1, or without those of ``dim`` (an int, or several) whose size is 1.
+
+    >>> import tinyseg
+    >>> squeeze(tinyseg.zeros(1, 3, 1), -1).shape
+    (1, 3)
+    """
+    axes = () if dim == () else dimensions("squeeze", dim, input.ndim)
     return reshape(input, tuple(size for i, size in enumerate(input.shape) if i not in axes or size != 1))
 
 
 @operator
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a dimension of size 1 put in before ``dim``."""
+    """With a dimension of size 1 put in before ``dim``.
+
+    >>> import tinyseg
+    >>> unsqueeze(tinyseg.zeros(3), 0).shape
+    (1, 3)
+    """
     axis = dimension("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:axis], 1, *input.shape[axis:]))
 
 
 @operator
 def expand(input: Tensor, *shape: Any) -> Tensor:
-    """Dimensions of size 1 repeated without a copy; -1 leaves a size, new dimensions come in front."""
+    """Dimensions of size 1 repeated without a copy; -1 leaves a size, new dimensions come in front.
+
+    >>> import tinyseg
+    >>> expand(tinyseg.tensor([[1], [2]]), 2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
     wanted = list(sizes("expand", shape))
     extra = len(wanted) - input.ndim
     for i, size in enumerate(input.shape):
@@ -314,7 +350,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @operator
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new dimension."""
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import tinyseg
+    >>> stack([tinyseg.tensor([1, 2]), tinyseg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(f"stack: shapes {[x.shape for x in tensors]} must be equal")
     return cat([unsqueeze(x, dim) for x in tensors], dim)

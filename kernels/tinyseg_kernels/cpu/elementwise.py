@@ -104,6 +104,13 @@ _exp = _compile("exp", lambda x: exponential(x))
 _log = _compile("log", lambda x: math.log(x))
 _log_single = _compile("log32", lambda x: logarithm(x))
 _sqrt = _compile("sqrt", lambda x: math.sqrt(x))
+_log1p = _compile("log1p", lambda x: math.log1p(x))
+_expm1 = _compile("expm1", lambda x: math.expm1(x))
+_sin = _compile("sin", lambda x: math.sin(x))
+_cos = _compile("cos", lambda x: math.cos(x))
+_floor = _compile("floor", lambda x: np.floor(x))
+_ceil = _compile("ceil", lambda x: np.ceil(x))
+_rint = _compile("rint", lambda x: np.rint(x))
 _tanh = _compile("tanh", lambda x: math.tanh(x))
 _tanh_single = _compile("tanh32", lambda x: hyperbolic_tangent32(x))
 _relu = _compile("relu", lambda x: x if x > 0 or x != x else 0)
@@ -220,6 +227,41 @@ def log(x: Array, out: Array) -> None:
 def sqrt(x: Array, out: Array) -> None:
     """Square root."""
     apply(_sqrt, out, *operands(out, x))
+
+
+def log1p(x: Array, out: Array) -> None:
+    """log(1 + x)."""
+    apply(_log1p, out, *operands(out, x))
+
+
+def expm1(x: Array, out: Array) -> None:
+    """e ** x - 1."""
+    apply(_expm1, out, *operands(out, x))
+
+
+def sin(x: Array, out: Array) -> None:
+    """Sine."""
+    apply(_sin, out, *operands(out, x))
+
+
+def cos(x: Array, out: Array) -> None:
+    """Cosine."""
+    apply(_cos, out, *operands(out, x))
+
+
+def floor(x: Array, out: Array) -> None:
+    """Down to a whole number."""
+    apply(_floor, out, *operands(out, x))
+
+
+def ceil(x: Array, out: Array) -> None:
+    """Up to a whole number."""
+    apply(_ceil, out, *operands(out, x))
+
+
+def rint(x: Array, out: Array) -> None:
+    """To the nearest whole number, the even one of two."""
+    apply(_rint, out, *operands(out, x))
 
 
 def tanh(x: Array, out: Array) -> None:

@@ -1,4 +1,4 @@
-"""Sums, largest and smallest elements along dimensions.
+"""Sums, products, largest and smallest elements along dimensions.
 
 The axes are put in memory order and merged, so that what is reduced becomes the middle one of
 (outer, rows, columns) in contiguous memory; several such groups are reduced one after the other, innermost first.
@@ -123,6 +123,7 @@ def _compile(name: str, function: Callable[..., Any], ufunc: np.ufunc) -> _Reduc
 
 
 _sum = _compile("sum", lambda a, b: a + b, np.add)
+_prod = _compile("prod", lambda a, b: a * b, np.multiply)
 _max = _compile("max", lambda a, b: a if a >= b or a != a else b, np.maximum)
 _min = _compile("min", lambda a, b: a if a <= b or a != a else b, np.minimum)
 
@@ -139,7 +140,7 @@ _ARGMIN = (
 )
 
 
-def _memory_order(x: Array) -> list[int]:
+def memory_order(x: Array) -> list[int]:
     """The axes from the largest stride to the smallest."""
     return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
@@ -181,7 +182,7 @@ def _run(kernels: _Reduction, x: Array, out: Array, axes: tuple[int, ...], initi
     if x.size == 0:
         out[...] = initial
         return
-    order = _memory_order(x)
+    order = memory_order(x)
     sizes, reduced = _groups(x, axes, order)
     result = contiguous(x.transpose(order))
     while True in reduced:
@@ -197,6 +198,13 @@ def sum(x: Array, out: Array, axes: tuple[int, ...]) -> None:
     """Sums; floating types are added in float64. See ``spec.py``, as for every kernel here."""
     wide = np.dtype(np.float64) if x.dtype.kind == "f" else out.dtype
     _run(_sum, x, out, axes, wide.type(0))
+
+
+def prod(x: Array, out: Array, axes: tuple[int, ...]) -> None:
+    """Products; floating types are multiplied in float64."""
+    wide = np.dtype(np.float64) if x.dtype.kind == "f" else out.dtype
+    with np.errstate(all="ignore"):
+        _run(_prod, x, out, axes, wide.type(1))
 
 
 def _bound(dtype: np.dtype, largest: bool) -> Any:
@@ -222,7 +230,7 @@ def _find(kernels: tuple[Callable[..., None], Callable[..., None]], x: Array, ou
     """Where the first best element stands."""
     if out.size == 0:
         return
-    order = _memory_order(x)
+    order = memory_order(x)
     place = order.index(axis % x.ndim)
     shape = [x.shape[k] for k in order]
     outer, rows, columns = int(np.prod(shape[:place])), shape[place], int(np.prod(shape[place + 1 :]))

@@ -120,6 +120,41 @@ def sqrt(x: Array, out: Array) -> None:
     _quiet(np.sqrt, x, out=out)
 
 
+def log1p(x: Array, out: Array) -> None:
+    """log(1 + x)."""
+    _quiet(np.log1p, x, out=out)
+
+
+def expm1(x: Array, out: Array) -> None:
+    """e ** x - 1."""
+    _quiet(np.expm1, x, out=out)
+
+
+def sin(x: Array, out: Array) -> None:
+    """Sine."""
+    _quiet(np.sin, x, out=out)
+
+
+def cos(x: Array, out: Array) -> None:
+    """Cosine."""
+    _quiet(np.cos, x, out=out)
+
+
+def floor(x: Array, out: Array) -> None:
+    """Down to a whole number."""
+    np.floor(x, out=out)
+
+
+def ceil(x: Array, out: Array) -> None:
+    """Up to a whole number."""
+    np.ceil(x, out=out)
+
+
+def rint(x: Array, out: Array) -> None:
+    """To the nearest whole number, the even one of two."""
+    np.rint(x, out=out)
+
+
 def tanh(x: Array, out: Array) -> None:
     """Hyperbolic tangent."""
     np.tanh(x, out=out)

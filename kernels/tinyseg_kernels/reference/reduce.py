@@ -1,4 +1,4 @@
-"""Sums, largest and smallest elements along dimensions."""
+"""Sums, products, largest and smallest elements along dimensions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ def sum(x: Array, out: Array, axes: tuple[int, ...]) -> None:
     """Sums; floating types are accumulated in float64."""
     wide = np.float64 if x.dtype.kind == "f" else out.dtype
     out[...] = x.sum(axis=axes, dtype=wide, keepdims=True)
+
+
+def prod(x: Array, out: Array, axes: tuple[int, ...]) -> None:
+    """Products; floating types are accumulated in float64."""
+    wide = np.float64 if x.dtype.kind == "f" else out.dtype
+    with np.errstate(all="ignore"):
+        out[...] = x.prod(axis=axes, dtype=wide, keepdims=True)
 
 
 def max(x: Array, out: Array, axes: tuple[int, ...]) -> None:

@@ -1,0 +1,108 @@
+"""What a mask chooses: filling, selecting, and the triangles of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tensor import Number, Tensor, bool_, operator, tensor
+from .common import broadcast_shape, need_same_device, need_tensor
+from .elementwise import where
+from .inplace import changing, fitting
+
+_HELD = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}  # kinds of type, and what each can take in
+
+
+def _mask(who: str, x: Tensor, mask: Tensor) -> Tensor:
+    need_tensor(who, "input", x, floating=False)
+    if need_tensor(who, "mask", mask, floating=False).dtype != bool_:
+        raise TypeError(f"{who}: mask must be bool, got {mask.dtype}; compare it with something")
+    need_same_device(who, x, mask)
+    return mask
+
+
+def _value(who: str, x: Tensor, value: Tensor | Number) -> Tensor | Number:
+    """A number, or a tensor of one, that x's type can hold."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise ValueError(f"{who}: value must be a number or a tensor without dimensions, got shape {value.shape}")
+    kind = value.dtype.kind if isinstance(value, Tensor) else np.asarray(value).dtype.kind
+    if kind not in _HELD[x.dtype.kind]:
+        raise TypeError(f"{who}: a tensor of {x.dtype} cannot hold {value!r}; convert it with .to()")
+    return value
+
+
+@operator
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
+    """``value`` where ``mask`` (bool, broadcast) holds, else input. What was filled has gradient 0.
+
+    ``value`` is a number, or a tensor without dimensions, whose gradient is the sum over the mask. Raises
+    ``TypeError`` for a mask that is not bool and a value that input's type cannot hold, ``ValueError`` for shapes.
+
+    >>> import tinyseg
+    >>> masked_fill(tinyseg.tensor([1.0, 2.0]), tinyseg.tensor([True, False]), -1)
+    tensor([-1.,  2.])
+    """
+    return where(_mask("masked_fill", input, mask), _value("masked_fill", input, value), input)
+
+
+@operator
+def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
+    """``masked_fill`` in place; the mask is broadcast to input's shape.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([1.0, -2.0])
+    >>> masked_fill_(x, x < 0, 0.0)
+    tensor([1., 0.])
+    """
+    _mask("masked_fill_", input, mask)
+    if broadcast_shape("masked_fill_", input.shape, mask.shape) != input.shape:
+        raise ValueError(f"masked_fill_: mask of shape {mask.shape} cannot be broadcast to {input.shape}")
+    number = fitting("masked_fill_", input, _value("masked_fill_", input, value))
+    target = changing("masked_fill_", input, value).array
+    input.backend.where(mask.array, number, target, target)
+    return input
+
+
+@operator
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where ``mask`` (bool; both are broadcast) holds, in row-major order, as a vector.
+
+    >>> import tinyseg
+    >>> x = tinyseg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> masked_select(x, x > 1.5)
+    tensor([2., 3., 4.])
+    """
+    shape = broadcast_shape("masked_select", input.shape, _mask("masked_select", input, mask).shape)
+    places = np.flatnonzero(mask.expand(shape).numpy())  # how many there are decides a shape, so they are read here
+    return input.expand(shape).reshape(-1).index_select(0, tensor(places, dtype=np.int64, device=input.device))
+
+
+def _triangle(who: str, x: Tensor, diagonal: int, lower: bool) -> Tensor:
+    if need_tensor(who, "input", x, floating=False).ndim < 2:
+        raise ValueError(f"{who}: input must have at least 2 dimensions, got shape {x.shape}")
+    rows, columns = x.shape[-2:]
+    below = np.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
+    return where(tensor(below if lower else ~below, device=x.device), x, x.dtype.type(0).item())
+
+
+@operator
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of each matrix: input[..., i, j] where j <= i + diagonal, else 0.
+
+    >>> import tinyseg
+    >>> tril(tinyseg.ones(2, 2))
+    tensor([[1., 0.],
+           [1., 1.]])
+    """
+    return _triangle("tril", input, diagonal, lower=True)
+
+
+@operator
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of each matrix: input[..., i, j] where j >= i + diagonal, else 0.
+
+    >>> import tinyseg
+    >>> triu(tinyseg.ones(2, 2), diagonal=1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
+    return _triangle("triu", input, diagonal, lower=False)
