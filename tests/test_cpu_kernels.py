@@ -99,8 +99,8 @@ def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
 def run_cross_entropy(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     target = labels((2, 96, 80), 6)
     losses, weights, grad = np.empty(target.shape, np.float32), np.empty(target.shape, np.float32), np.empty_like(x)
-    cpu.cross_entropy(x, target, None, losses, weights, 255)
-    cpu.cross_entropy_backward(losses, x, target, None, grad, 255)
+    cpu.cross_entropy(x, target, None, losses, weights, 255, 0.0)
+    cpu.cross_entropy_backward(losses, x, target, None, grad, 255, 0.0)
     return [losses, weights, grad]
 
 
@@ -296,12 +296,12 @@ def test_cross_entropy_hides_nan_only_where_ignored() -> None:
     logits[0, 1, 0, :2] = np.nan
     target = np.array([[[255, 0, 2, 255]]])
     losses, weights, grad = (np.empty((1, 1, 4), np.float32) for _ in range(3))
-    cpu.cross_entropy(logits, target, None, losses, weights, 255)
+    cpu.cross_entropy(logits, target, None, losses, weights, 255, 0.0)
     assert losses[0, 0, 0] == 0
     assert np.isnan(losses[0, 0, 1])
     assert weights.ravel().tolist() == [0, 1, 1, 0]
     grad = np.empty_like(logits)
-    cpu.cross_entropy_backward(np.ones_like(losses), logits, target, None, grad, 255)
+    cpu.cross_entropy_backward(np.ones_like(losses), logits, target, None, grad, 255, 0.0)
     assert (grad[..., 0] == 0).all()
     assert np.isnan(grad[..., 1]).all()
     assert np.isfinite(grad[..., 2]).all()
@@ -311,7 +311,7 @@ def test_large_logits_do_not_overflow() -> None:
     logits = np.array([1000, -1000, 0], np.float32).reshape(1, 3, 1, 1)
     losses, weights = np.empty((1, 1, 1), np.float32), np.empty((1, 1, 1), np.float32)
     for label, expected in enumerate((0, 2000, 1000)):
-        cpu.cross_entropy(logits, np.array([[[label]]]), None, losses, weights, 255)
+        cpu.cross_entropy(logits, np.array([[[label]]]), None, losses, weights, 255, 0.0)
         assert losses[0, 0, 0] == expected
 
 

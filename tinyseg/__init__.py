@@ -18,6 +18,7 @@ from .backend import (
     set_num_threads,
 )
 from .gradcheck import gradcheck
+from .ops.activation import prelu
 from .ops.creation import (
     arange,
     full,
@@ -31,11 +32,26 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
-from .ops.elementwise import abs, exp, floor_divide, log, maximum, minimum, pow, relu, remainder, sqrt, tanh, where
+from .ops.elementwise import (
+    abs,
+    exp,
+    floor_divide,
+    log,
+    maximum,
+    minimum,
+    pow,
+    relu,
+    remainder,
+    sigmoid,
+    sqrt,
+    tanh,
+    where,
+)
 from .ops.gather import gather, index_select
 from .ops.matmul import matmul
 from .ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, sum
 from .ops.shape import cat, flatten, pad, permute, reshape, squeeze, stack, transpose, unsqueeze
+from .ops.softmax import log_softmax, softmax
 from .random import Generator, manual_seed
 from .tensor import Tensor, bool_, float32, float64, int32, int64, tensor, uint8
 
@@ -73,6 +89,7 @@ __all__ = [
     "int64",
     "is_grad_enabled",
     "log",
+    "log_softmax",
     "manual_seed",
     "matmul",
     "max",
@@ -90,6 +107,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "prelu",
     "rand",
     "rand_like",
     "randn",
@@ -101,6 +119,8 @@ __all__ = [
     "set_default_device",
     "set_grad_enabled",
     "set_num_threads",
+    "sigmoid",
+    "softmax",
     "sqrt",
     "squeeze",
     "stack",

@@ -4,13 +4,16 @@ Importing this package is what gives ``Tensor`` its methods: the operators enter
 """
 
 from . import (
+    activation,
     conv,
     creation,
+    cross_entropy,
     dropout,
     elementwise,
     gather,
     inplace,
     interpolate,
+    loss,
     matmul,
     norm,
     pool,
@@ -20,13 +23,16 @@ from . import (
 )
 
 __all__ = [
+    "activation",
     "conv",
     "creation",
+    "cross_entropy",
     "dropout",
     "elementwise",
     "gather",
     "inplace",
     "interpolate",
+    "loss",
     "matmul",
     "norm",
     "pool",

@@ -120,7 +120,8 @@ def helper(function: F) -> F:
 
 
 def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[..., None]:
-    """A kernel with the code of ``template`` in which the global ``names`` have these values.
+    """A kernel with the code of ``template`` in which the global ``names`` have these values; ``__name__`` among them
+    says of which file it is.
 
     Numba's cache tells kernels apart by their qualified name; a closure would not do, since a compiled function in
     a closure looks new to the cache in every process.
