@@ -159,7 +159,7 @@ def cross_entropy(
         need_same_type(who, input=x, pixel_weight=need_tensor(who, "pixel_weight", pixel_weight))
         if pixel_weight.shape != shape:
             raise ValueError(
-                f"{who}: pixel_weight must have shape {shape}, one for each label, got {pixel_weight.shape}"
+                f"{who}: pixel_weight must have shape {shape}, one for each pixel, got {pixel_weight.shape}"
             )
         factor = _as_pixels(pixel_weight, logits)
         losses, weights = losses * factor, factor if weights is None else weights * factor
@@ -168,13 +168,13 @@ def cross_entropy(
 
 def _check_shares(x: Tensor, target: Tensor, ignore_index: int) -> None:
     """Raises ``ValueError`` and ``TypeError`` unless these can be the classes' probabilities."""
+    if target.shape != x.shape:
+        raise TypeError(
+            f"cross_entropy: target must hold class indices (int64), got {target.dtype}; probabilities must have "
+            f"input's shape {x.shape}, got {target.shape}"
+        )
     need_same_type("cross_entropy", input=x, target=target)
     need_same_device("cross_entropy", x, target)
-    if target.shape != x.shape:
-        raise ValueError(
-            f"cross_entropy: a target of probabilities must have input's shape {x.shape}, got {target.shape}; "
-            "class indices are integers, .long() converts them"
-        )
     if ignore_index >= 0:
         raise ValueError(
             f"cross_entropy: ignore_index={ignore_index} goes with class indices, but target holds probabilities; "

@@ -19,7 +19,7 @@ def _gelu_argument(x):
 
 @helper
 def _gelu_tanh_slope(x):
-    """Of x s(2 u), with s the sigmoid: s + x s (1 - s) (2 u)'. 1 - s itself would lose its digits where s is near 1."""
+    """Of x s(2 u), with s the sigmoid: s + x s (1 - s) (2 u)', where 1 - s would lose its digits."""
     one, argument = typed(1, x), _gelu_argument(x)
     t = exponential(-abs(argument))
     smaller, larger = t / (one + t), one / (one + t)  # s and 1 - s
