@@ -19,30 +19,9 @@ from .array import Array, channels_last
 from .compiler import helper, kernel
 from .elementwise import deliver
 from .memory import contiguous, copied
-from .scalar import exponential
+from .softmax import GRAIN, TILE, exponentials
 
-_TILE = 64  # pixels
-_GRAIN = 32768  # logits a thread takes at a time
 _LABELS = 65536  # labels a thread looks at
-
-
-@helper
-def _exponentials(pixels: Array, tile: Array, peak: Array, total: Array) -> None:
-    """tile[c, p] = exp(logit - peak) and total[p], its sum, with peak[p] the largest logit of the pixel."""
-    count, classes = pixels.shape
-    for p in range(count):
-        for c in range(classes):
-            tile[c, p] = pixels[p, c]
-    for p in range(count):
-        peak[p] = tile[0, p]
-        total[p] = 0
-    for c in range(1, classes):
-        for p in range(count):
-            peak[p] = tile[c, p] if tile[c, p] > peak[p] else peak[p]
-    for c in range(classes):
-        for p in range(count):
-            tile[c, p] = exponential(tile[c, p] - peak[p])
-            total[p] += tile[c, p]
 
 
 @helper
@@ -71,12 +50,12 @@ def _losses(
 
     A label keeps the share ``kept`` of its weight, and ``spread`` of its own goes to each class.
     """
-    tile = np.empty((logits.shape[1], _TILE), logits.dtype)
-    peak, total = np.empty(_TILE, logits.dtype), np.empty(_TILE, logits.dtype)
+    tile = np.empty((logits.shape[1], TILE), logits.dtype)
+    peak, total = np.empty(TILE, logits.dtype), np.empty(TILE, logits.dtype)
     for item in range(start, stop):
-        first = item * _TILE
-        pixels = logits[first : first + _TILE]
-        _exponentials(pixels, tile, peak, total)
+        first = item * TILE
+        pixels = logits[first : first + TILE]
+        exponentials(pixels, tile, peak, total)
         for p in range(pixels.shape[0]):
             label = target[first + p]
             if label == ignore_index:
@@ -109,12 +88,12 @@ def _gradients(
 ) -> None:
     """An item is a tile of pixels, as above; ``spread_sum`` is spread times the sum of the classes' weights."""
     classes = logits.shape[1]
-    tile = np.empty((classes, _TILE), logits.dtype)
-    peak, total = np.empty(_TILE, logits.dtype), np.empty(_TILE, logits.dtype)
+    tile = np.empty((classes, TILE), logits.dtype)
+    peak, total = np.empty(TILE, logits.dtype), np.empty(TILE, logits.dtype)
     for item in range(start, stop):
-        first = item * _TILE
-        pixels, result = logits[first : first + _TILE], out[first : first + _TILE]
-        _exponentials(pixels, tile, peak, total)
+        first = item * TILE
+        pixels, result = logits[first : first + TILE], out[first : first + TILE]
+        exponentials(pixels, tile, peak, total)
         for p in range(pixels.shape[0]):
             label = target[first + p]
             if label == ignore_index:
@@ -153,12 +132,12 @@ def _soft_losses(
     start: int, stop: int, logits: Array, target: Array, class_weight: Array, losses: Array, kept: Any, spread: Any
 ) -> None:
     """An item is a tile of pixels; target (pixels, classes) gives each class its share."""
-    tile = np.empty((logits.shape[1], _TILE), logits.dtype)
-    peak, total = np.empty(_TILE, logits.dtype), np.empty(_TILE, logits.dtype)
+    tile = np.empty((logits.shape[1], TILE), logits.dtype)
+    peak, total = np.empty(TILE, logits.dtype), np.empty(TILE, logits.dtype)
     for item in range(start, stop):
-        first = item * _TILE
-        pixels, shares = logits[first : first + _TILE], target[first : first + _TILE]
-        _exponentials(pixels, tile, peak, total)
+        first = item * TILE
+        pixels, shares = logits[first : first + TILE], target[first : first + TILE]
+        exponentials(pixels, tile, peak, total)
         for p in range(pixels.shape[0]):
             log_total, loss = math.log(total[p]), 0.0
             for c in range(pixels.shape[1]):
@@ -181,13 +160,13 @@ def _soft_gradients(
 ) -> None:
     """An item is a tile of pixels, as above."""
     classes = logits.shape[1]
-    tile = np.empty((classes, _TILE), logits.dtype)
-    peak, total = np.empty(_TILE, logits.dtype), np.empty(_TILE, logits.dtype)
+    tile = np.empty((classes, TILE), logits.dtype)
+    peak, total = np.empty(TILE, logits.dtype), np.empty(TILE, logits.dtype)
     for item in range(start, stop):
-        first = item * _TILE
-        pixels, shares = logits[first : first + _TILE], target[first : first + _TILE]
-        result = out[first : first + _TILE]
-        _exponentials(pixels, tile, peak, total)
+        first = item * TILE
+        pixels, shares = logits[first : first + TILE], target[first : first + TILE]
+        result = out[first : first + TILE]
+        exponentials(pixels, tile, peak, total)
         for p in range(pixels.shape[0]):
             scale, weights = grad[first + p], 0.0
             for c in range(classes):
@@ -217,7 +196,7 @@ def _shares(logits: Array, smoothing: float) -> tuple[Any, Any]:
 def _run(compiled: Callable[..., None], logits: Array, *arguments: Any) -> None:
     """Over tiles of pixels."""
     pixels, classes = logits.size // logits.shape[1], logits.shape[1]
-    parallel.run(compiled, -(-pixels // _TILE), _GRAIN // (_TILE * classes), *arguments)
+    parallel.run(compiled, -(-pixels // TILE), GRAIN // (TILE * classes), *arguments)
 
 
 def cross_entropy(
