@@ -103,7 +103,7 @@ def binary_cross_entropy(
         TypeError: types do not fit.
 
     >>> import tinyseg
-    >>> binary_cross_entropy(tinyseg.tensor([0.0, 1.0]), tinyseg.tensor([1.0, 1.0]), reduction="none")
+    >>> binary_cross_entropy(tinyseg.zeros(2), tinyseg.tensor([1.0, 0.0]), reduction="none")
     tensor([100.,   0.])
     """
     return _loss.binary_cross_entropy(input, target, weight, reduction)
