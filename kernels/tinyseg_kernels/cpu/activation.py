@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from .array import Array
-from .compiler import helper
+from .compiler import inlined
 from .loops import compile_loop
 from .operands import apply, operands
-from .scalar import expm1_of, exponential, log1p_of, normal_share, sigmoid_of, typed
+from .scalar import expm1_of, exponential, normal_share, sigmoid_of, softplus_rest, typed
 
 
-@helper
+@inlined
 def _gelu_argument(x):
     """2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3): 1 / 2 (1 + tanh u) is the sigmoid of that."""
     return typed(1.5957691216057308, x) * x * (typed(1, x) + typed(0.044715, x) * x * x)
 
 
-@helper
+@inlined
 def _gelu_tanh_slope(x):
     """Of x s(2 u), with s the sigmoid: s + x s (1 - s) (2 u)', where 1 - s would lose its digits."""
     one, argument = typed(1, x), _gelu_argument(x)
@@ -27,19 +27,19 @@ def _gelu_tanh_slope(x):
     return (smaller if x < 0 else larger) + x * smaller * larger * slope
 
 
-@helper
+@inlined
 def _gelu_slope(x):
     """Of x P(x): P + x P'."""
-    below, share = normal_share(x)
-    return below + share
+    below, density = normal_share(x)
+    return below + x * density
 
 
-@helper
+@inlined
 def _softplus_of(x, beta, threshold):
     """ln(1 + e^z) / beta with z = beta x, and its maximum taken out."""
     z = beta * x
     positive = z if z > 0 else typed(0, x)
-    return x if z > threshold else (positive + log1p_of(exponential(-abs(z)))) / beta
+    return x if z > threshold else (positive + softplus_rest(z)) / beta
 
 
 _leaky_relu = compile_loop("leaky_relu", lambda x, slope: x if x > 0 else slope * x)

@@ -114,8 +114,14 @@ def kernel(function: F) -> F:
 
 
 def helper(function: F) -> F:
-    """Declare a function that kernels call; it is inlined into their machine code."""
+    """Declare a function that kernels call; it is inlined into their machine code, unless it is long."""
     compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="never")(function)
+    return compiled
+
+
+def inlined(function: F) -> F:
+    """A helper that becomes part of its caller's code however long it is: no loop that calls becomes vector code."""
+    compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", forceinline=True)(function)
     return compiled
 
 

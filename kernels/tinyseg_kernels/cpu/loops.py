@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .array import Array
-from .compiler import bind, helper
+from .compiler import bind, inlined
 
 
 def _unary(start: int, stop: int, block: int, x: Array, x_step: int, out: Array) -> None:
@@ -73,4 +73,4 @@ def operation(*operands: Any) -> Any:
 def compile_loop(name: str, operation: Callable[..., Any]) -> Callable[..., None]:
     """The kernel that applies ``operation`` element by element; its name is to be its own among all of these."""
     template = (_unary, _binary, _ternary, _quaternary)[operation.__code__.co_argcount - 1]
-    return bind(template, f"_{name}", operation=helper(operation), __name__=operation.__module__)
+    return bind(template, f"_{name}", operation=inlined(operation), __name__=operation.__module__)

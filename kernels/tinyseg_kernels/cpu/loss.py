@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from .array import Array
-from .compiler import helper
+from .compiler import inlined
 from .loops import compile_loop
 from .operands import apply, operands
-from .scalar import exponential, log1p_of, log_of, sigmoid_of, typed
+from .scalar import log1p_of, log_of, sigmoid_of, softplus_rest, typed
 
 
-@helper
+@inlined
 def _smooth_l1_of(d, beta):
     """d^2 / (2 beta) near 0, |d| - beta / 2 beyond."""
     size, half = abs(d), typed(0.5, d)
     return half * d * d / beta if size < beta else size - half * beta
 
 
-@helper
+@inlined
 def _smooth_l1_slope(d, beta):
     """d / beta near 0, d's sign beyond: 0 of 0 and NaN of NaN, should beta be 0."""
     one = typed(1, d)
@@ -26,36 +26,36 @@ def _smooth_l1_slope(d, beta):
     return d / beta if abs(d) < beta else sign
 
 
-@helper
+@inlined
 def _log_or_least(value):
     """No logarithm is less than -100, lest a prediction of 0 cost infinity; NaN stays NaN."""
     least = typed(-100, value)
     return least if value < least else value
 
 
-@helper
+@inlined
 def _binary_of(x, target):
     """-t ln x - (1 - t) ln(1 - x)."""
     return (target - typed(1, x)) * _log_or_least(log1p_of(-x)) - target * _log_or_least(log_of(x))
 
 
-@helper
+@inlined
 def _binary_slope(x, target):
     """(x - t) / (x (1 - x)), its denominator kept from 0."""
     product, least = (typed(1, x) - x) * x, typed(1e-12, x)
     return (x - target) / (least if product < least else product)
 
 
-@helper
+@inlined
 def _with_logits_of(x, target, pos_weight):
     """t p softplus(-x) + (1 - t) softplus(x): each is accurate where it is small."""
     zero = typed(0, x)
-    rest = log1p_of(exponential(-abs(x)))
+    rest = softplus_rest(x)
     wrong_if_positive, wrong_if_negative = rest + (-x if x < 0 else zero), rest + (x if x > 0 else zero)
     return target * pos_weight * wrong_if_positive + (typed(1, x) - target) * wrong_if_negative
 
 
-@helper
+@inlined
 def _with_logits_slope(x, target, pos_weight):
     """(1 - t) sigmoid(x) - t p sigmoid(-x)."""
     return (typed(1, x) - target) * sigmoid_of(x) - target * pos_weight * sigmoid_of(-x)
