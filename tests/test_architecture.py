@@ -126,7 +126,10 @@ def test_the_reference_is_plain_numpy() -> None:
     for path in sources(KERNELS / "reference"):
         for name, line in imported(path, KERNELS):
             top = name.split(".")
-            allowed = top[0] in ("numpy", "__future__", "typing", "collections") or top[1] in ("reference", "spec")
+            allowed = top[0] in ("numpy", "__future__", "typing", "collections", "math") or top[1] in (
+                "reference",
+                "spec",
+            )
             assert allowed, f"{path}:{line}: imports {name}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 from tinyseg_kernels import cpu, reference
 from tinyseg_kernels.cpu import parallel, pool2d
@@ -99,8 +100,8 @@ def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
 def run_cross_entropy(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     target = labels((2, 96, 80), 6)
     losses, weights, grad = np.empty(target.shape, np.float32), np.empty(target.shape, np.float32), np.empty_like(x)
-    cpu.cross_entropy(x, target, None, losses, weights, 255)
-    cpu.cross_entropy_backward(losses, x, target, None, grad, 255)
+    cpu.cross_entropy(x, target, None, losses, weights, 255, 0.0)
+    cpu.cross_entropy_backward(losses, x, target, None, grad, 255, 0.0)
     return [losses, weights, grad]
 
 
@@ -296,22 +297,41 @@ def test_cross_entropy_hides_nan_only_where_ignored() -> None:
     logits[0, 1, 0, :2] = np.nan
     target = np.array([[[255, 0, 2, 255]]])
     losses, weights, grad = (np.empty((1, 1, 4), np.float32) for _ in range(3))
-    cpu.cross_entropy(logits, target, None, losses, weights, 255)
+    cpu.cross_entropy(logits, target, None, losses, weights, 255, 0.0)
     assert losses[0, 0, 0] == 0
     assert np.isnan(losses[0, 0, 1])
     assert weights.ravel().tolist() == [0, 1, 1, 0]
     grad = np.empty_like(logits)
-    cpu.cross_entropy_backward(np.ones_like(losses), logits, target, None, grad, 255)
+    cpu.cross_entropy_backward(np.ones_like(losses), logits, target, None, grad, 255, 0.0)
     assert (grad[..., 0] == 0).all()
     assert np.isnan(grad[..., 1]).all()
     assert np.isfinite(grad[..., 2]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_digits_of_functions(dtype: str) -> None:
+    """Errors in units of the last digit, against SciPy's functions in float64, also where results are tiny."""
+    x = np.concatenate([np.linspace(-12, 12, 20001), np.geomspace(1e-30, 1, 500), -np.geomspace(1e-30, 1, 500)])
+    x = x.astype(dtype)
+    wide, out = x.astype(np.float64), np.empty_like(x)
+    answers: list[tuple[Callable[[], None], np.ndarray, float]] = [
+        (lambda: cpu.gelu(x, out, False), wide * scipy.special.ndtr(wide), 4),
+        (lambda: cpu.sigmoid(x, out), scipy.special.expit(wide), 2),
+        (lambda: cpu.elu(x, out, 1.0), np.where(wide > 0, wide, np.expm1(np.minimum(wide, 0))), 1),
+        (lambda: cpu.softplus(x, out, 1.0, 20.0), np.logaddexp(0, wide), 2),
+    ]
+    for run, answer, digits in answers:
+        run()
+        error = np.abs(out - answer) / np.abs(answer)
+        # In float64 SciPy's own last digits are in doubt: of erfc's argument, squared, in the exponent.
+        assert error.max() <= np.finfo(dtype).eps * digits * (1 if dtype == "float32" else 100)
 
 
 def test_large_logits_do_not_overflow() -> None:
     logits = np.array([1000, -1000, 0], np.float32).reshape(1, 3, 1, 1)
     losses, weights = np.empty((1, 1, 1), np.float32), np.empty((1, 1, 1), np.float32)
     for label, expected in enumerate((0, 2000, 1000)):
-        cpu.cross_entropy(logits, np.array([[[label]]]), None, losses, weights, 255)
+        cpu.cross_entropy(logits, np.array([[[label]]]), None, losses, weights, 255, 0.0)
         assert losses[0, 0, 0] == expected
 
 

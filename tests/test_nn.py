@@ -276,6 +276,7 @@ def test_default_weights_are_uniform_in_one_over_the_root_of_fan_in() -> None:
         (lambda: nn.Conv2d(0, 8, 3), "Conv2d: in_channels=0"),
         (lambda: nn.Conv2d(3, 8, 0), "kernel_size must be at least 1"),
         (lambda: nn.ConvTranspose2d(3, 8, 3, stride=0), "ConvTranspose2d: stride must be at least 1"),
+        (lambda: nn.Dropout2d(1.5), "Dropout2d: p must be a probability, 0 .. 1, got 1.5"),
     ],
 )
 def test_layers_refuse_sizes_at_once(make: Callable[[], Any], message: str) -> None:
@@ -350,6 +351,17 @@ PAIRS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("BatchNorm2d", (5,), {"momentum": 0.3, "eps": 1e-2, "affine": False}, (3, 5, 4, 2)),
     ("Linear", (6, 4), {}, (3, 2, 6)),
     ("ReLU", (), {"inplace": True}, (2, 3)),
+    ("LeakyReLU", (0.2,), {}, (2, 3)),
+    ("PReLU", (), {}, (2, 3, 4)),
+    ("PReLU", (3,), {"init": 0.1}, (2, 3, 4, 2)),
+    ("ELU", (1.5,), {}, (2, 3)),
+    ("GELU", (), {}, (2, 3)),
+    ("GELU", ("tanh",), {}, (2, 3)),
+    ("Sigmoid", (), {}, (2, 3)),
+    ("Tanh", (), {}, (2, 3)),
+    ("Softplus", (2.0, 1.0), {}, (2, 3)),
+    ("Softmax", (1,), {}, (2, 3, 4, 2)),
+    ("LogSoftmax", (), {"dim": 1}, (2, 3)),
     ("MaxPool2d", (3,), {"stride": 2, "padding": 1}, (1, 2, 6, 7)),
     ("Upsample", (), {"scale_factor": 2, "mode": "bilinear", "align_corners": False}, (1, 2, 3, 4)),
     ("Upsample", ((5, 7),), {}, (1, 2, 3, 4)),
@@ -361,6 +373,49 @@ PAIRS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Dropout", (0.0,), {}, (2, 3)),
     ("Identity", (), {}, (2, 3)),
 ]
+
+
+# Which target: a label for each pixel, a number for each logit, or for each probability.
+LOSSES: list[tuple[str, dict[str, Any], str]] = [
+    ("CrossEntropyLoss", {}, "labels"),
+    ("CrossEntropyLoss", {"weight": [0.5, 2.0, 1.0], "ignore_index": 1, "label_smoothing": 0.1}, "labels"),
+    ("CrossEntropyLoss", {"reduction": "sum", "label_smoothing": 0.3}, "logits"),
+    ("NLLLoss", {"weight": [0.5, 2.0, 1.0], "reduction": "sum"}, "labels"),
+    ("BCELoss", {}, "probabilities"),
+    ("BCELoss", {"weight": [0.5, 2.0], "reduction": "sum"}, "probabilities"),
+    ("BCEWithLogitsLoss", {"pos_weight": [2.0, 0.5]}, "logits"),
+    ("MSELoss", {"reduction": "none"}, "logits"),
+    ("L1Loss", {"reduction": "sum"}, "logits"),
+    ("SmoothL1Loss", {"beta": 0.3}, "logits"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "target"), LOSSES)
+def test_loss_is_pytorch_s(name: str, options: dict[str, Any], target: str) -> None:
+    """The same arguments, buffers and results."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    random = np.random.default_rng(0)
+    given, wanted = (random.random((2, 3, 4, 2), np.float32) for _ in range(2))
+    if target == "labels":
+        wanted = random.integers(0, 3, (2, 4, 2))
+    elif target == "logits":
+        given = 6 * given - 3
+    results, states = [], []
+    for library in (tinyseg, torch):
+        made = {key: library.tensor(value) if isinstance(value, list) else value for key, value in options.items()}
+        loss = getattr(library.nn, name)(**made)
+        results.append(np.asarray(loss(library.tensor(given), library.tensor(wanted))))
+        states.append({key: np.asarray(value).tolist() for key, value in loss.state_dict().items()})
+    np.testing.assert_allclose(*results, rtol=1e-5)
+    assert states[0] == states[1]
+
+
+def test_loss_module_takes_weights_of_pixels() -> None:
+    logits, target = tinyseg.randn(1, 3, 2, 2), tinyseg.tensor([[[0, 1], [2, 2]]])
+    loss = nn.CrossEntropyLoss()
+    once = loss(logits, target, tinyseg.tensor([[[1.0, 0.0], [0.0, 0.0]]])).item()
+    assert once == pytest.approx(loss(logits[:, :, :1, :1], target[:, :1, :1]).item(), rel=1e-6)
+    assert loss(logits, target, tinyseg.full((1, 2, 2), 7.0)).item() == pytest.approx(loss(logits, target).item())
 
 
 @pytest.mark.parametrize(("name", "arguments", "options", "shape"), PAIRS)

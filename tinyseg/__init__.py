@@ -18,6 +18,7 @@ from .backend import (
     set_num_threads,
 )
 from .gradcheck import gradcheck
+from .ops.activation import prelu
 from .ops.clamp import clamp, clip
 from .ops.creation import (
     arange,
@@ -35,7 +36,21 @@ from .ops.creation import (
     zeros_like,
 )
 from .ops.einsum import bmm, einsum, tensordot
-from .ops.elementwise import abs, exp, floor_divide, log, maximum, minimum, pow, relu, remainder, sqrt, tanh, where
+from .ops.elementwise import (
+    abs,
+    exp,
+    floor_divide,
+    log,
+    maximum,
+    minimum,
+    pow,
+    relu,
+    remainder,
+    sigmoid,
+    sqrt,
+    tanh,
+    where,
+)
 from .ops.functions import cos, expm1, log1p, reciprocal, rsqrt, sin
 from .ops.gather import gather, index_select, scatter_add
 from .ops.logic import (
@@ -63,6 +78,7 @@ from .ops.repeat import broadcast_to, repeat_interleave
 from .ops.rounding import ceil, floor, round, sign
 from .ops.scan import cumsum
 from .ops.shape import cat, flatten, permute, reshape, squeeze, stack, transpose, unsqueeze
+from .ops.softmax import log_softmax, softmax
 from .ops.statistics import norm, std, var
 from .random import Generator, manual_seed
 from .tensor import Tensor, bool_, float32, float64, int32, int64, tensor, uint8
@@ -123,6 +139,7 @@ __all__ = [
     "linspace",
     "log",
     "log1p",
+    "log_softmax",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -150,6 +167,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "prelu",
     "prod",
     "rand",
     "rand_like",
@@ -168,8 +186,10 @@ __all__ = [
     "set_default_device",
     "set_grad_enabled",
     "set_num_threads",
+    "sigmoid",
     "sign",
     "sin",
+    "softmax",
     "split",
     "sqrt",
     "squeeze",

@@ -359,6 +359,22 @@ class Tensor:
         """max(x, 0)."""
         return _operators["relu"](self)
 
+    def sigmoid(self) -> Tensor:
+        """1 / (1 + exp(-x))."""
+        return _operators["sigmoid"](self)
+
+    def prelu(self, weight: Tensor) -> Tensor:
+        """x where x > 0, else weight * x."""
+        return _operators["prelu"](self, weight)
+
+    def softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """exp(x) / sum exp(x) along ``dim``."""
+        return _operators["softmax"](self, dim, dtype)
+
+    def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """The logarithm of that."""
+        return _operators["log_softmax"](self, dim, dtype)
+
     def matmul(self, other: Tensor) -> Tensor:
         """Matrix product over the last two dimensions."""
         return _operators["matmul"](self, other)

@@ -101,12 +101,45 @@ _ENTRIES = [
         ("ceil(x, out)", "the smallest whole number that is not below x; floating types only"),
         ("rint(x, out)", "the nearest whole number, the even one of two; floating types only"),
         ("tanh(x, out)", "hyperbolic tangent"),
+        ("tanh_backward(grad, y, out)", "out = grad * (1 - y^2); y is tanh's output"),
+        ("sigmoid(x, out)", "out = 1 / (1 + e^-x)"),
+        ("sigmoid_backward(grad, y, out)", "out = grad * y * (1 - y); y is sigmoid's output"),
         ("relu(x, out)", "out = x where x > 0 or x is NaN, else 0"),
         ("relu_backward(grad, y, out)", "out = grad where y > 0, else 0; y is relu's output"),
         ("where(condition, a, b, out)", "out = a where condition (bool), else b; all are broadcast"),
         ("assign(x, out)", "out = x, broadcast and cast to out's type"),
         ("fill(out, value)", "every element of out = value"),
         ("lerp(a, b, out, weight)", "out = (1 - weight) * a + weight * b"),
+    ),
+    *_stem(
+        "activation",
+        # slope: a number, or an array that is broadcast against out's shape.
+        ("leaky_relu(x, slope, out)", "out = x where x > 0, else slope * x"),
+        (
+            "leaky_relu_backward(grad, y, slope, out)",
+            "out = grad where y > 0, else slope * grad; y is leaky_relu's input, or its output if no slope"
+            " is below 0",
+        ),
+        (
+            "leaky_relu_slope_backward(grad, x, out)",
+            "out = 0 where x > 0, else grad * x: what each element adds to its slope's gradient",
+        ),
+        ("elu(x, out, alpha)", "out = x where x > 0, else alpha * (e^x - 1)"),
+        ("elu_backward(grad, x, out, alpha)", "out = grad where x > 0, else grad * alpha * e^x"),
+        (
+            "gelu(x, out, tanh)",
+            "out = x * (1 + erf(x / sqrt 2)) / 2, to the type's last digits; with tanh instead"
+            " x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2",
+        ),
+        ("gelu_backward(grad, x, out, tanh)", "out = grad * the slope of that at x"),
+        (
+            "softplus(x, out, beta, threshold)",
+            "out = x where beta * x > threshold, else log(1 + e^(beta * x)) / beta, without overflow",
+        ),
+        (
+            "softplus_backward(grad, x, out, beta, threshold)",
+            "out = grad where beta * x > threshold, else grad / (1 + e^(-beta * x))",
+        ),
     ),
     *_stem(
         "reduce",
@@ -258,6 +291,11 @@ _ENTRIES = [
     *_stem(
         "softmax",
         # x and out have one shape; the softmax runs along axis.
+        ("softmax(x, out, axis)", "out = exp x / sum exp x, computed with the maximum taken out"),
+        (
+            "softmax_backward(grad, y, out, axis)",
+            "out = y * (grad - sum grad * y); y is softmax's output",
+        ),
         ("log_softmax(x, out, axis)", "out = x - log sum exp x, computed with the maximum taken out"),
         (
             "log_softmax_backward(grad, y, out, axis)",
@@ -267,19 +305,60 @@ _ENTRIES = [
     *_stem(
         "cross_entropy",
         # logits (N,C,H,W), target (N,H,W) int64, class_weight? (C,); w_t = class_weight[target], 0 where ignored.
+        # A label is smoothed to q_c = (1 - smoothing) [c == target] + smoothing / C; terms with q_c = 0 are left out.
         (
-            "cross_entropy(logits, target, class_weight?, losses, weights, ignore_index)",
-            "losses (N,H,W) = w_t * (log sum_c exp logits[c] - logits[target]); weights (N,H,W) = w_t;"
+            "cross_entropy(logits, target, class_weight?, losses, weights, ignore_index, smoothing)",
+            "losses (N,H,W) = sum_c w_c q_c (log sum_k exp logits[k] - logits[c]); weights (N,H,W) = w_t;"
             " both 0 where target == ignore_index, whatever the logits are",
         ),
         (
-            "cross_entropy_backward(grad, logits, target, class_weight?, out, ignore_index)",
-            "out (N,C,H,W) = grad (N,H,W) * w_t * (softmax(logits) - one_hot(target)); 0 where ignored",
+            "cross_entropy_backward(grad, logits, target, class_weight?, out, ignore_index, smoothing)",
+            "out (N,C,H,W) = grad (N,H,W) * (softmax(logits)[c] * sum_k w_k q_k - w_c q_c); 0 where ignored",
+        ),
+        # target (N,C,H,W) of the logits' type, here smoothed to q_c = (1 - smoothing) target[c] + smoothing / C.
+        (
+            "soft_cross_entropy(logits, target, class_weight?, losses, smoothing)",
+            "losses (N,H,W) = sum_c w_c q_c (log sum_k exp logits[k] - logits[c])",
+        ),
+        (
+            "soft_cross_entropy_backward(grad, logits, target, class_weight?, out, smoothing)",
+            "out (N,C,H,W) = grad (N,H,W) * (softmax(logits)[c] * sum_k w_k q_k - w_c q_c)",
         ),
         (
             "label_bounds(target, bounds, ignore_index)",
             "bounds (3,) int64: smallest label, largest label, number of labels that are not ignore_index;"
             " (0, -1, 0) if all are ignored",
+        ),
+    ),
+    *_stem(
+        "loss",
+        # Element by element; all arrays have one shape, but pos_weight: a number, or an array that is broadcast.
+        # Beside it, target may be a number, too.
+        ("mse_loss(x, target, out)", "out = (x - target)^2"),
+        ("mse_loss_backward(grad, x, target, out)", "out = grad * 2 * (x - target)"),
+        (
+            "smooth_l1_loss(x, target, out, beta)",
+            "with d = |x - target|: out = d^2 / (2 * beta) where d < beta, else d - beta / 2",
+        ),
+        (
+            "smooth_l1_loss_backward(grad, x, target, out, beta)",
+            "out = grad * (x - target) / beta where |x - target| < beta, else grad * sign(x - target)",
+        ),
+        (
+            "binary_cross_entropy(x, target, out)",
+            "out = -target * log x - (1 - target) * log(1 - x), both logarithms at least -100",
+        ),
+        (
+            "binary_cross_entropy_backward(grad, x, target, out)",
+            "out = grad * (x - target) / (x * (1 - x)), the denominator at least 1e-12",
+        ),
+        (
+            "binary_cross_entropy_with_logits(x, target, pos_weight, out)",
+            "out = target * pos_weight * log(1 + e^-x) + (1 - target) * log(1 + e^x), without overflow",
+        ),
+        (
+            "binary_cross_entropy_with_logits_backward(grad, x, target, pos_weight, out)",
+            "with s = 1 / (1 + e^-x): out = grad * ((1 - target) * s - target * pos_weight * (1 - s))",
         ),
     ),
     *_stem(

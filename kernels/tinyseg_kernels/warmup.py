@@ -43,7 +43,7 @@ _BINARY = ("divide", "power", "maximum", "minimum")
 _WHOLE_TOO = ("add", "subtract", "multiply", "floor_divide", "remainder")
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 _UNARY = (
-    *("negative", "absolute", "sign", "exp", "log", "sqrt", "tanh", "relu"),
+    *("negative", "absolute", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "relu"),
     *("log1p", "expm1", "sin", "cos", "floor", "ceil", "rint"),
 )
 
@@ -111,7 +111,7 @@ def _of_any_shape(a: _Arrays, name: str) -> list[tuple[Any, ...]]:
         return [(x, x, truth), (whole, whole, truth)]
     if name in _UNARY:
         return [(x, out)]
-    if name == "relu_backward":
+    if name in ("relu_backward", "tanh_backward", "sigmoid_backward"):
         return [(x, x, out)]
     if name == "where":
         return [(truth, x, x, out)]
@@ -120,6 +120,11 @@ def _of_any_shape(a: _Arrays, name: str) -> list[tuple[Any, ...]]:
     if name.startswith("arg"):
         return [(x, a.plain(1, 5, dtype=np.int64), 0), (x, a.plain(4, 1, dtype=np.int64), 1)]
     return [(x, a.plain(1, 5), (0,)), (x, a.plain(4, 1), (1,))]
+
+
+def _plain(a: _Arrays, count: int) -> tuple[Any, ...]:
+    """Vectors."""
+    return tuple(a.plain(8) for _ in range(count))
 
 
 def _labels(a: _Arrays) -> Any:
@@ -170,11 +175,32 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "batch_norm_backward": lambda a: [
         (_image(a), _image(a), *_channels(a, 4), *sums, _image(a), False) for sums in ((None, None), _channels(a, 2))
     ],
-    "log_softmax": lambda a: [(_image(a), _image(a), 1)],
+    "leaky_relu": lambda a: [(*_plain(a, 1), 0.5, *_plain(a, 1))],
+    "leaky_relu_backward": lambda a: [(*_plain(a, 2), 0.5, *_plain(a, 1))],
+    "leaky_relu_slope_backward": lambda a: [_plain(a, 3)],
+    "elu": lambda a: [(*_plain(a, 2), 1.0)],
+    "elu_backward": lambda a: [(*_plain(a, 3), 1.0)],
+    "gelu": lambda a: [(*_plain(a, 2), tanh) for tanh in (False, True)],
+    "gelu_backward": lambda a: [(*_plain(a, 3), tanh) for tanh in (False, True)],
+    "softplus": lambda a: [(*_plain(a, 2), 1.0, 20.0)],
+    "softplus_backward": lambda a: [(*_plain(a, 3), 1.0, 20.0)],
+    "softmax": lambda a: [(_image(a), _image(a), 1), (a.plain(1, 80), a.plain(1, 80), 1)],
+    "softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
+    "log_softmax": lambda a: [(_image(a), _image(a), 1), (a.plain(1, 80), a.plain(1, 80), 1)],
     "log_softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
-    "cross_entropy": lambda a: [(_image(a), _labels(a), *_channels(a, 1), _pixels(a), _pixels(a), 255)],
-    "cross_entropy_backward": lambda a: [(_pixels(a), _image(a), _labels(a), *_channels(a, 1), _image(a), 255)],
+    "cross_entropy": lambda a: [(_image(a), _labels(a), *_channels(a, 1), _pixels(a), _pixels(a), 255, 0.0)],
+    "cross_entropy_backward": lambda a: [(_pixels(a), _image(a), _labels(a), *_channels(a, 1), _image(a), 255, 0.0)],
+    "soft_cross_entropy": lambda a: [(_image(a), _image(a), *_channels(a, 1), _pixels(a), 0.0)],
+    "soft_cross_entropy_backward": lambda a: [(_pixels(a), _image(a), _image(a), *_channels(a, 1), _image(a), 0.0)],
     "label_bounds": lambda a: [(_labels(a), a.plain(3, dtype=np.int64), 255)],
+    "mse_loss": lambda a: [_plain(a, 3)],
+    "mse_loss_backward": lambda a: [_plain(a, 4)],
+    "smooth_l1_loss": lambda a: [(*_plain(a, 3), 1.0)],
+    "smooth_l1_loss_backward": lambda a: [(*_plain(a, 4), 1.0)],
+    "binary_cross_entropy": lambda a: [_plain(a, 3)],
+    "binary_cross_entropy_backward": lambda a: [_plain(a, 4)],
+    "binary_cross_entropy_with_logits": lambda a: [_plain(a, 4)],
+    "binary_cross_entropy_with_logits_backward": lambda a: [_plain(a, 5)],
     "uniform": lambda a: [(a.plain(8), 0, 0)],
     "normal": lambda a: [(a.plain(8), 0, 0)],
     "dropout": lambda a: [(_image(a), _image(a), 0.5, 0, 0)],

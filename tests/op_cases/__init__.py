@@ -7,10 +7,12 @@ the same; so a row is also a differential test. To add an operator, add rows her
 """
 
 from . import (  # noqa: F401 - they fill the table
+    activations,
     bad_calls,
     convolution,
     elementwise,
     in_place,
+    losses,
     matrix_products,
     normalization,
     optimizers,

@@ -454,7 +454,7 @@ bad(
 )
 bad("dropout of NaN", lambda: _F.dropout(zeros(2), math.nan), ValueError, "must be a probability")
 bad("dropout of integers", lambda: _F.dropout(tinyseg.arange(3)), TypeError, "dropout: input must be float32")
-bad("dropout2d of a matrix", lambda: _F.dropout2d(zeros(2, 3)), ValueError, "dropout2d: input must have 4 dimensions")
+bad("dropout2d of a matrix", lambda: _F.dropout2d(zeros(2, 3)), ValueError, "dropout2d: input must be (N, C, H, W)")
 
 bad("zeros of a negative size", lambda: zeros(-1), ValueError, "zeros: sizes must not be negative, got (-1,)")
 bad(

@@ -98,7 +98,7 @@ case(
 )
 case(
     "dropout",
-    lambda t, x: t.F.dropout(x, 0.3, True, _generator()),
+    lambda t, x: t.F.dropout(x, 0.3, True, False, _generator()),
     spread(5, 7),
     expected=lambda x: _dropped(x, 0.3, SEED),
     torch=_OWN,
@@ -122,4 +122,11 @@ case(
     expected=lambda x: x * _dropped(np.ones((len(x), 3, 1, 1)), 0.4, SEED),
     torch=_OWN,
     batch=(0,),
+)
+case(
+    "dropout2d of sequences",
+    lambda t, x: t.F.dropout2d(x, 0.4, generator=_generator()),
+    A,
+    expected=lambda x: x * _dropped(np.ones((*x.shape[:2], 1)), 0.4, SEED),
+    torch=_OWN,
 )

@@ -4,9 +4,11 @@ Importing this package is what gives ``Tensor`` its methods: the operators enter
 """
 
 from . import (
+    activation,
     clamp,
     conv,
     creation,
+    cross_entropy,
     dropout,
     einsum,
     elementwise,
@@ -15,6 +17,7 @@ from . import (
     inplace,
     interpolate,
     logic,
+    loss,
     masked,
     matmul,
     norm,
@@ -34,9 +37,11 @@ from . import (
 )
 
 __all__ = [
+    "activation",
     "clamp",
     "conv",
     "creation",
+    "cross_entropy",
     "dropout",
     "einsum",
     "elementwise",
@@ -45,6 +50,7 @@ __all__ = [
     "inplace",
     "interpolate",
     "logic",
+    "loss",
     "masked",
     "matmul",
     "norm",

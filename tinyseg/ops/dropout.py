@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from ..autograd import Op, no_grad
@@ -30,6 +31,8 @@ class Dropout(Op):
 
 
 def _probability(who: str, p: float) -> float:
+    if not isinstance(p, Real):
+        raise TypeError(f"{who}: p must be a number, got {type(p).__name__}")
     if not 0 <= p <= 1:
         raise ValueError(f"{who}: p must be a probability, 0 .. 1, got {p}")
     return float(p)
@@ -46,10 +49,14 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, generator: Gen
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None) -> Tensor:
     """See ``nn.functional.dropout2d``."""
-    x = need_tensor("dropout2d", "input", input, 4)
+    x = need_tensor("dropout2d", "input", input)
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            f"dropout2d: input must be (N, C, H, W) or (N, C, L), got shape {x.shape}; dropout() takes any shape"
+        )
     p = _probability("dropout2d", p)
     if not training or p == 0:
         return x
     with no_grad():
-        kept = dropout(new(x, (*x.shape[:2], 1, 1)).fill_(1), p, True, generator)
+        kept = dropout(new(x, (*x.shape[:2], *(1 for _ in x.shape[2:]))).fill_(1), p, True, generator)
     return x * kept

@@ -321,7 +321,24 @@ class Tanh(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * (1 - y^2)."""
         (y,) = ctx.saved_tensors
-        return grad * (1.0 - y * y)
+        return _binary("tanh_backward", grad, y)
+
+
+class Sigmoid(Op):
+    """d(s) = s (1 - s) dx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """1 / (1 + exp(-x))."""
+        out = _unary("sigmoid", x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """grad * y * (1 - y)."""
+        (y,) = ctx.saved_tensors
+        return _binary("sigmoid_backward", grad, y)
 
 
 class ReLU(Op):
@@ -511,6 +528,12 @@ def sqrt(input: Tensor) -> Tensor:
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
     return Tanh.apply(as_floating("tanh", input))
+
+
+@operator
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + exp(-input)), without overflow."""
+    return Sigmoid.apply(_floating("sigmoid", input))
 
 
 @operator

@@ -121,13 +121,20 @@ def unlisted_kernel(function: F) -> F:
 
 
 def helper(function: F) -> F:
-    """Declare a function that kernels call; it is inlined into their machine code."""
+    """Declare a function that kernels call; it is inlined into their machine code, unless it is long."""
     compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="never")(function)
     return compiled
 
 
+def inlined(function: F) -> F:
+    """A helper that becomes part of its caller's code however long it is: no loop that calls becomes vector code."""
+    compiled: F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", forceinline=True)(function)
+    return compiled
+
+
 def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[..., None]:
-    """A kernel with the code of ``template`` in which the global ``names`` have these values.
+    """A kernel with the code of ``template`` in which the global ``names`` have these values; ``__name__`` among them
+    says of which file it is.
 
     Numba's cache tells kernels apart by their qualified name; a closure would not do, since a compiled function in
     a closure looks new to the cache in every process.

@@ -1,62 +1,19 @@
-"""Element by element: one loop an operation, over blocks of memory (see ``operands.py``).
-
-A step is the distance of an operand's blocks: the block's length, or 0 where the operand is repeated.
-"""
+"""Element by element: arithmetic, comparison, exp and their like; one loop an operation (see ``loops.py``)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import parallel
 from .array import Array, shares_memory
-from .compiler import bind, helper, kernel
+from .compiler import helper, kernel
+from .loops import compile_loop as _compile
 from .operands import GRAIN, apply, broadcast, merged, operands
-from .scalar import exponential, hyperbolic_tangent32, logarithm
+from .scalar import exponential, hyperbolic_tangent32, logarithm, sigmoid_of, typed
 from .simd import copy_numbers
-
-
-def _unary(start: int, stop: int, block: int, x: Array, x_step: int, out: Array) -> None:
-    for item in range(start, stop):
-        o = out[item * block : (item + 1) * block]
-        p = x[item * x_step : item * x_step + block]
-        for i in range(o.size):
-            o[i] = operation(p[i])
-
-
-def _binary(start: int, stop: int, block: int, a: Array, a_step: int, b: Array, b_step: int, out: Array) -> None:
-    for item in range(start, stop):
-        o = out[item * block : (item + 1) * block]
-        p = a[item * a_step : item * a_step + block]
-        q = b[item * b_step : item * b_step + block]
-        for i in range(o.size):
-            o[i] = operation(p[i], q[i])
-
-
-def _ternary(
-    start: int, stop: int, block: int, a: Array, a_step: int, b: Array, b_step: int, c: Array, c_step: int, out: Array
-) -> None:
-    for item in range(start, stop):
-        o = out[item * block : (item + 1) * block]
-        p = a[item * a_step : item * a_step + block]
-        q = b[item * b_step : item * b_step + block]
-        r = c[item * c_step : item * c_step + block]
-        for i in range(o.size):
-            o[i] = operation(p[i], q[i], r[i])
-
-
-def operation(*operands: Any) -> Any:
-    """Stands in the loops above for what ``bind`` puts there."""
-    raise NotImplementedError
-
-
-def _compile(name: str, operation: Callable[..., Any]) -> Callable[..., None]:
-    """The kernel that applies ``operation`` element by element."""
-    template = (_unary, _binary, _ternary)[operation.__code__.co_argcount - 1]
-    return bind(template, f"_{name}", operation=helper(operation))
 
 
 @helper
@@ -113,6 +70,9 @@ _ceil = _compile("ceil", lambda x: np.ceil(x))
 _rint = _compile("rint", lambda x: np.rint(x))
 _tanh = _compile("tanh", lambda x: math.tanh(x))
 _tanh_single = _compile("tanh32", lambda x: hyperbolic_tangent32(x))
+_tanh_backward = _compile("tanh_backward", lambda grad, y: grad * (typed(1, y) - y * y))
+_sigmoid = _compile("sigmoid", lambda x: sigmoid_of(x))
+_sigmoid_backward = _compile("sigmoid_backward", lambda grad, y: grad * (y * (typed(1, y) - y)))
 _relu = _compile("relu", lambda x: x if x > 0 or x != x else 0)
 _relu_backward = _compile("relu_backward", lambda grad, y: grad if y > 0 else 0)
 _where = _compile("where", lambda condition, a, b: a if condition else b)
@@ -267,6 +227,21 @@ def rint(x: Array, out: Array) -> None:
 def tanh(x: Array, out: Array) -> None:
     """Hyperbolic tangent."""
     apply(_tanh_single if out.dtype == np.float32 else _tanh, out, *operands(out, x))
+
+
+def tanh_backward(grad: Array, y: Array, out: Array) -> None:
+    """The gradient times 1 - y^2."""
+    apply(_tanh_backward, out, *operands(out, grad, y))
+
+
+def sigmoid(x: Array, out: Array) -> None:
+    """The logistic function."""
+    apply(_sigmoid, out, *operands(out, x))
+
+
+def sigmoid_backward(grad: Array, y: Array, out: Array) -> None:
+    """The gradient times y (1 - y)."""
+    apply(_sigmoid_backward, out, *operands(out, grad, y))
 
 
 def relu(x: Array, out: Array) -> None:

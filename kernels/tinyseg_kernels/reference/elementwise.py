@@ -160,6 +160,22 @@ def tanh(x: Array, out: Array) -> None:
     np.tanh(x, out=out)
 
 
+def tanh_backward(grad: Array, y: Array, out: Array) -> None:
+    """The slope is 1 - tanh^2."""
+    out[...] = grad * (1 - y * y)
+
+
+def sigmoid(x: Array, out: Array) -> None:
+    """1 / (1 + exp(-x)); where exp overflows the quotient is 0, as it should."""
+    with np.errstate(over="ignore"):
+        out[...] = 1 / (1 + np.exp(-x))
+
+
+def sigmoid_backward(grad: Array, y: Array, out: Array) -> None:
+    """The slope is y (1 - y)."""
+    out[...] = grad * (y * (1 - y))
+
+
 def relu(x: Array, out: Array) -> None:
     """max(x, 0), NaN staying NaN."""
     np.maximum(x, 0, out=out)

@@ -5,14 +5,22 @@ Shapes, types and values are checked: ``ValueError`` for shapes and values, ``Ty
 for indices, each with a message that says what was expected and what came.
 """
 
-from ...ops.elementwise import relu, tanh
 from ...ops.pad import pad
-from .activation import log_softmax, softmax
+from .activation import elu, gelu, leaky_relu, log_softmax, prelu, relu, sigmoid, softmax, softplus, tanh
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from .dropout import dropout, dropout2d
 from .linear import linear
-from .loss import cross_entropy
+from .loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 from .normalization import batch_norm
+from .one_hot import one_hot
 from .padding import centre_crop
 from .pooling import max_pool2d, max_unpool2d
 from .upsampling import bed_of_nails, interpolate, pixel_shuffle, pixel_unshuffle
@@ -20,6 +28,8 @@ from .upsampling import bed_of_nails, interpolate, pixel_shuffle, pixel_unshuffl
 __all__ = [
     "batch_norm",
     "bed_of_nails",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "centre_crop",
     "conv1d",
     "conv2d",
@@ -28,17 +38,28 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "dropout2d",
+    "elu",
     "fold",
+    "gelu",
     "interpolate",
+    "l1_loss",
+    "leaky_relu",
     "linear",
     "log_softmax",
     "max_pool2d",
     "max_unpool2d",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "prelu",
     "relu",
+    "sigmoid",
+    "smooth_l1_loss",
     "softmax",
+    "softplus",
     "tanh",
     "unfold",
 ]

@@ -8,10 +8,12 @@ from ..module import Module
 
 
 class Dropout(Module):
-    """Dropout of elements in training, see ``functional.dropout``."""
+    """Dropout of elements in training, see ``functional.dropout``. ``inplace`` changes nothing."""
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p must be a probability, 0 .. 1, got {p}")
         self.p = p
 
     def forward(self, input: Tensor) -> Tensor:
@@ -27,5 +29,5 @@ class Dropout2d(Dropout):
     """Dropout of whole channels in training, see ``functional.dropout2d``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W)."""
+        """(N, C, H, W) or (N, C, L)."""
         return F.dropout2d(input, self.p, self.training)

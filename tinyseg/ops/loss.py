@@ -1,0 +1,211 @@
+"""Losses of single elements: how far a prediction is from its target."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor
+from .common import broadcast_shape, need_same_device, need_same_type, need_tensor, new_like
+from .elementwise import log
+
+
+class _Distance(Op):
+    """A function of input - target: the target's gradient is minus the input's."""
+
+    kernel: str
+
+    @classmethod
+    def forward(cls, ctx: Any, x: Tensor, target: Tensor, *options: float) -> Tensor:
+        """The kernel of that name."""
+        out = new_like(x)
+        getattr(x.backend, cls.kernel)(x.array, target.array, out.array, *options)
+        ctx.options = options
+        ctx.save_for_backward(x, target)
+        return out
+
+    @classmethod
+    def backward(cls, ctx: Any, grad: Tensor) -> Any:
+        """The kernel of that name and ``_backward``."""
+        x, target = ctx.saved_tensors
+        out = new_like(x)
+        getattr(x.backend, f"{cls.kernel}_backward")(grad.array, x.array, target.array, out.array, *ctx.options)
+        return out, -out if ctx.needs_input_grad[1] else None, *(None for _ in ctx.options)
+
+
+class SquaredError(_Distance):
+    """d(x - t)^2 = 2 (x - t) d(x - t)."""
+
+    kernel = "mse_loss"
+
+
+class SmoothL1(_Distance):
+    """The absolute error, rounded off near 0; with beta = 0 it is the absolute error."""
+
+    kernel = "smooth_l1_loss"
+
+
+class BinaryCrossEntropy(Op):
+    """-t log x - (1 - t) log(1 - x)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
+        """Of probabilities."""
+        out = new_like(x)
+        x.backend.binary_cross_entropy(x.array, target.array, out.array)
+        ctx.save_for_backward(x, target)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """By the target it is log(1 - x) - log x."""
+        x, target = ctx.saved_tensors
+        by_x = by_target = None
+        if ctx.needs_input_grad[0]:
+            by_x = new_like(x)
+            x.backend.binary_cross_entropy_backward(grad.array, x.array, target.array, by_x.array)
+        if ctx.needs_input_grad[1]:
+            by_target = grad * (log(1.0 - x) - log(x))
+        return by_x, by_target
+
+
+class BinaryCrossEntropyWithLogits(Op):
+    """t p log(1 + e^-x) + (1 - t) log(1 + e^x); the weight p of what is positive is broadcast."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
+        """Of logits."""
+        out = new_like(x)
+        weight = 1.0 if pos_weight is None else pos_weight.array
+        x.backend.binary_cross_entropy_with_logits(x.array, target.array, weight, out.array)
+        ctx.save_for_backward(x, target, pos_weight)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """By the target it is the loss of a target of 1 less that of a target of 0."""
+        x, target, pos_weight = ctx.saved_tensors
+        weight = 1.0 if pos_weight is None else pos_weight.array
+        by_x = by_target = None
+        if ctx.needs_input_grad[0]:
+            by_x = new_like(x)
+            x.backend.binary_cross_entropy_with_logits_backward(grad.array, x.array, target.array, weight, by_x.array)
+        if ctx.needs_input_grad[1]:
+            of_one, of_zero = new_like(x), new_like(x)
+            x.backend.binary_cross_entropy_with_logits(x.array, 1.0, weight, of_one.array)
+            x.backend.binary_cross_entropy_with_logits(x.array, 0.0, weight, of_zero.array)
+            by_target = grad * (of_one - of_zero)
+        return by_x, by_target, None
+
+
+def need_reduction(who: str, reduction: str) -> None:
+    """Raises ``ValueError`` for what is no reduction."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{who}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def reduced(losses: Tensor, reduction: str, weights: Tensor | None = None) -> Tensor:
+    """Losses, weighted already, as they are, summed, or their sum divided by the weights' sum (or their number)."""
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and weights is None:
+        return losses.mean()
+    total = losses.sum()
+    return total / weights.sum() if reduction == "mean" and weights is not None else total
+
+
+def _checked(who: str, input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The input; raises ``TypeError`` and ``ValueError``."""
+    x = need_tensor(who, "input", input)
+    need_same_type(who, input=x, target=need_tensor(who, "target", target), weight=weight)
+    need_same_device(who, x, target)
+    if target.shape != x.shape:
+        raise ValueError(
+            f"{who}: target must have input's shape {x.shape}, got {target.shape}; .reshape() or .expand() it "
+            "if that is meant"
+        )
+    need_reduction(who, reduction)
+    return x
+
+
+def _equal_weights(who: str, x: Tensor, weight: Tensor | None) -> Tensor | None:
+    """The weight; raises ``ValueError`` unless it is one for each element."""
+    if weight is not None and weight.shape != x.shape:
+        raise ValueError(f"{who}: weight must have input's shape {x.shape}, got {weight.shape}")
+    return weight
+
+
+def _weighted(who: str, losses: Tensor, weight: Tensor | None) -> Tensor:
+    """The losses times the weight, which is broadcast to them; raises ``ValueError`` where it cannot be."""
+    if weight is None:
+        return losses
+    _need_broadcast(who, "weight", weight, losses)
+    return losses * weight
+
+
+def _need_broadcast(who: str, name: str, x: Tensor, like: Tensor) -> None:
+    try:
+        fits = broadcast_shape(who, x.shape, like.shape) == like.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{who}: {name} of shape {x.shape} cannot be broadcast to input's shape {like.shape}")
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """See ``nn.functional.mse_loss``."""
+    x = _checked("mse_loss", input, target, weight, reduction)
+    weight = _equal_weights("mse_loss", x, weight)
+    losses = SquaredError.apply(x, target)
+    return reduced(losses if weight is None else losses * weight, reduction, weight)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """See ``nn.functional.l1_loss``."""
+    x = _checked("l1_loss", input, target, weight, reduction)
+    weight = _equal_weights("l1_loss", x, weight)
+    losses = SmoothL1.apply(x, target, 0.0)
+    return reduced(losses if weight is None else losses * weight, reduction, weight)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """See ``nn.functional.smooth_l1_loss``."""
+    x = _checked("smooth_l1_loss", input, target, None, reduction)
+    if not isinstance(beta, Real) or not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must be a number of at least 0, got {beta!r}")
+    return reduced(SmoothL1.apply(x, target, float(beta)), reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """See ``nn.functional.binary_cross_entropy``."""
+    who = "binary_cross_entropy"
+    x = _checked(who, input, target, weight, reduction)
+    if x.numel():
+        low, high = x.detach().amin().item(), x.detach().amax().item()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"{who}: input must hold probabilities, 0 .. 1, got {low} .. {high}; "
+                "binary_cross_entropy_with_logits takes logits"
+            )
+    return reduced(_weighted(who, BinaryCrossEntropy.apply(x, target), weight), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """See ``nn.functional.binary_cross_entropy_with_logits``."""
+    who = "binary_cross_entropy_with_logits"
+    x = _checked(who, input, target, weight, reduction)
+    if pos_weight is not None:
+        need_same_type(who, input=x, pos_weight=need_tensor(who, "pos_weight", pos_weight))
+        need_same_device(who, x, pos_weight)
+        _need_broadcast(who, "pos_weight", pos_weight, x)
+    losses = BinaryCrossEntropyWithLogits.apply(x, target, pos_weight)
+    return reduced(_weighted(who, losses, weight), reduction)
