@@ -73,14 +73,21 @@ def need_same_device(who: str, a: Tensor, b: Tensor) -> None:
         raise ValueError(f"{who}: tensors are on two devices, {a.device!r} and {b.device!r}; move one with .to()")
 
 
+def ints(who: str, name: str, value: Any, count: int, least: int = 0) -> tuple[int, ...]:
+    """An int, for all of ``count`` directions, or one for each; raises ``TypeError`` or ``ValueError``."""
+    given = (value,) * count if isinstance(value, Integral) else value
+    if not isinstance(given, Sequence) or len(given) != count or not all(isinstance(v, Integral) for v in given):
+        several = "a pair of ints" if count == 2 else f"a sequence of {count}"
+        raise TypeError(f"{who}: {name} must be an int or {several}, got {value!r}")
+    if min(given) < least:
+        raise ValueError(f"{who}: {name} must be at least {least}, got {value!r}")
+    return tuple(int(v) for v in given)
+
+
 def pair(who: str, name: str, value: Any, least: int = 0) -> Pair:
     """An int or two of them as ``(vertical, horizontal)``; raises ``TypeError`` or ``ValueError``."""
-    both = (value, value) if isinstance(value, Integral) else value
-    if not isinstance(both, Sequence) or len(both) != 2 or not all(isinstance(v, Integral) for v in both):
-        raise TypeError(f"{who}: {name} must be an int or a pair of ints, got {value!r}")
-    if min(both) < least:
-        raise ValueError(f"{who}: {name} must be at least {least}, got {value!r}")
-    return int(both[0]), int(both[1])
+    vertical, horizontal = ints(who, name, value, 2, least)
+    return vertical, horizontal
 
 
 def with_relu(who: str, activation: str | None) -> bool:

@@ -12,21 +12,38 @@ from .convolution import conv2d, conv_transpose2d
 from .dropout import dropout, dropout2d
 from .linear import linear
 from .loss import cross_entropy
-from .normalization import batch_norm
-from .pooling import max_pool2d, max_unpool2d
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
+from .pooling import (
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+    max_unpool1d,
+    max_unpool2d,
+)
 from .upsampling import interpolate
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "avg_pool2d",
     "batch_norm",
     "conv2d",
     "conv_transpose2d",
     "cross_entropy",
     "dropout",
     "dropout2d",
+    "group_norm",
+    "instance_norm",
     "interpolate",
+    "layer_norm",
     "linear",
+    "local_response_norm",
     "log_softmax",
+    "max_pool1d",
     "max_pool2d",
+    "max_unpool1d",
     "max_unpool2d",
     "pad",
     "relu",
