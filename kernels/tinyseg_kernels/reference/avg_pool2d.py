@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 from .array import Array, Pair
 
@@ -32,8 +31,9 @@ def _windows(
     """Place in ``pooled``, pixels in ``image``, and the divisor of each window."""
     sizes = zip(image.shape[2:], pooled.shape[2:], kernel_size, stride, padding, strict=True)
     rows, columns = (_sliding(*size, count_include_pad) for size in sizes)
-    for (i, (row, height)), (j, (column, width)) in product(enumerate(rows), enumerate(columns)):
-        yield i, j, row, column, height * width if divisor_override is None else divisor_override
+    for i, (row, height) in enumerate(rows):
+        for j, (column, width) in enumerate(columns):
+            yield i, j, row, column, height * width if divisor_override is None else divisor_override
 
 
 def _adaptive(image: Array, pooled: Array) -> Iterator[tuple[int, int, slice, slice, int]]:
@@ -42,8 +42,9 @@ def _adaptive(image: Array, pooled: Array) -> Iterator[tuple[int, int, slice, sl
         [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
         for size, count in zip(image.shape[2:], pooled.shape[2:], strict=True)
     )
-    for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
-        yield i, j, row, column, (row.stop - row.start) * (column.stop - column.start)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            yield i, j, row, column, (row.stop - row.start) * (column.stop - column.start)
 
 
 def avg_pool2d(

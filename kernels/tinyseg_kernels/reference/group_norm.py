@@ -12,7 +12,7 @@ from .array import Array
 
 def _by_group(x: Array, groups: int) -> Array:
     """(N, groups, elements of a group)."""
-    return x.reshape(x.shape[0], groups, x.size // max(x.shape[0] * groups, 1))
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups * x.shape[2] * x.shape[3])
 
 
 def _channel(v: Array | None) -> Array | float:
@@ -53,6 +53,5 @@ def group_norm_backward(
     grad_weight[...] = (grad * normalised).sum(axis=(0, 2, 3), dtype=np.float64)
     grad_bias[...] = grad.sum(axis=(0, 2, 3), dtype=np.float64)
     slope, xhat = _by_group(grad * _channel(weight), groups), _by_group(normalised, groups)
-    if x.size:
-        through = slope.mean(axis=2, keepdims=True) + xhat * (slope * xhat).mean(axis=2, keepdims=True)
-        out[...] = (rstd[..., None] * (slope - through)).reshape(x.shape)
+    through = slope.mean(axis=2, keepdims=True) + xhat * (slope * xhat).mean(axis=2, keepdims=True)
+    out[...] = (rstd[..., None] * (slope - through)).reshape(x.shape)
