@@ -178,7 +178,8 @@ def _backward_constant(
 
 def _rows(vectors: Array, dtype: Any) -> Array:
     """(images, channels) repeated for the pixels of a row."""
-    return np.tile(vectors.astype(dtype), (1, max(1, _LANES // vectors.shape[1])))
+    # In row-major order, whatever broadcasting made of them: Numba would compile for other strides, too.
+    return np.tile(vectors.astype(dtype, order="C"), (1, max(1, _LANES // vectors.shape[1])))
 
 
 def _affine_rows(affine: Affine, dtype: Any) -> Affine:

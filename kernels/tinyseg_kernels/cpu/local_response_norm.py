@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from . import parallel
@@ -29,9 +27,14 @@ def _add_window(source: Array, before: int, after: int, sums: Array) -> None:
 
 
 @helper
-def _power(base: Any, exponent: float, positive: bool) -> Any:
-    """base ** exponent; by functions that are vectorised where no base can be 0 or less."""
-    return exponential(exponent * logarithm(base)) if positive else base**exponent
+def _powers(sums: Array, alpha: float, k: float, exponent: float, powers: Array) -> None:
+    """powers = (k + alpha sums) ** exponent; by functions that are vectorised where no base can be 0 or less."""
+    if k > 0 and alpha >= 0:
+        for c in range(sums.size):
+            powers[c] = exponential(exponent * logarithm(k + alpha * sums[c]))
+    else:
+        for c in range(sums.size):
+            powers[c] = (k + alpha * sums[c]) ** exponent
 
 
 @kernel
@@ -39,15 +42,15 @@ def _forward(
     start: int, stop: int, x: Array, out: Array, before: int, after: int, alpha: float, beta: float, k: float
 ) -> None:
     """x and out (pixels, channels); an item is a pixel."""
-    positive = k > 0 and alpha >= 0
-    squares, sums = np.empty(x.shape[1]), np.empty(x.shape[1])
+    squares, sums, powers = np.empty(x.shape[1]), np.empty(x.shape[1]), np.empty(x.shape[1])
     for item in range(start, stop):
         pixel, result = x[item], out[item]
         for c in range(pixel.size):
             squares[c] = np.float64(pixel[c]) * np.float64(pixel[c])
         _add_window(squares, before, after, sums)
+        _powers(sums, alpha, k, -beta, powers)
         for c in range(pixel.size):
-            result[c] = pixel[c] * _power(k + alpha * sums[c], -beta, positive)
+            result[c] = pixel[c] * powers[c]
 
 
 @kernel
@@ -64,17 +67,15 @@ def _backward(
     k: float,
 ) -> None:
     """With v the base: out = grad v^-beta - 2 alpha beta x sum (grad x v^(-beta-1)) over the mirrored window."""
-    positive = k > 0 and alpha >= 0
     squares, sums, powers = np.empty(x.shape[1]), np.empty(x.shape[1]), np.empty(x.shape[1])
     for item in range(start, stop):
         g, pixel, result = grad[item], x[item], out[item]
         for c in range(pixel.size):
             squares[c] = np.float64(pixel[c]) * np.float64(pixel[c])
         _add_window(squares, before, after, sums)
+        _powers(sums, alpha, k, -beta, powers)
         for c in range(pixel.size):
-            base = k + alpha * sums[c]
-            powers[c] = _power(base, -beta, positive)
-            squares[c] = g[c] * pixel[c] * powers[c] / base
+            squares[c] = g[c] * pixel[c] * powers[c] / (k + alpha * sums[c])
         _add_window(squares, after, before, sums)
         for c in range(pixel.size):
             result[c] = g[c] * powers[c] - 2 * alpha * beta * pixel[c] * sums[c]

@@ -10,6 +10,7 @@ from . import parallel, windows
 from .array import Array, Pair, channels_last
 from .compiler import kernel
 from .elementwise import deliver
+from .simd import clear
 
 _GRAIN = 32768  # elements a thread takes at a time
 _VISITS = 4  # how often unpooling reads its elements at most
@@ -17,38 +18,28 @@ _VISITS = 4  # how often unpooling reads its elements at most
 
 @kernel
 def _pool(
-    start: int,
-    stop: int,
-    x: Array,
-    out: Array,
-    indices: Array,
-    rows: Array,
-    columns: Array,
-    dilation: Pair,
-    strip: int,
+    start: int, stop: int, x: Array, out: Array, indices: Array, rows: Array, columns: Array, dilation: Pair
 ) -> None:
-    """The taps of a window in scan order, each over ``strip`` channels; an item is so much of a row of ``out``.
+    """The taps of a window in scan order, each over all channels; an item is a row of ``out``.
 
-    ``rows`` and ``columns`` have for each window the first pixel in the image and the end.
+    ``rows`` and ``columns`` have for each window the first pixel in the image and how many there are.
     """
-    channels = out.shape[3]
-    parts = (channels + strip - 1) // strip
     for item in range(start, stop):
-        line, part = divmod(item, parts)
-        n, i = divmod(line, out.shape[1])
-        low, high = part * strip, min((part + 1) * strip, channels)
+        n, i = divmod(item, out.shape[1])
+        top, height = rows[i, 0], rows[i, 1]
         for j in range(out.shape[2]):
-            best, where = out[n, i, j, low:high], indices[n, i, j, low:high]
-            first = True
-            for row in range(rows[i, 0], rows[i, 1], dilation[0]):
-                for column in range(columns[j, 0], columns[j, 1], dilation[1]):
-                    pixel = x[n, row, column, low:high]
+            best, where = out[n, i, j], indices[n, i, j]
+            left, width = columns[j, 0], columns[j, 1]
+            for r in range(height):
+                row = top + r * dilation[0]
+                for s in range(width):
+                    column = left + s * dilation[1]
+                    pixel = x[n, row, column]
                     place = row * x.shape[2] + column
-                    if first:
+                    if r == 0 and s == 0:
                         for c in range(best.size):
                             best[c] = pixel[c]
                             where[c] = place
-                        first = False
                         continue
                     for c in range(best.size):
                         wins = pixel[c] > best[c] or (pixel[c] != pixel[c] and best[c] == best[c])
@@ -126,13 +117,13 @@ def _gather_last(
     places. An item is the elements that stand in ``height`` rows of ``source``.
     """
     bands = (source.shape[1] + height - 1) // height
-    taken = np.empty((height * source.shape[2], source.shape[3]), np.bool_)
+    taken = np.empty((height * source.shape[2], source.shape[3]), np.uint8)
     for item in range(start, stop):
         n, band = divmod(item, bands)
         values = source[n, band * height : (band + 1) * height].reshape(-1, source.shape[3])
         low = band * height * source.shape[2]
         high = low + values.shape[0]
-        taken[:] = False
+        clear(taken.reshape(-1), 0, taken.size)
         for i in range(out.shape[1] - 1, -1, -1):
             if bounds[n, i, 1] < low or bounds[n, i, 0] >= high:
                 continue
@@ -142,25 +133,24 @@ def _gather_last(
                     if low <= places[c] < high:
                         place = places[c] - low
                         target[c] = 0 if taken[place, c] else values[place, c]
-                        taken[place, c] = True
+                        taken[place, c] = 1
 
 
-def _windows(
-    x: Array, out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> tuple[Array, Array]:
-    """The windows of rows and of columns."""
+def _windows(out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> list[Array]:
+    """The windows of rows and those of columns."""
     sizes = zip(out.shape[2:], kernel_size, stride, padding, dilation, strict=True)
-    rows, columns = (windows.sliding(*size) for size in sizes)
-    return rows, columns
+    return [windows.sliding(*size) for size in sizes]
 
 
-def _largest(x: Array, out: Array, indices: Array, rows: Array, columns: Array, dilation: Pair) -> None:
+def _largest(x: Array, out: Array, indices: Array, outer: list[Array], dilation: Pair) -> None:
+    taps = []
+    for size, step, given in zip(x.shape[2:], dilation, outer, strict=True):
+        first, stop = windows.inside(given, size, step).T
+        taps.append(np.stack((first, -((first - stop) // step)), axis=1))
     best, where = channels_last(out), channels_last(indices)
     lines = best.shape[0] * best.shape[1]
-    strip = windows.strip(lines, best.shape[3])
-    items = lines * -(-best.shape[3] // strip)
-    grain = _GRAIN * items // max(x.size, out.size)
-    parallel.run(_pool, items, grain, channels_last(x), best, where, rows, columns, dilation, strip)
+    grain = _GRAIN * lines // max(x.size, out.size)
+    parallel.run(_pool, lines, grain, channels_last(x), best, where, *taps, dilation)
     deliver(best, out)
     deliver(where, indices)
 
@@ -183,9 +173,7 @@ def max_pool2d(
     """Largest element of each window and where it stood. See ``spec.py``, as for every kernel here."""
     if out.size == 0:
         return
-    outer = _windows(x, out, kernel_size, stride, padding, dilation)
-    rows, columns = (windows.inside(outer[d], x.shape[2 + d], dilation[d]) for d in (0, 1))
-    _largest(x, out, indices, rows, columns, dilation)
+    _largest(x, out, indices, _windows(out, kernel_size, stride, padding, dilation), dilation)
 
 
 def max_pool2d_backward(
@@ -194,7 +182,7 @@ def max_pool2d_backward(
     """Each gradient is added where its maximum stood, band of rows by band of rows, in scan order in each."""
     if out.size == 0:
         return
-    rows, _ = _windows(out, grad, kernel_size, stride, padding, dilation)
+    rows, _ = _windows(grad, kernel_size, stride, padding, dilation)
     _add_up(grad, indices, out, rows, stride[0])
 
 
@@ -202,8 +190,7 @@ def adaptive_max_pool2d(x: Array, out: Array, indices: Array) -> None:
     """The same of windows that share the image out."""
     if out.size == 0:
         return
-    rows, columns = (windows.adaptive(x.shape[d], out.shape[d]) for d in (2, 3))
-    _largest(x, out, indices, rows, columns, (1, 1))
+    _largest(x, out, indices, [windows.adaptive(x.shape[d], out.shape[d]) for d in (2, 3)], (1, 1))
 
 
 def adaptive_max_pool2d_backward(grad: Array, indices: Array, out: Array) -> None:

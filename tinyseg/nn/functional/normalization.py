@@ -76,8 +76,8 @@ def group_norm(
     Source: Wu and He 2018.
 
     >>> import tinyseg
-    >>> group_norm(tinyseg.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
-    tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
+    >>> group_norm(tinyseg.tensor([[1.0, 3.0, 5.0, 9.0]]), 2, eps=0.0)
+    tensor([[-1.,  1., -1.,  1.]])
     """
     return groups.group_norm(input, num_groups, weight, bias, eps)
 
@@ -176,8 +176,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
     >>> import tinyseg
     >>> local_response_norm(tinyseg.tensor([[[2.0], [0.0], [1.0]]]), 2, alpha=2.0, beta=1.0)
-    tensor([[[0.4000],
-             [0.0000],
-             [0.5000]]])
+    tensor([[[0.4],
+             [0. ],
+             [0.5]]])
     """
     return responses.local_response_norm(input, size, alpha, beta, k)

@@ -129,9 +129,9 @@ def avg_pool2d(
     >>> import tinyseg
     >>> x = tinyseg.tensor([[[1.0, 2, 6], [3, 5, 2]]])
     >>> avg_pool2d(x, 2)
-    tensor([[[2.7500]]])
+    tensor([[[2.75]]])
     >>> avg_pool2d(x, 2, ceil_mode=True)
-    tensor([[[2.7500, 4.0000]]])
+    tensor([[[2.75, 4.  ]]])
     """
     return avg_pool.avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -156,8 +156,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
     >>> import tinyseg
     >>> adaptive_avg_pool2d(tinyseg.tensor([[[1.0, 2, 6], [3, 5, 2]]]), (None, 2))
-    tensor([[[1.5000, 4.0000],
-             [4.0000, 3.5000]]])
+    tensor([[[1.5, 4. ],
+             [4. , 3.5]]])
     """
     return avg_pool.adaptive_avg_pool2d(input, output_size)
 
