@@ -97,6 +97,72 @@ def run_pool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     return [out, indices, grad]
 
 
+def run_unpool(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    values, indices = np.empty(POOLED, np.float32), np.empty(POOLED, np.int64)
+    cpu.max_pool2d(x, values, indices, (3, 3), (2, 2), (1, 1), (1, 1))
+    results = []
+    for where in (indices, np.random.default_rng(4).permutation(indices.reshape(-1)).reshape(POOLED)):
+        out, grad = np.empty_like(x), np.empty(POOLED, np.float32)
+        cpu.max_unpool2d(values, where, out)
+        cpu.max_unpool2d_backward(g, where, grad)
+        results += [out, grad]
+    return results
+
+
+def run_average(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    rules = (3, 3), (2, 2), (1, 1), False, None
+    out, grad = np.empty(POOLED, np.float32), np.empty_like(x)
+    cpu.avg_pool2d(x, out, *rules)
+    cpu.avg_pool2d_backward(out, grad, *rules)
+    shared, back = np.empty((2, 6, 5, 7), np.float32), np.empty_like(x)
+    cpu.adaptive_avg_pool2d(x, shared)
+    cpu.adaptive_avg_pool2d_backward(shared, back)
+    return [out, grad, shared, back]
+
+
+def run_adaptive_max(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    shape = (2, 6, 5, 7)
+    out, indices, grad = np.empty(shape, np.float32), np.empty(shape, np.int64), np.empty_like(x)
+    cpu.adaptive_max_pool2d(x, out, indices)
+    cpu.adaptive_max_pool2d_backward(out, indices, grad)
+    return [out, indices, grad]
+
+
+def run_group_norm(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    mean, var, out, grad = (
+        np.empty((2, 3), np.float32),
+        np.empty((2, 3), np.float32),
+        np.empty_like(x),
+        np.empty_like(x),
+    )
+    sums = np.empty(6, np.float32), np.empty(6, np.float32)
+    cpu.group_norm_statistics(x, mean, var)
+    cpu.group_norm(x, mean, 1 / np.sqrt(var), sums[0] * 0 + 2, None, out)
+    cpu.group_norm_backward(g, x, mean, 1 / np.sqrt(var), None, *sums, grad)
+    return [mean, var, out, *sums, grad]
+
+
+def run_layer_norm(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    x, g = (np.ascontiguousarray(v).reshape(-1, 80) for v in (x, g))
+    mean, rstd, out, grad = (
+        np.empty(len(x), np.float32),
+        np.empty(len(x), np.float32),
+        np.empty_like(x),
+        np.empty_like(x),
+    )
+    sums = np.empty(80, np.float32), np.empty(80, np.float32)
+    cpu.layer_norm(x, None, g[0], out, mean, rstd, 1e-5)
+    cpu.layer_norm_backward(g, x, mean, rstd, g[1], *sums, grad)
+    return [mean, rstd, out, *sums, grad]
+
+
+def run_response(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    out, grad = np.empty_like(x), np.empty_like(x)
+    cpu.local_response_norm(x, out, 5, 1.0, 0.75, 2.0)
+    cpu.local_response_norm_backward(g, x, grad, 5, 1.0, 0.75, 2.0)
+    return [out, grad]
+
+
 def run_cross_entropy(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     target = labels((2, 96, 80), 6)
     losses, weights, grad = np.empty(target.shape, np.float32), np.empty(target.shape, np.float32), np.empty_like(x)
@@ -134,6 +200,12 @@ def run_adam(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
         run_batch_norm,
         run_assign,
         run_pool,
+        run_unpool,
+        run_average,
+        run_adaptive_max,
+        run_group_norm,
+        run_layer_norm,
+        run_response,
         run_cross_entropy,
         run_interpolate,
         run_random,
@@ -277,6 +349,23 @@ def test_bands_of_the_gradient_of_pooling_leave_no_window_out(
     cpu.max_pool2d_backward(grad, indices, found, *window)
     reference.max_pool2d_backward(grad.astype(np.float64), indices, wanted, *window)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("elements", [1, 100, 400])
+@pytest.mark.parametrize("local", [True, False])
+def test_bands_of_unpooling_leave_no_element_out(monkeypatch: pytest.MonkeyPatch, local: bool, elements: int) -> None:
+    """Bands of one row, of several, and, where indices are scattered, one for the whole image."""
+    monkeypatch.setattr(pool2d, "_GRAIN", elements)
+    x, grad = activation((2, 3, 9, 5)), activation((2, 3, 18, 10), seed=1)
+    places = np.random.default_rng(2).integers(0, 180, x.shape)
+    if local:  # some twice
+        places = np.sort(places.reshape(2, 3, 45)).reshape(x.shape)
+    for kernel, source, like in (("max_unpool2d", x, grad), ("max_unpool2d_backward", grad, x)):
+        found, wanted = np.full_like(like, np.nan), np.empty(like.shape, np.float32)
+        args = (source, places)
+        getattr(cpu, kernel)(*args, found)
+        getattr(reference, kernel)(*args, wanted)
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_repeated_positions_add_in_pooling_and_replace_in_unpooling() -> None:

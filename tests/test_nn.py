@@ -297,6 +297,77 @@ def test_batch_norm_counts_batches_and_uses_what_it_has_seen() -> None:
     np.testing.assert_array_equal(plain.eval()(x).numpy(), plain.train()(x).numpy())
 
 
+def test_batch_norm_without_momentum_averages_all_batches() -> None:
+    layer, batches = nn.BatchNorm1d(2, momentum=None), [tinyseg.randn(5, 2) + i for i in range(3)]
+    for x in batches:
+        layer(x)
+    for name, wanted in (
+        ("running_mean", np.mean([x.numpy().mean(0) for x in batches], 0)),
+        ("running_var", np.mean([x.numpy().var(0, ddof=1) for x in batches], 0)),
+    ):
+        np.testing.assert_allclose(getattr(layer, name).numpy(), wanted, rtol=1e-5)
+    before = layer.running_mean.numpy().copy()
+    layer.eval()(batches[0])
+    np.testing.assert_array_equal(layer.running_mean.numpy(), before)
+    assert layer.num_batches_tracked.item() == 3
+    assert layer(tinyseg.randn(2, 2, 4)).shape == (2, 2, 4)
+
+
+def test_batch_norm_layers_know_their_dimensions() -> None:
+    with pytest.raises(ValueError, match=r"BatchNorm1d: input must be N,C or N,C,L, got shape \(1, 2, 3, 3\)"):
+        nn.BatchNorm1d(2)(tinyseg.zeros(1, 2, 3, 3))
+    with pytest.raises(ValueError, match=r"BatchNorm2d: input must be N,C,H,W, got shape \(4, 2\)"):
+        nn.BatchNorm2d(2)(tinyseg.zeros(4, 2))
+    with pytest.raises(ValueError, match="InstanceNorm2d: input must be"):
+        nn.InstanceNorm2d(2)(tinyseg.zeros(4, 2))
+    with pytest.raises(ValueError, match="GroupNorm: num_groups must divide num_channels 6, got 4"):
+        nn.GroupNorm(4, 6)
+
+
+def test_instance_norm_with_and_without_running_statistics() -> None:
+    x = tinyseg.randn(3, 2, 4, 5) + 2
+    plain = nn.InstanceNorm2d(2)
+    assert list(plain.state_dict()) == []
+    np.testing.assert_array_equal(plain.eval()(x).numpy(), plain.train()(x).numpy())
+    np.testing.assert_allclose(plain(x[0]).numpy(), plain(x).numpy()[0], atol=1e-6)
+    layer = nn.InstanceNorm2d(2, momentum=1.0, affine=True, track_running_stats=True)
+    layer(x)
+    mean, var = x.numpy().mean((2, 3)).mean(0), x.numpy().var((2, 3), ddof=1).mean(0)
+    wanted = (x.numpy() - mean[:, None, None]) / np.sqrt(var + 1e-5)[:, None, None]
+    np.testing.assert_allclose(layer.eval()(x).detach().numpy(), wanted, atol=1e-5)
+
+
+def test_normalising_layers_have_pytorchs_parameters() -> None:
+    x = tinyseg.randn(2, 6, 4, 5)
+    layers: dict[str, tuple[nn.Module, list[tuple[int, ...]]]] = {
+        "group": (nn.GroupNorm(3, 6), [(6,), (6,)]),
+        "group, not affine": (nn.GroupNorm(3, 6, affine=False), []),
+        "layer": (nn.LayerNorm([6, 4, 5]), [(6, 4, 5), (6, 4, 5)]),
+        "layer without bias": (nn.LayerNorm(5, bias=False), [(5,)]),
+        "layer, not affine": (nn.LayerNorm(5, elementwise_affine=False), []),
+        "response": (nn.LocalResponseNorm(5), []),
+    }
+    for name, (layer, shapes) in layers.items():
+        assert [p.shape for p in layer.parameters()] == shapes, name
+        assert list(layer.state_dict()) == ["weight", "bias"][: len(shapes)], name
+        assert layer(x).shape == x.shape, name
+
+
+def test_activations_stay_channels_last() -> None:
+    """What comes next would copy them otherwise."""
+    x = nn.Conv2d(3, 6, 1)(tinyseg.randn(2, 3, 4, 4)).detach()
+    for layer in (
+        nn.GroupNorm(3, 6),
+        nn.InstanceNorm2d(6),
+        nn.LayerNorm([6, 4, 4]),
+        nn.LocalResponseNorm(5),
+        nn.AvgPool2d(2),
+        nn.AdaptiveAvgPool2d(2),
+        nn.AdaptiveMaxPool2d(3),
+    ):
+        assert layer(x).detach().permute(0, 2, 3, 1).numpy().flags.c_contiguous, layer
+
+
 def test_a_training_step_between_forward_and_backward_of_evaluation_is_no_error() -> None:
     layer, x = nn.BatchNorm2d(2), tinyseg.rand(2, 2, 3, 3, requires_grad=True)
     y = layer.eval()(x).sum()
@@ -320,6 +391,19 @@ def test_pooling_and_unpooling_layers() -> None:
     assert y.shape == x.shape
     np.testing.assert_array_equal(nn.MaxPool2d(2)(y).numpy(), values.numpy())
     assert nn.MaxUnpool2d(2)(values, places, output_size=(5, 6)).shape == (1, 2, 5, 6)
+
+
+def test_pooling_layers_are_their_functions() -> None:
+    x = tinyseg.rand(2, 3, 6, 8)
+    line, places = nn.MaxPool1d(2, return_indices=True)(x[0])
+    assert nn.MaxUnpool1d(2)(line, places).shape == (3, 6, 8)
+    pairs = [
+        (nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), F.avg_pool2d(x, 3, 2, 1, True, False)),
+        (nn.AdaptiveAvgPool2d((2, None)), F.adaptive_avg_pool2d(x, (2, 8))),
+        (nn.AdaptiveMaxPool2d(2), F.adaptive_max_pool2d(x, (2, 2))),
+    ]
+    for layer, wanted in pairs:
+        np.testing.assert_array_equal(layer(x).numpy(), wanted.numpy())
 
 
 def test_loss_module() -> None:

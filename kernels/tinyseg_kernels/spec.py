@@ -223,6 +223,14 @@ _ENTRIES = [
             "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]; indices are those of this pooling",
         ),
         (
+            "adaptive_max_pool2d(x, out, indices)",
+            "the same over windows of rows floor(i*H/H') .. ceil((i+1)*H/H') - 1, and of columns alike",
+        ),
+        (
+            "adaptive_max_pool2d_backward(grad, indices, out)",
+            "out = 0, then out[n,c,indices[n,c,i,j]] += grad[n,c,i,j]; indices are those of this pooling",
+        ),
+        (
             "max_unpool2d(x, indices, out)",
             "out = 0, then out[n,c,indices[n,c,i,j]] = x[n,c,i,j], the last in scan order standing",
         ),
@@ -251,6 +259,24 @@ _ENTRIES = [
             "out (N,C,H*r,W*r) [n,c,h*r+i,w*r+j] = x (N,C*r*r,H,W) [n,c*r*r+i*r+j,h,w]",
         ),
         ("pixel_unshuffle(x, out, factor)", "its inverse, which is its adjoint"),
+    ),
+    *_stem(
+        "avg_pool2d",
+        # x (N,C,H,W), out (N,C,H',W').
+        (
+            "avg_pool2d(x, out, kernel_size, stride, padding, count_include_pad, divisor_override?)",
+            "sum over each window, divided by divisor_override or by the number of its pixels: with count_include_pad"
+            " those of the padding too, but never what lies beyond it",
+        ),
+        (
+            "avg_pool2d_backward(grad, out, kernel_size, stride, padding, count_include_pad, divisor_override?)",
+            "its adjoint, out (N,C,H,W)",
+        ),
+        (
+            "adaptive_avg_pool2d(x, out)",
+            "mean over windows of rows floor(i*H/H') .. ceil((i+1)*H/H') - 1, and of columns alike",
+        ),
+        ("adaptive_avg_pool2d_backward(grad, out)", "its adjoint, out (N,C,H,W)"),
     ),
     *_stem(
         "interpolate",
@@ -287,6 +313,39 @@ _ENTRIES = [
             " out = weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M);"
             " without the two sums mean and rstd are constants: out = weight * rstd * grad",
         ),
+    ),
+    *_stem(
+        "group_norm",
+        # x (N,C,H,W); mean, var, rstd (N,G) for G groups of C/G channels; weight?, bias? (C,).
+        ("group_norm_statistics(x, mean, var)", "mean and biased variance of each group of each image"),
+        ("group_norm(x, mean, rstd, weight?, bias?, out)", "out = (x - mean) * rstd * weight + bias"),
+        (
+            "group_norm_backward(grad, x, mean, rstd, weight?, grad_weight, grad_bias, out)",
+            "with xhat = (x - mean) * rstd: grad_bias = sum grad, grad_weight = sum grad * xhat over N, H and W; with"
+            " g = weight * grad: out = rstd * (g - mean g - xhat * mean (g * xhat)), means over each group",
+        ),
+    ),
+    *_stem(
+        "layer_norm",
+        # x (R,D); mean, rstd (R,); weight?, bias? (D,).
+        (
+            "layer_norm(x, weight?, bias?, out, mean, rstd, eps)",
+            "mean and rstd = 1 / sqrt(var + eps) of each row, and out = (x - mean) * rstd * weight + bias",
+        ),
+        (
+            "layer_norm_backward(grad, x, mean, rstd, weight?, grad_weight, grad_bias, out)",
+            "as group_norm_backward's, means over each row and sums over rows",
+        ),
+    ),
+    *_stem(
+        "local_response_norm",
+        # x (N,C,H,W).
+        (
+            "local_response_norm(x, out, size, alpha, beta, k)",
+            "out = x * v ** -beta with v = k + alpha / size * sum of x[c'] ** 2 over the channels"
+            " c - size//2 .. c + (size-1)//2 that there are",
+        ),
+        ("local_response_norm_backward(grad, x, out, size, alpha, beta, k)", "its gradient, out (N,C,H,W)"),
     ),
     *_stem(
         "softmax",

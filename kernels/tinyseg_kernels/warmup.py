@@ -159,6 +159,12 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "matmul": lambda a: [(a.plain(4, 5), a.plain(5, 6), a.plain(4, 6))],
     "max_pool2d": lambda a: [(_image(a), _half(a), _half(a, np.int64), *_POOLING)],
     "max_pool2d_backward": lambda a: [(_half(a), _half(a, np.int64), _image(a), *_POOLING)],
+    "adaptive_max_pool2d": lambda a: [(_image(a), _half(a), _half(a, np.int64))],
+    "adaptive_max_pool2d_backward": lambda a: [(_half(a), _half(a, np.int64), _image(a))],
+    "avg_pool2d": lambda a: [(_image(a), _half(a), *_POOLING[:3], True, None)],
+    "avg_pool2d_backward": lambda a: [(_half(a), _image(a), *_POOLING[:3], True, None)],
+    "adaptive_avg_pool2d": lambda a: [(_image(a), _half(a))],
+    "adaptive_avg_pool2d_backward": lambda a: [(_half(a), _image(a))],
     "max_unpool2d": lambda a: [(_half(a), _half(a, np.int64), _image(a))],
     "max_unpool2d_backward": lambda a: [(_image(a), _half(a, np.int64), _half(a))],
     "unfold": lambda a: [(_image(a), a.plain(1, 3, 2, 2, 2, 2), *_POOLING)],
@@ -187,6 +193,19 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "softmax": lambda a: [(_image(a), _image(a), 1), (a.plain(1, 80), a.plain(1, 80), 1)],
     "softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
     "log_softmax": lambda a: [(_image(a), _image(a), 1), (a.plain(1, 80), a.plain(1, 80), 1)],
+    "group_norm_statistics": lambda a: [(_image(a), a.plain(1, 3), a.plain(1, 3))],
+    "group_norm": lambda a: [(_image(a), a.plain(1, 3), a.plain(1, 3), *_channels(a, 2), _image(a))],
+    "group_norm_backward": lambda a: [
+        (_image(a), _image(a), a.plain(1, 3), a.plain(1, 3), *_channels(a, 3), _image(a))
+    ],
+    "layer_norm": lambda a: [
+        (a.plain(4, 3), *_channels(a, 2), a.plain(4, 3), a.plain(4), a.plain(4), 1e-5),
+    ],
+    "layer_norm_backward": lambda a: [
+        (a.plain(4, 3), a.plain(4, 3), a.plain(4), a.plain(4), *_channels(a, 3), a.plain(4, 3))
+    ],
+    "local_response_norm": lambda a: [(_image(a), _image(a), 3, 1e-4, 0.75, 1.0)],
+    "local_response_norm_backward": lambda a: [(_image(a), _image(a), _image(a), 3, 1e-4, 0.75, 1.0)],
     "log_softmax_backward": lambda a: [(_image(a), _image(a), _image(a), 1)],
     "cross_entropy": lambda a: [(_image(a), _labels(a), *_channels(a, 1), _pixels(a), _pixels(a), 255, 0.0)],
     "cross_entropy_backward": lambda a: [(_pixels(a), _image(a), _labels(a), *_channels(a, 1), _image(a), 255, 0.0)],

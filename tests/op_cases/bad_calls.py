@@ -280,7 +280,7 @@ bad(
     ValueError,
     "windows that hold no pixel",
 )
-bad("max_pool2d of a vector", lambda: _F.max_pool2d(zeros(4), 2), ValueError, "input must be N,C,H,W, got shape (4,)")
+bad("max_pool2d of a vector", lambda: _F.max_pool2d(zeros(4), 2), ValueError, "be N,C,H,W or C,H,W, got shape (4,)")
 bad(
     "max_pool2d of integers",
     lambda: _F.max_pool2d(zeros(1, 1, 4, 4).long(), 2),
@@ -359,10 +359,10 @@ bad(
 )
 
 bad(
-    "batch_norm of a matrix",
-    lambda: _F.batch_norm(zeros(4, 5), None, None, training=True),
+    "batch_norm of a vector",
+    lambda: _F.batch_norm(zeros(4), None, None, training=True),
     ValueError,
-    "must be N,C,H,W",
+    "must be N,C or of more dimensions, got shape (4,)",
 )
 bad(
     "batch_norm with an unknown activation",

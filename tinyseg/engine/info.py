@@ -229,7 +229,7 @@ def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image:
         (stride, padding, dilation, _), kernel = context.window, context.saved_tensors[1].shape[2 + axis]
         through = field.through if kind == "Conv2d" else field.through_transposed
         return through(kernel, stride[axis], dilation[axis], padding[axis])
-    if kind == "MaxPool2d":
+    if kind in ("MaxPool2d", "AvgPool2d"):
         kernel_size, stride, padding, dilation = context.window
         return field.through(kernel_size[axis], stride[axis], dilation[axis], padding[axis])
     if kind == "Nearest":

@@ -321,7 +321,7 @@ class Tanh(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * (1 - y^2)."""
         (y,) = ctx.saved_tensors
-        return _binary("tanh_backward", grad, y)
+        return binary("tanh_backward", grad, y)
 
 
 class Sigmoid(Op):
@@ -330,7 +330,7 @@ class Sigmoid(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """1 / (1 + exp(-x))."""
-        out = _unary("sigmoid", x)
+        out = unary("sigmoid", x)
         ctx.save_for_backward(out)
         return out
 
@@ -338,7 +338,7 @@ class Sigmoid(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * y * (1 - y)."""
         (y,) = ctx.saved_tensors
-        return _binary("sigmoid_backward", grad, y)
+        return binary("sigmoid_backward", grad, y)
 
 
 class ReLU(Op):
@@ -533,7 +533,7 @@ def tanh(input: Tensor) -> Tensor:
 @operator
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-input)), without overflow."""
-    return Sigmoid.apply(_floating("sigmoid", input))
+    return Sigmoid.apply(as_floating("sigmoid", input))
 
 
 @operator

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..autograd import Op, no_grad
 from ..tensor import Tensor
 from .common import array_or_none, need_same_type, need_tensor, new, new_like, with_relu
+from .shape import reshape
 
 
 class BatchNorm(Op):
@@ -47,15 +49,31 @@ class BatchNorm(Op):
         return by_x, by_weight, by_bias, None, None, None, None
 
 
-def _check(x: Tensor, **channels: Tensor | None) -> None:
-    if need_tensor("batch_norm", "input", x).ndim != 4:
-        raise ValueError(f"batch_norm: input must be N,C,H,W, got shape {x.shape}")
-    need_same_type("batch_norm", input=x, **channels)
+def as_images(x: Tensor) -> Tensor:
+    """N,C, N,C,L or N,C,D,H,W as N,C,H,W, whose pixels are the same."""
+    if x.ndim == 4:
+        return x
+    spatial = x.shape[2:]
+    height, width = (math.prod(spatial[:-1]), spatial[-1]) if len(spatial) > 2 else (*spatial, 1, 1)[:2]
+    return reshape(x, (*x.shape[:2], height, width))
+
+
+def check(who: str, x: Tensor, least: int = 2, **channels: Tensor | None) -> None:
+    """Raises ``TypeError`` or ``ValueError`` unless ``input`` is N,C and so on, of ``least`` dimensions or more, and
+    the others have one number for each channel.
+    """
+    if need_tensor(who, "input", x).ndim < least:
+        raise ValueError(
+            f"{who}: input must be {'N,C,L'[: 2 * least - 1]} or of more dimensions, got shape {x.shape}"
+        )
+    need_same_type(who, input=x, **channels)
     for name, v in channels.items():
         if v is not None and v.shape != x.shape[1:2]:
             raise ValueError(
-                f"batch_norm: {name} must have shape ({x.shape[1]},), one for each channel of input, got {v.shape}"
+                f"{who}: {name} must have shape ({x.shape[1]},), one for each channel of input, got {v.shape}"
             )
+    if (channels.get("running_mean") is None) != (channels.get("running_var") is None):
+        raise ValueError(f"{who}: give both running_mean and running_var, or neither")
 
 
 def batch_norm(
@@ -70,14 +88,15 @@ def batch_norm(
     activation: str | None = None,
 ) -> Tensor:
     """See ``nn.functional.batch_norm``."""
-    x, relu = input, with_relu("batch_norm", activation)
-    _check(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    relu = with_relu("batch_norm", activation)
+    check("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
+    x = as_images(input)
     count = x.shape[0] * x.shape[2] * x.shape[3]
     if training and count < 2:
         raise ValueError(
-            f"batch_norm: training needs more than one value for each channel, got input of shape {x.shape}"
+            f"batch_norm: training needs more than one value for each channel, got input of shape {input.shape}"
         )
     with no_grad():
         if training:
@@ -90,4 +109,5 @@ def batch_norm(
             # Clones: a later training step changes the running statistics in place, and that is no error.
             mean, var = running_mean.clone(), running_var  # type: ignore[union-attr, assignment]
         rstd = 1.0 / (var + eps).sqrt()
-    return BatchNorm.apply(x, weight, bias, mean, rstd, training, relu)
+    y: Tensor = BatchNorm.apply(x, weight, bias, mean, rstd, training, relu)
+    return y if input.ndim == 4 else reshape(y, input.shape)

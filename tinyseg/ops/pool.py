@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..geometry import pooled_size, transposed_size
+from ..geometry import transposed_size
 from ..tensor import Tensor, int64
-from .common import Pair, need_tensor, new_activation, pair
+from .common import Pair, ints, need_tensor, new_activation
+from .pooling_windows import adaptive_size, as_given, as_images, output_sizes, window
+from .shape import reshape
 
 
 class MaxPool2d(Op):
@@ -38,6 +40,28 @@ class MaxPool2d(Op):
         return out, None, None, None, None, None
 
 
+class AdaptiveMaxPool2d(Op):
+    """The same over windows that share the image out."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: Pair) -> tuple[Tensor, Tensor]:
+        """``size`` is the output's."""
+        out = new_activation(x, (*x.shape[:2], *size))
+        indices = new_activation(x, out.shape, int64)
+        x.backend.adaptive_max_pool2d(x.array, out.array, indices.array)
+        ctx.shape = x.shape
+        ctx.save_for_backward(indices)
+        return out, indices
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Any) -> Any:
+        """Each maximum's place gets its gradient."""
+        (indices,) = ctx.saved_tensors
+        out = new_activation(grad, ctx.shape)
+        grad.backend.adaptive_max_pool2d_backward(grad.array, indices.array, out.array)
+        return out, None
+
+
 class MaxUnpool2d(Op):
     """Each element put at its index in a plane of zeros."""
 
@@ -58,11 +82,35 @@ class MaxUnpool2d(Op):
         return out, None, None
 
 
-def _images(who: str, x: Tensor) -> Tensor:
-    if need_tensor(who, "input", x).ndim != 4:
-        hint = "; unsqueeze(0) adds N" if x.ndim == 3 else ""
-        raise ValueError(f"{who}: input must be N,C,H,W, got shape {x.shape}{hint}")
-    return x
+def _max_pool(
+    who: str,
+    dims: int,
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    x = as_images(who, input, dims)
+    given = window(who, dims, kernel_size, stride, padding, dilation)
+    sizes = (*output_sizes(who, input.shape, given, ceil_mode), 1)[:2]
+    out, indices = (as_given(y, input, dims) for y in MaxPool2d.apply(x, sizes, *given.pairs()))
+    return (out, indices) if return_indices else out
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """See ``nn.functional.max_pool1d``."""
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -75,33 +123,66 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Any:
     """See ``nn.functional.max_pool2d``."""
-    who = "max_pool2d"
-    x = _images(who, input)
-    kernel_size = pair(who, "kernel_size", kernel_size, 1)
-    stride = kernel_size if stride is None else pair(who, "stride", stride, 1)
-    padding, dilation = pair(who, "padding", padding), pair(who, "dilation", dilation, 1)
-    size = []
-    for i, name in enumerate(("height", "width")):
-        pixels, reach = x.shape[2 + i], dilation[i] * (kernel_size[i] - 1) + 1
-        if not pixels:
-            raise ValueError(f"{who}: input of shape {x.shape} has no pixel")
-        if 2 * padding[i] > kernel_size[i]:
-            raise ValueError(f"{who}: padding {padding} must be at most half of kernel_size {kernel_size}")
-        count = pooled_size(pixels, kernel_size[i], stride[i], padding[i], dilation[i], ceil_mode)
-        if not count:
-            raise ValueError(
-                f"{who}: input of shape {x.shape} is too small: its {name} must be at least "
-                f"{reach - 2 * padding[i]} for kernel_size {kernel_size}"
-            )
-        starts = range(-padding[i], count * stride[i] - padding[i], stride[i])
-        if not all(any(0 <= tap < pixels for tap in range(start, start + reach, dilation[i])) for start in starts):
-            raise ValueError(
-                f"{who}: input of shape {x.shape} with padding {padding} and dilation {dilation} has windows that "
-                "hold no pixel"
-            )
-        size.append(count)
-    out, indices = MaxPool2d.apply(x, tuple(size), kernel_size, stride, padding, dilation)
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """See ``nn.functional.adaptive_max_pool2d``."""
+    who = "adaptive_max_pool2d"
+    x = as_images(who, input, 2)
+    size = adaptive_size(who, output_size, x.shape)
+    out, indices = (as_given(y, input, 2) for y in AdaptiveMaxPool2d.apply(x, size))
     return (out, indices) if return_indices else out
+
+
+def _max_unpool(
+    who: str,
+    dims: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+) -> Tensor:
+    x = as_images(who, input, dims)
+    given = window(who, dims, kernel_size, stride, padding)
+    if need_tensor(who, "indices", indices, floating=False).dtype != int64:
+        raise TypeError(
+            f"{who}: indices must be int64, got {indices.dtype}; max_pool{dims}d(return_indices=True) gives them"
+        )
+    if indices.shape != input.shape:
+        raise ValueError(f"{who}: indices of shape {indices.shape} must have input's shape {input.shape}")
+    default = tuple(
+        transposed_size(pixels, k, s, p) for pixels, k, s, p in zip(input.shape[-dims:], *given[:3], strict=True)
+    )
+    size = default
+    if output_size is not None:
+        whole = output_size if isinstance(output_size, int) else tuple(output_size)[-dims:]
+        size = ints(who, "output_size", whole, dims, 1)
+    if any(not d - s < n < d + s for n, d, s in zip(size, default, given.stride, strict=True)):
+        raise ValueError(f"{who}: output_size {size} must be within stride {given.stride} of {default}")
+    pixels = "x".join(str(n) for n in size)
+    if min(size) < 1:
+        raise ValueError(f"{who}: input of shape {input.shape} gives an output of {pixels} pixels")
+    plane = (*size, 1)[:2]
+    if indices.numel():
+        low, high = int(indices.min()), int(indices.max())
+        if low < 0 or high >= plane[0] * plane[1]:
+            raise IndexError(f"{who}: index {low if low < 0 else high} is out of range for planes of {pixels} pixels")
+    return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane), input, dims)
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """See ``nn.functional.max_unpool1d``."""
+    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(
@@ -113,27 +194,4 @@ def max_unpool2d(
     output_size: Any = None,
 ) -> Tensor:
     """See ``nn.functional.max_unpool2d``."""
-    who = "max_unpool2d"
-    x = _images(who, input)
-    kernel_size = pair(who, "kernel_size", kernel_size, 1)
-    stride = kernel_size if stride is None else pair(who, "stride", stride, 1)
-    padding = pair(who, "padding", padding)
-    if need_tensor(who, "indices", indices, floating=False).dtype != int64:
-        raise TypeError(
-            f"{who}: indices must be int64, got {indices.dtype}; max_pool2d(return_indices=True) gives them"
-        )
-    if indices.shape != x.shape:
-        raise ValueError(f"{who}: indices of shape {indices.shape} must have input's shape {x.shape}")
-    default = [transposed_size(x.shape[2 + i], kernel_size[i], stride[i], padding[i]) for i in (0, 1)]
-    size = tuple(default) if output_size is None else pair(who, "output_size", tuple(output_size)[-2:], 1)
-    if any(not default[i] - stride[i] < size[i] < default[i] + stride[i] for i in (0, 1)):
-        raise ValueError(f"{who}: output_size {size} must be within stride {stride} of {tuple(default)}")
-    if min(size) < 1:
-        raise ValueError(f"{who}: input of shape {x.shape} gives an output of {size[0]}x{size[1]} pixels")
-    if indices.numel():
-        low, high = int(indices.min()), int(indices.max())
-        if low < 0 or high >= size[0] * size[1]:
-            raise IndexError(
-                f"{who}: index {low if low < 0 else high} is out of range for planes of {size[0]}x{size[1]} pixels"
-            )
-    return MaxUnpool2d.apply(x, indices, size)
+    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)

@@ -50,9 +50,31 @@ def max_pool2d_backward(
     grad: Array, indices: Array, out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """Adds each gradient where its maximum stood."""
+    _add_at(grad, indices, out)
+
+
+def _add_at(grad: Array, indices: Array, out: Array) -> None:
     planes = np.zeros((out.shape[0] * out.shape[1], out.shape[2] * out.shape[3]), out.dtype)
     np.add.at(planes, (np.arange(planes.shape[0])[:, None], _planes(indices)), _planes(grad))
     out[...] = planes.reshape(out.shape)
+
+
+def adaptive_max_pool2d(x: Array, out: Array, indices: Array) -> None:
+    """In each window, floor(i size / count) to ceil((i + 1) size / count), the first maximum, or the first NaN."""
+    (h, w), (rows, columns) = x.shape[2:], out.shape[2:]
+    for i in range(rows):
+        for j in range(columns):
+            top, left = i * h // rows, j * w // columns
+            window = x[:, :, top : -(-(i + 1) * h // rows), left : -(-(j + 1) * w // columns)]
+            flat = window.reshape(*window.shape[:2], window.shape[2] * window.shape[3])
+            best = flat.argmax(axis=2)
+            out[:, :, i, j] = np.take_along_axis(flat, best[..., None], axis=2)[..., 0]
+            indices[:, :, i, j] = (top + best // window.shape[3]) * w + left + best % window.shape[3]
+
+
+def adaptive_max_pool2d_backward(grad: Array, indices: Array, out: Array) -> None:
+    """Adds each gradient where its maximum stood."""
+    _add_at(grad, indices, out)
 
 
 def max_unpool2d(x: Array, indices: Array, out: Array) -> None:

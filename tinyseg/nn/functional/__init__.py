@@ -19,13 +19,24 @@ from .loss import (
     nll_loss,
     smooth_l1_loss,
 )
-from .normalization import batch_norm
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from .one_hot import one_hot
 from .padding import centre_crop
-from .pooling import max_pool2d, max_unpool2d
+from .pooling import (
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+    max_unpool1d,
+    max_unpool2d,
+)
 from .upsampling import bed_of_nails, interpolate, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "avg_pool2d",
     "batch_norm",
     "bed_of_nails",
     "binary_cross_entropy",
@@ -41,12 +52,18 @@ __all__ = [
     "elu",
     "fold",
     "gelu",
+    "group_norm",
+    "instance_norm",
     "interpolate",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
+    "max_pool1d",
     "max_pool2d",
+    "max_unpool1d",
     "max_unpool2d",
     "mse_loss",
     "nll_loss",

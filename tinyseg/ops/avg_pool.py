@@ -1,0 +1,91 @@
+"""Average pooling, over windows that slide and over windows that share the image out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor
+from .common import Pair, new_activation
+from .pooling_windows import adaptive_size, as_given, as_images, output_sizes, window
+from .reduce import mean
+
+
+class AvgPool2d(Op):
+    """The mean of each window; its gradient is shared out again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        size: Pair,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Tensor:
+        """Shapes have been checked; ``size`` is the output's, ``dilation`` (1, 1)."""
+        out = new_activation(x, (*x.shape[:2], *size))
+        ctx.window = kernel_size, stride, padding, dilation
+        ctx.rules = kernel_size, stride, padding, count_include_pad, divisor_override
+        ctx.shape = x.shape
+        x.backend.avg_pool2d(x.array, out.array, *ctx.rules)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The adjoint."""
+        out = new_activation(grad, ctx.shape)
+        grad.backend.avg_pool2d_backward(grad.array, out.array, *ctx.rules)
+        return out, *(None,) * 7
+
+
+class AdaptiveAvgPool2d(Op):
+    """The same over windows that share the image out."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: Pair) -> Tensor:
+        """``size`` is the output's."""
+        out = new_activation(x, (*x.shape[:2], *size))
+        ctx.shape = x.shape
+        x.backend.adaptive_avg_pool2d(x.array, out.array)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """The adjoint."""
+        out = new_activation(grad, ctx.shape)
+        grad.backend.adaptive_avg_pool2d_backward(grad.array, out.array)
+        return out, None
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """See ``nn.functional.avg_pool2d``."""
+    who = "avg_pool2d"
+    x = as_images(who, input, 2)
+    given = window(who, 2, kernel_size, stride, padding)
+    sizes = output_sizes(who, input.shape, given, ceil_mode)
+    if divisor_override is not None and (not isinstance(divisor_override, int) or not divisor_override):
+        raise ValueError(f"{who}: divisor_override must be an int other than 0, got {divisor_override!r}")
+    y = AvgPool2d.apply(x, sizes, *given.pairs(), bool(count_include_pad), divisor_override)
+    return as_given(y, input, 2)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """See ``nn.functional.adaptive_avg_pool2d``."""
+    who = "adaptive_avg_pool2d"
+    x = as_images(who, input, 2)
+    size = adaptive_size(who, output_size, x.shape)
+    # The mean of whole images is a sum like others, which is split up further.
+    y = mean(x, (2, 3), keepdim=True) if size == (1, 1) else AdaptiveAvgPool2d.apply(x, size)
+    return as_given(y, input, 2)

@@ -1,0 +1,42 @@
+"""Local response normalisation over neighbouring channels (Krizhevsky, Sutskever and Hinton 2012)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Op
+from ..tensor import Tensor
+from .common import new_like
+from .norm import as_images, check
+from .shape import reshape
+
+
+class LocalResponseNorm(Op):
+    """y = x / (k + alpha / size * the sum of squares over a window of channels) ** beta."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        """The denominator is not kept: it costs less to compute it again."""
+        out = new_like(x)
+        ctx.numbers = size, alpha, beta, k
+        ctx.save_for_backward(x)
+        x.backend.local_response_norm(x.array, out.array, *ctx.numbers)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Through the numerator and all denominators that a channel is in."""
+        (x,) = ctx.saved_tensors
+        out = new_like(x)
+        x.backend.local_response_norm_backward(grad.array, x.array, out.array, *ctx.numbers)
+        return out, None, None, None, None
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """See ``nn.functional.local_response_norm``."""
+    who = "local_response_norm"
+    check(who, input, 3)
+    if not isinstance(size, int) or size < 1:
+        raise ValueError(f"{who}: size must be an int of at least 1, got {size!r}")
+    y: Tensor = LocalResponseNorm.apply(as_images(input), size, float(alpha), float(beta), float(k))
+    return y if input.ndim == 4 else reshape(y, input.shape)
