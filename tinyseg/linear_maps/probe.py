@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from ..autograd import no_grad
-from ..tensor import Tensor, float32, tensor
+from ..tensor import Tensor, check_dtype, float32, tensor
 
 
-def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], dtype: Any = float32) -> Any:
+def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], dtype: Any = None) -> Any:
     """The matrix X of a linear function f, found by trying: column i is f of the i-th unit vector.
 
     X @ a.ravel() = f(a).ravel() for every a of ``input_shape``. What f takes from elsewhere (the places of a pooling,
@@ -21,7 +21,7 @@ def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], 
     Args:
         function: f, of one tensor of the default device.
         input_shape: f's argument's, with N where f wants it.
-        dtype: f's argument's type.
+        dtype: f's argument's type; float32 if None.
 
     Returns:
         A scipy.sparse.csr_array of that type, (elements of f(a), elements of a).
@@ -41,12 +41,14 @@ def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], 
     ValueError: matrix_of: the function is not linear: it gives up to 1 where its argument is 0
     """
 
+    dtype = check_dtype(float32 if dtype is None else dtype, "matrix_of")
+
     def values(argument: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         with no_grad():
             result = function(tensor(argument.reshape(input_shape), dtype))
         if not isinstance(result, Tensor) or result.dtype != dtype:
             what = f"a tensor of {result.dtype}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-            raise TypeError(f"matrix_of: the function must give a tensor of {np.dtype(dtype)}, it gave {what}")
+            raise TypeError(f"matrix_of: the function must give a tensor of {dtype}, it gave {what}")
         return result.numpy().ravel()
 
     size = int(np.prod(input_shape))
