@@ -429,7 +429,7 @@ bad(
 )
 bad("log_softmax of nothing", lambda: _F.log_softmax(zeros(2, 0), 1), ValueError, "has no element along dim 1")
 bad("log_softmax of a list", lambda: _F.log_softmax([1.0], 0), TypeError, "input must be a Tensor, got list")
-bad("softmax of a number", lambda: _F.softmax(zeros(), 0), ValueError, "has no element along dim 0")
+bad("softmax of no such dim", lambda: _F.softmax(zeros(2, 3), 3), IndexError, "softmax: dim 3 is out of range")
 bad(
     "softmax of integers",
     lambda: _F.softmax(tinyseg.arange(3), 0),
@@ -473,6 +473,7 @@ bad(
     "reduction must be 'mean', 'sum' or 'none', got 'max'",
 )
 
+bad("dropout2d of less than none", lambda: _F.dropout2d(zeros(1, 1, 1, 1), -0.1), ValueError, "0 .. 1, got -0.1")
 bad(
     "dropout of no probability",
     lambda: _F.dropout(zeros(2), 1.5),
@@ -481,7 +482,6 @@ bad(
 )
 bad("dropout of NaN", lambda: _F.dropout(zeros(2), math.nan), ValueError, "must be a probability")
 bad("dropout of integers", lambda: _F.dropout(tinyseg.arange(3)), TypeError, "dropout: input must be float32")
-bad("dropout2d of less than none", lambda: _F.dropout2d(zeros(1, 1, 1, 1), -0.1), ValueError, "0 .. 1, got -0.1")
 bad("dropout2d of a matrix", lambda: _F.dropout2d(zeros(2, 3)), ValueError, "dropout2d: input must have 4 dimensions")
 
 bad("zeros of a negative size", lambda: zeros(-1), ValueError, "zeros: sizes must not be negative, got (-1,)")
