@@ -281,8 +281,8 @@ def print_info(console: Console, info: ModelInfo) -> None:
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:
     """A line of the table of gradients, as soon as it is known; the ``first`` has the headings above it."""
     if first:
-        line(console, f"{'operator':<24}{'largest error':>14}  verdict")
-    line(console, f"{check.operator:<24}{check.error:>14.1e}  {'ok' if check.passed else 'WRONG'}")
+        line(console, f"{'operator':<34}{'largest error':>14}  verdict")
+    line(console, f"{check.operator:<34}{check.error:>14.1e}  {'ok' if check.passed else 'WRONG'}")
 
 
 def _pair(values: tuple[float, float]) -> str:
