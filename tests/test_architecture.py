@@ -28,7 +28,7 @@ LAYERS = (
     ("tensor", "autograd", "gradcheck"),
     ("ops",),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "viz"),
+    ("models", "data", "optim", "metrics", "checkpoint", "viz", "linear_maps", "op_examples"),
     ("engine",),
     ("cli", "console", "__main__"),
 )

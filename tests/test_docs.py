@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+
+import tinyseg
+from tinyseg import linear_maps
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = [
@@ -39,7 +43,24 @@ def test_every_command_of_the_readme_is_known() -> None:
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = typer.main.get_command(app)
-    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|info)[^`\n]*)", text):
+    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|info|gradcheck)[^`\n]*)", text):
         name, *words = line.split()
         known = {option for parameter in commands.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
         assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_the_list_of_operators_is_what_the_docstrings_say() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "operators.py"))["page"]()
+    written = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    assert written == page, "operators.md is stale: python docs/operators.py writes it anew"
+
+
+def test_the_list_of_operators_has_all() -> None:
+    written = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    for prefix, module in (("F", tinyseg.nn.functional), ("nn", tinyseg.nn), ("linear_maps", linear_maps)):
+        for name in module.__all__:
+            if callable(getattr(module, name)):
+                assert re.search(rf"`{prefix}\.{name}[(`]", written), name
+    rows = [line.split(" | ") for line in written.splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert all(len(row) == 2 and len(row[1]) > 5 for row in rows), "each has a sentence"

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinyseg
-from tinyseg.geometry import Field, convolution_size, padding_to_multiple, transposed_size
+from tinyseg.geometry import Field, convolution_size, padding_to_multiple, pooled_size, transposed_size
 from tinyseg.nn import functional as F
 
 small = st.integers(1, 6)
@@ -29,6 +29,18 @@ def test_convolution_size_counts_windows(size: int, kernel: int, stride: int, pa
     assert convolution_size(size, kernel, stride, padding, dilation) == _windows(
         size, kernel, stride, padding, dilation
     )
+
+
+@given(st.integers(1, 20), small, small, st.integers(0, 3), small)
+def test_pooled_size_counts_windows(size: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
+    """Rounded up, windows go on until the last padded pixel is in one, but none starts behind the image."""
+    assume(2 * padding <= kernel)
+    reach, first, count = (kernel - 1) * dilation + 1, -padding, 0
+    while first < size and first - stride + reach < size + padding:
+        first, count = first + stride, count + 1
+    assert pooled_size(size, kernel, stride, padding, dilation, ceil_mode=True) == count
+    whole = convolution_size(size, kernel, stride, padding, dilation)
+    assert pooled_size(size, kernel, stride, padding, dilation) == whole
 
 
 @given(small, small, small, st.integers(0, 3), st.integers(0, 5), small)

@@ -14,6 +14,7 @@ from op_cases import BAD_CALLS, CASES, TINYSEG, Array, BadCall, Case, spread
 import tinyseg
 from tinyseg import Tensor, backend
 from tinyseg.nn import functional as F
+from tinyseg.op_examples import EXAMPLES
 from tinyseg_kernels import spec
 
 DEVICES = ("reference", "cpu")
@@ -36,8 +37,10 @@ def outputs(case: Case, inputs: list[Tensor]) -> list[Tensor]:
 def gradients(case: Case, inputs: list[Tensor], layout: Callable[[Array], Tensor] = tinyseg.tensor) -> list[Array]:
     """Of the floating inputs, for outputs weighted with fixed numbers."""
     results = [y for y in outputs(case, inputs) if y.is_floating_point]
-    weights = [layout(np.asarray(spread(*y.shape, seed=11), y.dtype)) for y in results]
+    arrays = [np.asarray(spread(*y.shape, seed=11), y.dtype) for y in results]
+    weights = [layout(x) for x in arrays]
     found = tinyseg.grad(results, [x for x in inputs if x.requires_grad], weights)
+    assert_unchanged(weights, arrays, f"{case}, backwards")
     return [g.numpy() for g in found if g is not None]
 
 
@@ -49,24 +52,30 @@ def assert_close(found: Array, wanted: Array, tolerance: float, what: str = "") 
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * scale, err_msg=what)
 
 
+def assert_unchanged(inputs: list[Tensor], arrays: list[Array], what: str) -> None:
+    for x, before in zip(inputs, arrays, strict=True):
+        np.testing.assert_array_equal(x.detach().numpy(), before, err_msg=f"{what}: an input was changed")
+
+
 def tolerance(case: Case, dtype: str) -> float:
     return case.tolerance if dtype == "float32" else 1e-12
 
 
 @BY_NAME
 def test_value(case: Case) -> None:
-    """Both backends against the table, in every type; types are kept and inputs left alone."""
+    """Both backends against the table, in every type; types are kept, inputs left alone and good for a second use."""
     for device, dtype in itertools.product(DEVICES, case.dtypes):
         tinyseg.set_default_device(device)
         where = f"{case} in {dtype} on {device}"
         arrays = case.arrays(dtype)
         inputs = tensors(arrays, gradient=False)
-        for y, answer in zip(outputs(case, inputs), case.wanted(dtype), strict=True):
+        first, second = outputs(case, inputs), outputs(case, inputs)
+        for y, again, answer in zip(first, second, case.wanted(dtype), strict=True):
             assert y.device == device
             assert y.dtype == (np.dtype(dtype) if answer.dtype.kind == "f" else answer.dtype), where
             assert_close(y.numpy(), answer, tolerance(case, dtype), where)
-        for x, before in zip(inputs, arrays, strict=True):
-            np.testing.assert_array_equal(x.numpy(), before, err_msg=f"{where}: an input was changed")
+            np.testing.assert_array_equal(again.numpy(), y.numpy(), err_msg=f"{where}: used twice")
+        assert_unchanged(inputs, arrays, where)
 
 
 @WITH_GRADIENT
@@ -96,9 +105,12 @@ def test_gradient_of_cpu_equals_the_reference(case: Case) -> None:
         found = {}
         for device in DEVICES:
             tinyseg.set_default_device(device)
-            found[device] = gradients(case, tensors(case.arrays(dtype), gradient=True))
+            arrays = case.arrays(dtype)
+            inputs = tensors(arrays, gradient=True)
+            found[device] = gradients(case, inputs)
+            assert_unchanged(inputs, arrays, f"{case} on {device}, backwards")
         for by_cpu, by_reference in zip(found["cpu"], found["reference"], strict=True):
-            assert by_cpu.dtype == dtype
+            assert by_cpu.dtype == by_reference.dtype == dtype
             # The gradient's own sums are longer than the value's; so is the error of a float32.
             assert_close(by_cpu, by_reference, 3 * tolerance(case, dtype), f"{case} in {dtype}")
 
@@ -187,6 +199,36 @@ def _all_gradients(case: Case, inputs: list[Tensor]) -> list[Tensor | None]:
     ]
 
 
+def _one_pixel(case: Case) -> list[Array]:
+    """The inputs with images, and kernels, cut to their first pixel."""
+    return [np.ascontiguousarray(x[..., :1, :1]) if x.ndim > 2 else x for x in case.arrays("float64")]
+
+
+def _takes_one_pixel(case: Case) -> bool:
+    """Not where windows or indices reach further."""
+    try:
+        outputs(case, tensors(_one_pixel(case), gradient=False))
+    except (ValueError, IndexError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if any(x.ndim > 2 for x in case.inputs)], ids=str)
+def test_one_pixel(case: Case) -> None:
+    """The backends agree where an image has a single pixel, in values and gradients."""
+    tinyseg.set_default_device("reference")
+    if not _takes_one_pixel(case):
+        return
+    found: dict[str, list[Array]] = {}
+    for device in DEVICES:
+        tinyseg.set_default_device(device)
+        found[device] = [y.numpy() for y in outputs(case, tensors(_one_pixel(case), gradient=False))]
+        if case.gradient:
+            found[device] += gradients(case, tensors(_one_pixel(case), gradient=True))
+    for by_cpu, by_reference in zip(found["cpu"], found["reference"], strict=True):
+        assert_close(by_cpu, by_reference, 1e-12, str(case))
+
+
 # --- Gradients in a graph
 
 
@@ -234,6 +276,39 @@ def test_gradient_of_what_was_broadcast(case: Case) -> None:
 def test_names_are_unique() -> None:
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
+
+
+NO_IMAGES = {"linear"}  # of rows of features: an image of one pixel is nothing special
+
+
+def test_every_function_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its gradient if it has one, a batch of 0 and an image of one pixel."""
+    used: set[str] = set()
+
+    class Recorder:
+        def __getattr__(self, name: str) -> Any:
+            used.add(name)
+            return getattr(F, name)
+
+    monkeypatch.setattr(TINYSEG, "F", Recorder())
+    tinyseg.set_default_device("reference")
+    rows: dict[str, list[Case]] = {name: [] for name in F.__all__}
+    for case in CASES:
+        used.clear()
+        outputs(case, tensors(case.arrays("float64"), gradient=False))
+        for name in used:
+            rows[name].append(case)
+    missing = {
+        f"{name}: no row {what}"
+        for name, found in rows.items()
+        for what, has in (
+            ("with a gradient", name not in EXAMPLES or any(case.gradient for case in found)),
+            ("whose batch may be 0", any(case.batch for case in found)),
+            ("of one pixel", name in NO_IMAGES or any(map(_takes_one_pixel, found))),
+        )
+        if not has
+    }
+    assert not missing
 
 
 def test_every_kernel_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,35 +482,6 @@ def test_the_lowest_integer_by_minus_one_is_no_trap(device: str) -> None:
     assert (x % -1).tolist() == [0, 0]
 
 
-# --- Adjoint pairs: <A x, y> = <x, A* y>
-
-
-@pytest.mark.parametrize(
-    "window", [{}, {"stride": 2, "padding": 1}, {"dilation": 2}, {"stride": (1, 3), "padding": (2, 0)}]
-)
-def test_transposed_convolution_is_the_adjoint_of_convolution(device: str, window: dict[str, Any]) -> None:
-    x, w = (tinyseg.tensor(spread(*shape)) for shape in ((2, 3, 9, 10), (4, 3, 3, 3)))
-    y = F.conv2d(x, w, **window)
-    other = tinyseg.tensor(spread(*y.shape, seed=1))
-    # Where the stride leaves a rest, several sizes have this output; output_padding says which one it was.
-    least = F.conv_transpose2d(other, w, **window).shape
-    rest = (x.shape[2] - least[2], x.shape[3] - least[3])
-    back = F.conv_transpose2d(other, w, **window, output_padding=rest)
-    assert float((x * back).sum()) == pytest.approx(float((y * other).sum()), rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    "options", [{"mode": "nearest"}, {"mode": "bilinear"}, {"mode": "bilinear", "align_corners": True}]
-)
-def test_gradient_of_resizing_is_its_adjoint(device: str, options: dict[str, Any]) -> None:
-    x = tinyseg.tensor(spread(1, 2, 4, 5), requires_grad=True)
-    y = F.interpolate(x, (7, 3), **options)
-    other = tinyseg.tensor(spread(*y.shape, seed=1))
-    (back,) = tinyseg.grad(y, x, other)
-    assert back is not None
-    assert float((x.detach() * back).sum()) == pytest.approx(float((y.detach() * other).sum()), rel=1e-12)
-
-
 # --- Calls that must be refused
 
 
@@ -446,6 +492,25 @@ def test_bad_call_is_refused(call: BadCall) -> None:
         with pytest.raises(call.error, match=re.escape(call.message)) as caught:
             call.call()
         assert type(caught.value) is call.error, "another kind of mistake"
+
+
+def _who_refuses(call: BadCall) -> str:
+    try:
+        call.call()
+    except call.error as error:
+        return str(error).split(":")[0]
+    return "nobody"
+
+
+def test_every_family_of_functions_has_bad_calls() -> None:
+    """Five at least; a call's function is what its message starts with."""
+    counts = {getattr(F, name).__module__: 0 for name in F.__all__}
+    for call in BAD_CALLS:
+        name = _who_refuses(call)
+        if name in F.__all__:
+            counts[getattr(F, name).__module__] += 1
+    few = {module: count for module, count in counts.items() if count < 5 and module.startswith(F.__name__)}
+    assert not few
 
 
 def test_bad_calls_have_unique_names() -> None:

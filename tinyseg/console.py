@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from . import backend
-from .engine import BatchReport, Callbacks, EpochRow, ModelInfo, Trainer, TrainingResult
+from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
 
 if TYPE_CHECKING:
     from .data import Classes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COMPILING = "compiling kernels for this machine, once"
 
 # About how many kernels a command uses: what tells the first run of it how far the compiler is.
-TRAINING, EVALUATION, PREDICTION, DESCRIPTION = 30, 17, 14, 13
+TRAINING, EVALUATION, PREDICTION, DESCRIPTION, GRADIENTS = 30, 17, 14, 13, 60
 
 
 def line(console: Console, text: str, style: str | None = None) -> None:
@@ -276,6 +276,13 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"receptive field: {_pair(info.field)} pixels",
     ):
         line(console, text)
+
+
+def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:
+    """A line of the table of gradients, as soon as it is known; the ``first`` has the headings above it."""
+    if first:
+        line(console, f"{'operator':<34}{'largest error':>14}  verdict")
+    line(console, f"{check.operator:<34}{check.error:>14.1e}  {'ok' if check.passed else 'WRONG'}")
 
 
 def _pair(values: tuple[float, float]) -> str:

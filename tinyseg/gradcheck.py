@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import autograd
 from .tensor import Tensor, float64, tensor
+
+ATOL, RTOL = 1e-5, 1e-3
 
 
 class GradcheckError(AssertionError):
@@ -51,29 +53,26 @@ def _difference(function: Callable[..., Any], inputs: Sequence[Any], number: int
     return slope
 
 
-def gradcheck(
-    function: Callable[..., Any],
-    inputs: Tensor | Sequence[Any],
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-) -> bool:
-    """True if the gradients of ``function(*inputs)`` equal central differences.
+class Comparison(NamedTuple):
+    """Of one input: which of the arguments it is, its gradient, and the difference quotients."""
 
-    Every float64 input that requires a gradient is moved by ``eps``, element by element, and
-    |difference - gradient| <= atol + rtol * |difference| is asked for. The outputs are weighted with fixed random
-    numbers and summed, so that one backward pass checks all of them at once. Choose inputs away from kinks and ties.
+    number: int
+    gradient: np.ndarray[Any, Any]
+    slope: np.ndarray[Any, Any]
 
-    Raises ``GradcheckError`` for a wrong gradient (or returns False if not ``raise_exception``), ``TypeError`` if
-    such an input is not float64, and ``ValueError`` if there is none, or no output of floating type.
+    @property
+    def error(self) -> float:
+        """The largest difference of the two, relative to the largest quotient if that is above 1."""
+        scale = np.abs(self.slope).max(initial=1.0)
+        return float(np.abs(self.gradient - self.slope).max(initial=0.0) / scale)
 
-    >>> import tinyseg
-    >>> x = tinyseg.randn(3, dtype=tinyseg.float64, requires_grad=True)
-    >>> gradcheck(lambda x: x.tanh() * x, [x])
-    True
-    """
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    def wrong(self, atol: float, rtol: float) -> np.ndarray[Any, Any]:
+        """Where the two differ by more than atol + rtol * |quotient|; also where one is NaN."""
+        return ~(np.abs(self.slope - self.gradient) <= atol + rtol * np.abs(self.slope))
+
+
+def compare(function: Callable[..., Any], inputs: Sequence[Any], eps: float = 1e-6) -> Iterator[Comparison]:
+    """The gradient of each input that requires one, and its central differences; see ``gradcheck``."""
     numbers = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     if not numbers:
         raise ValueError("gradcheck: no input requires a gradient")
@@ -92,15 +91,40 @@ def gradcheck(
     )
     for number, gradient in zip(numbers, gradients, strict=True):
         slope = _difference(function, inputs, number, weights, eps)
-        found = np.zeros_like(slope) if gradient is None else gradient.numpy()
-        error = np.abs(slope - found)
-        wrong = ~(error <= atol + rtol * np.abs(slope))
+        yield Comparison(number, np.zeros_like(slope) if gradient is None else gradient.numpy(), slope)
+
+
+def gradcheck(
+    function: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    eps: float = 1e-6,
+    atol: float = ATOL,
+    rtol: float = RTOL,
+    raise_exception: bool = True,
+) -> bool:
+    """True if the gradients of ``function(*inputs)`` equal central differences.
+
+    Every float64 input that requires a gradient is moved by ``eps``, element by element, and
+    |difference - gradient| <= atol + rtol * |difference| is asked for. The outputs are weighted with fixed random
+    numbers and summed, so that one backward pass checks all of them at once. Choose inputs away from kinks and ties.
+
+    Raises ``GradcheckError`` for a wrong gradient (or returns False if not ``raise_exception``), ``TypeError`` if
+    such an input is not float64, and ``ValueError`` if there is none, or no output of floating type.
+
+    >>> import tinyseg
+    >>> x = tinyseg.randn(3, dtype=tinyseg.float64, requires_grad=True)
+    >>> gradcheck(lambda x: x.tanh() * x, [x])
+    True
+    """
+    for found in compare(function, [inputs] if isinstance(inputs, Tensor) else list(inputs), eps):
+        wrong = found.wrong(atol, rtol)
         if wrong.any():
-            place = tuple(int(i) for i in np.unravel_index(np.argmax(np.where(wrong, error, -1)), error.shape))
             if not raise_exception:
                 return False
+            error = np.abs(found.slope - found.gradient)
+            place = tuple(int(i) for i in np.unravel_index(np.argmax(np.where(wrong, error, -1)), error.shape))
             raise GradcheckError(
-                f"gradcheck: gradient of input {number} at {place} is {found[place]:.6g}, the difference quotient is "
-                f"{slope[place]:.6g}; {int(wrong.sum())} of {wrong.size} elements are wrong"
+                f"gradcheck: gradient of input {found.number} at {place} is {found.gradient[place]:.6g}, the "
+                f"difference quotient is {found.slope[place]:.6g}; {wrong.sum()} of {wrong.size} elements are wrong"
             )
     return True

@@ -125,6 +125,25 @@ bad("matmul of batches", lambda: zeros(2, 3, 4) @ zeros(3, 4, 5), ValueError, "m
 bad("matmul of types", lambda: zeros(2, 3) @ zeros(3, dtype=_DOUBLE), TypeError, "input is float32, other is float64")
 bad("matmul of integers", lambda: tinyseg.arange(3) @ tinyseg.arange(3), TypeError, "must be float32 or float64")
 bad("linear of features", lambda: _F.linear(zeros(2, 3), zeros(4, 2)), ValueError, "must have 2 features")
+bad("linear of a number", lambda: _F.linear(1.0, zeros(4, 3)), TypeError, "linear: input must be a Tensor, got float")
+bad(
+    "linear by a vector",
+    lambda: _F.linear(zeros(2, 3), zeros(3)),
+    ValueError,
+    "linear: weight must have 2 dimensions",
+)
+bad(
+    "linear of types",
+    lambda: _F.linear(zeros(2, 3), zeros(4, 3, dtype=_DOUBLE)),
+    TypeError,
+    "linear: types differ: input is float32, weight is float64",
+)
+bad(
+    "linear with an array",
+    lambda: _F.linear(zeros(2, 3), zeros(4, 3), np.zeros(4)),
+    TypeError,
+    "linear: bias must be a Tensor, got ndarray",
+)
 bad(
     "linear with a bias too long",
     lambda: _F.linear(zeros(2, 3), zeros(4, 3), zeros(3)),
@@ -403,6 +422,8 @@ bad(
     "log_softmax: dim 2 is out of range",
 )
 bad("log_softmax of nothing", lambda: _F.log_softmax(zeros(2, 0), 1), ValueError, "has no element along dim 1")
+bad("log_softmax of a list", lambda: _F.log_softmax([1.0], 0), TypeError, "input must be a Tensor, got list")
+bad("softmax of no such dim", lambda: _F.softmax(zeros(2, 3), 3), IndexError, "softmax: dim 3 is out of range")
 bad(
     "softmax of integers",
     lambda: _F.softmax(tinyseg.arange(3), 0),
@@ -446,6 +467,7 @@ bad(
     "reduction must be 'mean', 'sum' or 'none', got 'max'",
 )
 
+bad("dropout2d of less than none", lambda: _F.dropout2d(zeros(1, 1, 1, 1), -0.1), ValueError, "0 .. 1, got -0.1")
 bad(
     "dropout of no probability",
     lambda: _F.dropout(zeros(2), 1.5),

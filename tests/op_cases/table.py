@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import tinyseg
+from tinyseg.op_examples import spread
 
 Array = np.ndarray[Any, Any]
 NO_TORCH = "PyTorch has no such operator"
@@ -71,12 +71,6 @@ def case(name: str, function: Callable[..., Any], *inputs: Any, expected: Any, *
     """Add a row; an ``expected`` that is no function is the value itself."""
     answer = expected if callable(expected) else lambda *_: np.asarray(expected)
     CASES.append(Case(name, function, tuple(np.asarray(x) for x in inputs), answer, **options))
-
-
-def spread(*shape: int, low: float = -2.0, high: float = 2.1, seed: int = 0) -> Array:
-    """A shuffled linspace: no two elements are equal or close, so that maxima have no ties."""
-    values = np.linspace(low, high, math.prod(shape))
-    return np.random.default_rng([seed, *shape]).permutation(values).reshape(shape)
 
 
 def integers(*shape: int, low: int = 0, high: int = 5, seed: int = 0) -> Array:

@@ -10,6 +10,7 @@ from .callbacks import BatchReport, Callbacks
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
+from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe
 from .predict import Prediction, predict, segment
@@ -27,6 +28,7 @@ __all__ = [
     "DivergenceError",
     "EpochRow",
     "Evaluation",
+    "GradientCheck",
     "LayerInfo",
     "ModelConfig",
     "ModelInfo",
@@ -38,6 +40,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "WarmKernel",
+    "check_gradients",
     "check_new",
     "describe",
     "evaluate",

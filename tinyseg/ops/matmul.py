@@ -73,8 +73,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """See ``nn.functional.linear``."""
+    need_tensor("linear", "input", input)
     need_tensor("linear", "weight", weight, 2)
-    if need_tensor("linear", "input", input).ndim < 1 or input.shape[-1] != weight.shape[1]:
+    need_same_type("linear", input=input, weight=weight, bias=bias)
+    if input.ndim < 1 or input.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: input of shape {input.shape} must have {weight.shape[1]} features, as weight of shape "
             f"{weight.shape} expects"

@@ -1,0 +1,51 @@
+"""Operators of tensors."""
+
+from __future__ import annotations
+
+from ..ops import elementwise, shape
+from ..tensor import float64
+from .table import example, spread
+
+_A, _B, _ROW = spread(2, 3, 4), spread(2, 3, 4, seed=1), spread(4, seed=2)
+_POSITIVE = spread(3, 4, low=0.2, high=3.0)
+
+for _other in (_B, _ROW):
+    example("add", lambda a, b: a + b, _A, _other)
+    example("subtract", lambda a, b: a - b, _A, _other)
+    example("multiply", lambda a, b: a * b, _A, _other)
+    example("divide", lambda a, b: a / b, _A, _other)
+    example("maximum", elementwise.maximum, _A, _other)
+    example("minimum", elementwise.minimum, _A, _other)
+    example("where", lambda a, b: elementwise.where(a > 0.5, a, b), _A, _other)
+example("remainder", lambda a, b: a % b, spread(3, 4, low=3.1, high=4.9), spread(4, low=1.3, high=1.45))
+example("pow", lambda a, b: a**b, _POSITIVE, _ROW)
+example("negative", lambda a: -a, _A)
+example("abs", elementwise.abs, _A)
+example("relu", elementwise.relu, _A)
+example("exp", elementwise.exp, _A)
+example("log", elementwise.log, _POSITIVE)
+example("sqrt", elementwise.sqrt, _POSITIVE)
+example("tanh", elementwise.tanh, _A)
+example("matmul", lambda a, b: a @ b, spread(2, 4, 3), spread(3, 2))
+for _dim in (None, 1):
+    example("sum", lambda a, d=_dim: a.sum(d), _A)
+    example("mean", lambda a, d=_dim: a.mean(d), _A)
+    example("amax", lambda a, d=_dim: a.amax(d), _A)
+    example("amin", lambda a, d=_dim: a.amin(d), _A)
+example("max", lambda a: a.max(1), _A)
+example("min", lambda a: a.min(1), _A)
+example("reshape", lambda a: a.reshape(4, -1), _A)
+example("flatten", lambda a: a.flatten(1), _A)
+example("permute", lambda a: a.permute(2, 0, 1), _A)
+example("transpose", lambda a: a.transpose(0, 2), _A)
+example("squeeze", lambda a: a.squeeze(0), spread(1, 3))
+example("unsqueeze", lambda a: a.unsqueeze(1), _A)
+example("expand", lambda a: a.expand(2, -1, 3), spread(2, 1))
+example("getitem", lambda a: a[1:, [2, 0, 0]], _A)
+example("gather", lambda a, i: a.gather(1, i), spread(2, 3), [[2, 0, 0, 1], [1, 1, 1, 0]])
+example("index_select", lambda a, i: a.index_select(1, i), _A, [2, 0, 0])
+example("cat", lambda a, b: shape.cat([a, b], 1), _A, spread(2, 1, 4))
+example("stack", lambda a, b: shape.stack([a, b], 1), _A, _B)
+example("clone", lambda a: a.clone(), _A)
+example("contiguous", lambda a: a.T.contiguous(), _A)
+example("to", lambda a: a.to(float64) * 2.0, _A)
