@@ -60,3 +60,29 @@ example(
     spread(1, 3, 2, 2),
     [[[0, 2], [1, 1]]],
 )
+example("conv1d", lambda x, w, b: F.conv1d(x, w, b, 2, 1), spread(2, 3, 7), spread(4, 3, 3), spread(4))
+example(
+    "conv_transpose1d",
+    lambda x, w, b: F.conv_transpose1d(x, w, b, 2, 1, 1),
+    spread(2, 3, 4),
+    spread(3, 2, 3),
+    spread(2),
+)
+example("unfold", lambda x: F.unfold(x, (2, 3), padding=1, stride=2), _IMAGES)
+example("fold", lambda x: F.fold(x, (3, 4), (2, 2)), spread(1, 8, 6))
+for _mode in ("reflect", "replicate", "circular"):
+    example("pad", lambda x, mode=_mode: F.pad(x, (1, 2, 2, 1), mode), _IMAGES)
+example("centre_crop", lambda x: F.centre_crop(x, (2, 3)), _IMAGES)
+example("bed_of_nails", lambda x: F.bed_of_nails(x, 2), _IMAGES)
+example("pixel_shuffle", lambda x: F.pixel_shuffle(x, 2), spread(1, 8, 2, 3))
+example("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 2), spread(1, 2, 4, 6))
+example("max_pool1d", lambda x: F.max_pool1d(x, 3, 2, 1), spread(2, 3, 7))
+example("max_unpool1d", lambda x, places: F.max_unpool1d(x, places, 2), spread(1, 2, 2), [[[1, 2], [0, 3]]])
+example("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), _IMAGES)
+example("avg_pool2d", lambda x: F.avg_pool2d(x, 2, 1, 1, True, False), _IMAGES)
+example("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 2)), _IMAGES)
+example("adaptive_max_pool2d", lambda x: F.adaptive_max_pool2d(x, (3, 2)), _IMAGES)
+example("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), spread(2, 4, 3, 3), spread(4), spread(4, seed=1))
+example("instance_norm", lambda x, w, b: F.instance_norm(x, None, None, w, b), _IMAGES, _SCALE, _SHIFT)
+example("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b), spread(2, 3, 4), spread(4), spread(4, seed=1))
+example("local_response_norm", lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), spread(2, 5, 2, 3))

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ..ops import elementwise, shape
+from ..ops import (
+    clamp,
+    einsum,
+    elementwise,
+    functions,
+    masked,
+    order,
+    pieces,
+    repeat,
+    scan,
+    shape,
+    statistics,
+)
 from ..tensor import float64
 from .table import example, spread
 
@@ -49,3 +61,35 @@ example("stack", lambda a, b: shape.stack([a, b], 1), _A, _B)
 example("clone", lambda a: a.clone(), _A)
 example("contiguous", lambda a: a.T.contiguous(), _A)
 example("to", lambda a: a.to(float64) * 2.0, _A)
+example("prod", lambda a: a.prod(1), _A)
+example("var", lambda a: a.var(1), _A)
+example("std", lambda a: a.std(1), _A)
+example("norm", lambda a: statistics.norm(a, 2, 1), _A)
+example("cumsum", lambda a: scan.cumsum(a, 1), _A)
+example("clamp", lambda a: clamp.clamp(a, -1.03, 1.07), _A)
+example("clip", lambda a: clamp.clip(a, -1.03, 1.07), _A)
+example("sin", functions.sin, _A)
+example("cos", functions.cos, _A)
+example("log1p", functions.log1p, _POSITIVE)
+example("expm1", functions.expm1, _A)
+example("reciprocal", functions.reciprocal, _POSITIVE)
+example("rsqrt", functions.rsqrt, _POSITIVE)
+example("masked_fill", lambda a: masked.masked_fill(a, a > 0.5, 2.0), _A)
+example("masked_select", lambda a: masked.masked_select(a, a > 0.5), _A)
+example("tril", masked.tril, _POSITIVE)
+example("triu", masked.triu, _POSITIVE)
+example("flip", lambda a: order.flip(a, (0, 2)), _A)
+example("roll", lambda a: order.roll(a, 1, 2), _A)
+example("movedim", lambda a: order.movedim(a, 0, 2), _A)
+example("chunk", lambda a: tuple(pieces.chunk(a, 2, 2)), _A)
+example("split", lambda a: tuple(pieces.split(a, [1, 3], 2)), _A)
+example("unbind", lambda a: tuple(pieces.unbind(a, 1)), _A)
+example("unflatten", lambda a: pieces.unflatten(a, 2, (2, 2)), _A)
+example("repeat", lambda a: a.repeat(2, 1, 3), _A)
+example("repeat_interleave", lambda a: repeat.repeat_interleave(a, 2, 1), _A)
+example("broadcast_to", lambda a: repeat.broadcast_to(a, (3, 4)), spread(4))
+example("expand_as", lambda a, b: a.expand_as(b) * b, spread(4), spread(3, 4))
+example("scatter_add", lambda a, i, b: a.scatter_add(1, i, b), spread(2, 3), [[2, 0], [1, 1]], spread(2, 2))
+example("einsum", lambda a, b: einsum.einsum("ijk,kl->jil", a, b), _A, spread(4, 2))
+example("bmm", einsum.bmm, spread(2, 3, 4), spread(2, 4, 2))
+example("tensordot", lambda a, b: einsum.tensordot(a, b, 2), _A, spread(3, 4, 2))

@@ -3,16 +3,19 @@
 WITHOUT_GRADIENT = {
     "a truth value": (
         "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
-        "logical_and", "logical_or", "logical_not", "all", "any",
+        "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite",
+        "logical_and", "logical_or", "logical_not", "logical_xor", "all", "any",
+        "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor",
     ),
     "an index": ("argmax", "argmin"),
-    "constant between its jumps": ("floor_divide",),
+    "made of labels": ("one_hot",),
+    "constant between its jumps": ("floor_divide", "floor", "ceil", "round", "sign"),
     "a change in place, which is not recorded": (
-        "add_", "sub_", "mul_", "div_", "lerp_", "copy_", "fill_", "setitem_", "uniform_", "normal_",
+        "add_", "sub_", "mul_", "div_", "lerp_", "copy_", "fill_", "masked_fill_", "setitem_", "uniform_", "normal_",
     ),
     "a new tensor": (
         "arange", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like",
-        "rand", "rand_like", "randn", "randn_like",
+        "eye", "linspace", "rand", "rand_like", "randn", "randn_like",
     ),
     "the backward pass itself": ("backward",),
 }  # fmt: skip
