@@ -11,7 +11,7 @@ from op_cases import spread
 from scipy import sparse
 
 import tinyseg
-from tinyseg import Tensor, linear_maps
+from tinyseg import linear_maps
 from tinyseg.linear_maps import SymbolicMatrix, symbolic_conv1d
 from tinyseg.nn import functional as F
 
@@ -19,27 +19,6 @@ from tinyseg.nn import functional as F
 def table(text: str) -> SymbolicMatrix:
     """Lines of letters, as a lecture prints a matrix."""
     return SymbolicMatrix(tuple(tuple(line.split()) for line in text.strip().splitlines()))
-
-
-def conv1d(
-    x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1
-) -> Tensor:
-    """A signal is an image of height one."""
-    image, kernel = x.unsqueeze(2), weight.unsqueeze(2)
-    return F.conv2d(image, kernel, None, (1, stride), (0, padding), (1, dilation), groups).squeeze(2)
-
-
-def conv_transpose1d(
-    x: Tensor,
-    weight: Tensor,
-    stride: int = 1,
-    padding: int = 0,
-    output_padding: int = 0,
-    groups: int = 1,
-    dilation: int = 1,
-) -> Tensor:
-    window = (1, stride), (0, padding), (0, output_padding), groups, (1, dilation)
-    return F.conv_transpose2d(x.unsqueeze(2), weight.unsqueeze(2), None, *window).squeeze(2)
 
 
 def assert_equal(matrix: Any, wanted: Any) -> None:
@@ -104,8 +83,8 @@ def test_the_operators_matrices_are_the_lectures(device: str, stride: int, lectu
     """Entry by entry, from the operators and from the definition; without the border's columns if it is padding."""
     whole = table(lecture).numbers(**XYZ)
     kernel = tinyseg.tensor(KERNEL)
-    padded = linear_maps.matrix_of(lambda a: conv1d(a, kernel, stride), (1, 1, 6), tinyseg.float64)
-    inner = linear_maps.matrix_of(lambda a: conv1d(a, kernel, stride, 1), (1, 1, 4), tinyseg.float64)
+    padded = linear_maps.matrix_of(lambda a: F.conv1d(a, kernel, None, stride), (1, 1, 6), tinyseg.float64)
+    inner = linear_maps.matrix_of(lambda a: F.conv1d(a, kernel, None, stride, 1), (1, 1, 4), tinyseg.float64)
     assert_equal(padded, whole)
     assert_equal(inner, whole[:, 1:5])
     assert_equal(linear_maps.convolution(KERNEL, 6, stride), whole)
@@ -114,7 +93,9 @@ def test_the_operators_matrices_are_the_lectures(device: str, stride: int, lectu
 
     rest = stride - 1  # of the two lengths that lead to so many outputs, the longer one
     back = linear_maps.matrix_of(
-        lambda a: conv_transpose1d(a, kernel, stride, output_padding=rest), (1, 1, len(whole)), tinyseg.float64
+        lambda a: F.conv_transpose1d(a, kernel, None, stride, output_padding=rest),
+        (1, 1, len(whole)),
+        tinyseg.float64,
     )
     assert_equal(back, whole.T)
     assert_equal(linear_maps.transposed_convolution(KERNEL, len(whole), stride, output_padding=rest), whole.T)
@@ -205,11 +186,13 @@ def test_convolutions_of_signals(device: str, weight: tuple[int, ...], length: i
     w = tinyseg.tensor(spread(*weight))
     X = linear_maps.convolution(w, length, **window)
     shape = (1, weight[1] * window.get("groups", 1), length)
-    found = linear_maps.matrix_of(lambda a: conv1d(a, w, **window), shape, tinyseg.float64)
+    found = linear_maps.matrix_of(lambda a: F.conv1d(a, w, **window), shape, tinyseg.float64)
     np.testing.assert_allclose(found.toarray(), X.toarray(), atol=1e-13)
     outputs = X.shape[0] // weight[0]
     T = linear_maps.transposed_convolution(w, outputs, **window)
-    back = linear_maps.matrix_of(lambda y: conv_transpose1d(y, w, **window), (1, weight[0], outputs), tinyseg.float64)
+    back = linear_maps.matrix_of(
+        lambda y: F.conv_transpose1d(y, w, **window), (1, weight[0], outputs), tinyseg.float64
+    )
     np.testing.assert_allclose(back.toarray(), T.toarray(), atol=1e-13)
 
 
@@ -258,6 +241,12 @@ def test_resizing(device: str, size: tuple[int, int], target: tuple[int, int]) -
         )
         np.testing.assert_allclose(found.toarray(), X.toarray(), atol=1e-14)
         np.testing.assert_allclose(X.sum(axis=1), 1)
+
+
+def test_average_pooling_is_separable(device: str) -> None:
+    rows, columns = np.kron(np.eye(2), [[0.5, 0.5]]), np.kron(np.eye(3), [[0.5, 0.5]])
+    found = linear_maps.matrix_of(lambda a: F.avg_pool2d(a, 2), (1, 1, 4, 6))
+    assert_equal(found, np.kron(rows, columns))
 
 
 def test_a_batch_is_a_block_for_each_image() -> None:

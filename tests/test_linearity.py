@@ -239,6 +239,56 @@ def test_what_moves_or_sums_elements_is_linear(device_name: str, shape: list[int
 
 
 @few
+@given(windows())
+def test_folding_is_the_adjoint_of_unfolding(device_name: str, drawn: dict[str, Any]) -> None:
+    """And a convolution is a product with the unfolded image."""
+    tinyseg.set_default_device(device_name)
+    window = {name: value for name, value in drawn["window"].items() if name != "groups"}
+    x = values(*drawn["image"])
+    columns = F.unfold(x, drawn["kernel"], **window)
+    z = values(*columns.shape, seed=1)
+    back = F.fold(z, x.shape[2:], drawn["kernel"], **window)
+    assert dot(columns, z) == pytest.approx(dot(x, back), rel=1e-11, abs=1e-11)
+    weight = values(2, x.shape[1], *drawn["kernel"], seed=5)
+    y = F.conv2d(x, weight, **window)
+    close(weight.flatten(1) @ columns, y.flatten(2))
+
+
+@few
+@given(st.integers(1, 3), pairs(1, 3), pairs(2, 5), st.data())
+def test_moving_and_averaging_pixels_is_linear(
+    device_name: str, factor: int, small: tuple[int, int], size: tuple[int, int], data: Any
+) -> None:
+    tinyseg.set_default_device(device_name)
+    packed, image = (2, 2 * factor**2, *small), (2, 2, *size)
+    assert_linear(lambda x: F.pixel_shuffle(x, factor), packed)
+    close(F.pixel_unshuffle(F.pixel_shuffle(values(*packed), factor), factor), values(*packed))
+    nails = F.bed_of_nails(values(*packed), factor)
+    assert nails[:, :, ::factor, ::factor].tolist() == values(*packed).tolist()
+    assert np.count_nonzero(nails.numpy()) == np.count_nonzero(values(*packed).numpy())
+    borders = [data.draw(st.integers(0, n - 1)) for n in (size[1], size[1], size[0], size[0])]
+    for mode in ("reflect", "replicate", "circular"):
+        assert_linear(lambda x, mode=mode: F.pad(x, borders, mode), image)
+    crop = tuple(data.draw(st.integers(1, n)) for n in size)
+    functions: list[Callable[[Tensor], Tensor]] = [
+        lambda x: F.bed_of_nails(x, factor),
+        lambda x: F.centre_crop(x, crop),
+        lambda x: F.avg_pool2d(x, 2, factor, 1),
+        lambda x: F.adaptive_avg_pool2d(x, crop),
+        lambda x: x.flip(2, 3),
+        lambda x: x.roll(factor, 3),
+        lambda x: x.cumsum(2),
+        lambda x: x.tril(factor - 2),
+        lambda x: x.repeat(1, 2, 1, factor),
+    ]
+    for function in functions:
+        assert_linear(function, image)
+    x = values(*image)
+    close(x.flip(2, 3).flip(2, 3), x)
+    close(x.roll((1, -2), (2, 3)).roll((-1, 2), (2, 3)), x)
+
+
+@few
 @given(pairs(1, 4), st.integers(1, 4))
 def test_products_of_matrices_are_linear_in_both(device_name: str, shape: tuple[int, int], inner: int) -> None:
     tinyseg.set_default_device(device_name)
