@@ -101,6 +101,7 @@ _F = tinyseg.nn.functional
 _X = (1, 3, 4, 5)
 bad("pad by an odd number", lambda: _F.pad(zeros(2, 3), (1, 2, 3)), ValueError, "two numbers for each")
 bad("pad that cuts off all", lambda: _F.pad(zeros(2, 3), (-2, -2)), ValueError, "cuts off more than there is")
+bad("pad by one number", lambda: _F.pad(zeros(2, 3), 1), TypeError, "pad: pad must be ints, two for each dimension")
 bad("pad by halves", lambda: _F.pad(zeros(2, 3), (0.5, 1)), TypeError, "pad: sizes must be ints, got (0.5, 1)")
 bad("pad in no such mode", lambda: _F.pad(zeros(*_X), (1, 1, 1, 1), "mirror"), ValueError, "'circular', got 'mirror'")
 bad("pad reflect of a vector", lambda: _F.pad(zeros(4), (1, 1), "reflect"), ValueError, "does not go with shape (4,)")

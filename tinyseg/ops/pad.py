@@ -157,7 +157,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number
     if mode not in MODES:
         raise ValueError(f"pad: mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
     x = need_tensor("pad", "input", input, floating=False)
-    given = sizes("pad", (tuple(pad),))
+    if not isinstance(pad, Sequence):
+        raise TypeError(f"pad: pad must be ints, two for each dimension, the last one first, got {pad!r}")
+    given = sizes("pad", (pad,))
     if len(given) % 2 or len(given) > 2 * x.ndim:
         raise ValueError(f"pad: expected two numbers for each of at most {x.ndim} dimensions, got {given}")
     ends = [(given[i], given[i + 1]) for i in range(0, len(given), 2)][::-1]
