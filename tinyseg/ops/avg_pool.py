@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
@@ -75,7 +76,7 @@ def avg_pool2d(
     x = as_images(who, input, 2)
     given = window(who, 2, kernel_size, stride, padding)
     sizes = output_sizes(who, input.shape, given, ceil_mode)
-    if divisor_override is not None and (not isinstance(divisor_override, int) or not divisor_override):
+    if divisor_override is not None and (not isinstance(divisor_override, Integral) or not divisor_override):
         raise ValueError(f"{who}: divisor_override must be an int other than 0, got {divisor_override!r}")
     y = AvgPool2d.apply(x, sizes, *given.pairs(), bool(count_include_pad), divisor_override)
     return as_given(y, input, 2)

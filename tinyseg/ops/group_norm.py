@@ -4,6 +4,7 @@ groups are single channels.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from ..autograd import Op, no_grad
@@ -49,7 +50,7 @@ def group_norm(
     """See ``nn.functional.group_norm``."""
     who = "group_norm"
     check(who, input, weight=weight, bias=bias)
-    if not isinstance(num_groups, int) or num_groups < 1 or input.shape[1] % num_groups:
+    if not isinstance(num_groups, Integral) or num_groups < 1 or input.shape[1] % num_groups:
         raise ValueError(
             f"{who}: num_groups must be a positive int that divides the {input.shape[1]} channels of input, "
             f"got {num_groups!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
@@ -36,7 +37,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """See ``nn.functional.local_response_norm``."""
     who = "local_response_norm"
     check(who, input, 3)
-    if not isinstance(size, int) or size < 1:
+    if not isinstance(size, Integral) or size < 1:
         raise ValueError(f"{who}: size must be an int of at least 1, got {size!r}")
-    y: Tensor = LocalResponseNorm.apply(as_images(input), size, float(alpha), float(beta), float(k))
+    y: Tensor = LocalResponseNorm.apply(as_images(input), int(size), float(alpha), float(beta), float(k))
     return y if input.ndim == 4 else reshape(y, input.shape)

@@ -1,9 +1,8 @@
 """Average pooling and its gradient: one loop, since both are sums over a run of rows and a run of columns.
 
 The gradient gathers: a pixel takes from the windows that hold it, which are a run of rows and columns of windows.
-First whole rows are added up, which is one long vector, then the pixels of their sum. What a sum is divided by, the
-product of a number for the row and one for the column of the window, is multiplied in where the window is read or
-written.
+What a sum is divided by, the product of a number for the row and one for the column of the window, is multiplied in
+where the window is read or written.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ import numpy as np
 
 from . import parallel, windows
 from .array import Array, Pair, channels_last
-from .compiler import kernel
+from .compiler import helper, kernel
 from .elementwise import deliver
+from .simd import fma, lanes, load, number, put, splat, store
 
 _GRAIN = 32768  # elements a thread takes at a time
+_LARGE = 4  # windows of more columns are read pixel by pixel, smaller ones a few channels at a time
 
 
 class _Axis(NamedTuple):
@@ -28,51 +29,74 @@ class _Axis(NamedTuple):
     after: Array
 
 
+@helper
+def _sum_large(
+    image: Array, rows: _Axis, columns: _Axis, i: int, j: int, low: int, sums: Array, result: Array
+) -> None:
+    """One window, in the order in which it lies in memory."""
+    for c in range(result.size):
+        result[c] = 0
+    for h in range(rows.runs[i, 0], rows.runs[i, 1]):
+        for c in range(result.size):
+            sums[c] = 0
+        for w in range(columns.runs[j, 0], columns.runs[j, 1]):
+            pixel, factor = image[h, w, low : low + result.size], columns.before[w]
+            for c in range(result.size):
+                sums[c] += factor * pixel[c]
+        factor = rows.before[h] * rows.after[i] * columns.after[j]
+        for c in range(result.size):
+            result[c] += factor * sums[c]
+
+
 @kernel
-def _sum_runs(start: int, stop: int, x: Array, out: Array, rows: _Axis, columns: _Axis, strip: int) -> None:
-    """An item is ``strip`` channels of a row of ``out``."""
-    channels = x.shape[3]
+def _sum_runs(
+    start: int, stop: int, x: Array, out: Array, rows: _Axis, columns: _Axis, strip: int, lanes: int
+) -> None:
+    """An item is ``strip`` channels of a row of ``out``. A row of a window is added up by itself, and then the rows:
+    so the error does not grow with the pixels of a large one.
+    """
+    height, width, channels = x.shape[1:]
     parts = (channels + strip - 1) // strip
-    gathered = np.empty((x.shape[2], strip), x.dtype)
+    source, target = x.reshape(-1), out.reshape(-1)
+    zero, sums = splat(x.dtype.type(0)), np.empty(strip, x.dtype)
     for item in range(start, stop):
         line, part = divmod(item, parts)
         n, i = divmod(line, out.shape[1])
         low, high = part * strip, min((part + 1) * strip, channels)
-        first, last = rows.runs[i, 0], rows.runs[i, 1]
-        flat = gathered.reshape(-1)
-        if first == last:
-            for k in range(flat.size):
-                flat[k] = 0
-        for h in range(first, last):
-            factor = rows.before[h]
-            if parts == 1:
-                source = x[n, h].reshape(-1)
-                if h == first:
-                    for k in range(flat.size):
-                        flat[k] = factor * source[k]
-                else:
-                    for k in range(flat.size):
-                        flat[k] += factor * source[k]
-                continue
-            for w in range(x.shape[2]):
-                pixel, total = x[n, h, w, low:high], gathered[w]
-                if h == first:
-                    for c in range(pixel.size):
-                        total[c] = factor * pixel[c]
-                else:
-                    for c in range(pixel.size):
-                        total[c] += factor * pixel[c]
+        top, bottom = rows.runs[i, 0], rows.runs[i, 1]
         for j in range(out.shape[2]):
-            result = out[n, i, j, low:high]
-            for c in range(result.size):
-                result[c] = 0
-            for w in range(columns.runs[j, 0], columns.runs[j, 1]):
-                total, factor = gathered[w], columns.before[w]
-                for c in range(result.size):
-                    result[c] += factor * total[c]
-            factor = rows.after[i] * columns.after[j]
-            for c in range(result.size):
-                result[c] *= factor
+            left, right = columns.runs[j, 0], columns.runs[j, 1]
+            after, place = rows.after[i] * columns.after[j], (line * out.shape[2] + j) * channels
+            if right - left > _LARGE:
+                _sum_large(x[n], rows, columns, i, j, low, sums, out[n, i, j, low:high])
+                continue
+            c = low
+            while c + 2 * lanes <= high:
+                first, second = zero, zero
+                for h in range(top, bottom):
+                    one, two = zero, zero
+                    pixel = ((n * height + h) * width + left) * channels + c
+                    for w in range(left, right):
+                        factor = splat(columns.before[w])
+                        one = fma(factor, load(source, pixel), one)
+                        two = fma(factor, load(source, pixel + lanes), two)
+                        pixel += channels
+                    factor = splat(rows.before[h] * after)
+                    first, second = fma(factor, one, first), fma(factor, two, second)
+                store(target, place + c, first)
+                store(target, place + c + lanes, second)
+                c += 2 * lanes
+            while c < high:
+                total = x.dtype.type(0)
+                for h in range(top, bottom):
+                    of_row = x.dtype.type(0)
+                    pixel = ((n * height + h) * width + left) * channels + c
+                    for w in range(left, right):
+                        of_row += columns.before[w] * number(source, pixel)
+                        pixel += channels
+                    total += rows.before[h] * after * of_row
+                put(target, place + c, total)
+                c += 1
 
 
 Table = tuple[Array, Array]  # runs of pixels (count, 2), and what their sums are divided by
@@ -89,7 +113,7 @@ def _run(x: Array, out: Array, tables: list[Table], backwards: bool = False) -> 
     strip = windows.strip(lines, memory.shape[3])
     items = lines * -(-memory.shape[3] // strip)
     grain = _GRAIN * items // max(x.size, out.size)
-    parallel.run(_sum_runs, items, grain, channels_last(x), memory, *axes, strip)
+    parallel.run(_sum_runs, items, grain, channels_last(x), memory, *axes, strip, lanes(x.itemsize))
     deliver(memory, out)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from .array import Array
 
 _ITEMS = 64  # enough for the threads there are
+_LEAST = 64  # channels
 
 
 def sliding(count: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Array:
@@ -36,6 +37,6 @@ def meeting(windows: Array, starts: Array, stops: Array) -> Array:
 
 
 def strip(rows: int, channels: int) -> int:
-    """How many channels of a row are one item: all, unless rows are few. Never less than a cache line of them."""
-    parts = min(_ITEMS // max(rows, 1), channels // 16)
-    return channels if parts < 2 else -(-channels // (16 * parts)) * 16
+    """How many channels of a row are one item: all, unless rows are few, but never few."""
+    parts = min(_ITEMS // max(rows, 1), channels // _LEAST)
+    return channels if parts < 2 else -(-channels // (_LEAST * parts)) * _LEAST
