@@ -338,7 +338,7 @@ bad(
     "cross_entropy smoothed too much",
     lambda: _F.cross_entropy(zeros(2, 3), tinyseg.arange(2), label_smoothing=1.5),
     ValueError,
-    "label_smoothing must be in 0 .. 1, got 1.5",
+    "label_smoothing must be a number in 0 .. 1, got 1.5",
 )
 bad(
     "cross_entropy of some pixels' weights",

@@ -8,7 +8,7 @@ from .module import Module
 
 
 class _Loss(Module):
-    """What all have: a reduction, 'none', 'sum' or 'mean', and a weight or None, which is saved with the model."""
+    """What most have: a reduction, 'none', 'sum' or 'mean', and a weight or None, which is saved with the model."""
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__()
@@ -69,19 +69,23 @@ class BCEWithLogitsLoss(_Loss):
         return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
-class MSELoss(Module):
-    """The squared error, see ``functional.mse_loss``."""
+class _Distance(Module):
+    """What has nothing but a reduction: 'none', 'sum' or 'mean'."""
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = reduction
+
+
+class MSELoss(_Distance):
+    """The squared error, see ``functional.mse_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Tensors of one shape -> the loss."""
         return F.mse_loss(input, target, self.reduction)
 
 
-class L1Loss(MSELoss):
+class L1Loss(_Distance):
     """The absolute error, see ``functional.l1_loss``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -89,7 +93,7 @@ class L1Loss(MSELoss):
         return F.l1_loss(input, target, self.reduction)
 
 
-class SmoothL1Loss(MSELoss):
+class SmoothL1Loss(_Distance):
     """The absolute error, rounded off near 0, see ``functional.smooth_l1_loss``."""
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from ..autograd import Op
@@ -142,8 +142,8 @@ def cross_entropy(
     who = "cross_entropy"
     x = need_tensor(who, "input", input)
     _check_options(who, x, weight, ignore_index, reduction)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"{who}: label_smoothing must be in 0 .. 1, got {label_smoothing}")
+    if not isinstance(label_smoothing, Real) or not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{who}: label_smoothing must be a number in 0 .. 1, got {label_smoothing!r}")
     logits, smoothing = _as_images(x), float(label_smoothing)
     weights: Tensor | None
     if isinstance(target, Tensor) and target.is_floating_point:
