@@ -213,8 +213,8 @@ _ENTRIES = [
     ),
     *_stem(
         "pool2d",
-        # x (N,C,H,W), out and indices (N,C,H',W'); indices are int64, flat in the plane: h * W + w. Every window holds
-        # a pixel.
+        # x (N,C,H,W), out and indices (N,C,H',W'); indices are int64, flat in the plane: h * W + w.
+        # Every window holds a pixel.
         (
             "max_pool2d(x, out, indices, kernel_size, stride, padding, dilation)",
             "largest element of each window and where it stood; the first one on a tie; NaN wins; padding never does",

@@ -90,6 +90,14 @@ case(
     torch=NO_TORCH,
 )
 case(
+    "centre_crop to one pixel",
+    lambda t, x: t.F.centre_crop(x, 1),
+    spread(2, 3, 4, 5),
+    expected=lambda x: x[:, :, (x.shape[2] - 1) // 2, (x.shape[3] - 1) // 2][:, :, None, None],
+    torch=NO_TORCH,
+    batch=(0,),
+)
+case(
     "centre_crop of one image",
     lambda t, x: t.F.centre_crop(x, 3),
     spread(2, 6, 3),
