@@ -234,7 +234,13 @@ bad(
     "a pair of ints, got (1, 2, 3)",
 )
 bad("bed_of_nails of an array", lambda: _F.bed_of_nails(np.zeros(_X), 2), TypeError, "must be a Tensor, got ndarray")
-case("pixel_unshuffle by one", lambda t, x: t.F.pixel_unshuffle(x, 1), IMAGES, expected=lambda x: x, batch=(0,))
+case(
+    "pixel_unshuffle by one",
+    lambda t, x: t.F.pixel_unshuffle(x, 1),
+    spread(2, 3, 4, 5),
+    expected=lambda x: x,
+    batch=(0,),
+)
 bad(
     "pixel_shuffle a matrix",
     lambda: _F.pixel_shuffle(zeros(4, 5), 2),
