@@ -26,8 +26,6 @@ _PARTIAL_BYTES = 4 << 20
 _ITEMS = 16
 # Input channels whose gradients are turned round together on their way out.
 _TURNED_TOGETHER = 16
-# Numbers to be added up that are worth handing to a thread.
-_CHUNK_NUMBERS = 1 << 15
 # Rows and columns of the sum that an item has.
 _ROWS_TOGETHER, _COLUMNS_TOGETHER = 64, 128
 
@@ -83,12 +81,10 @@ def _correlate(start, stop, x, grad, partial, stride, taps, numbers, band_rows, 
 
 
 @kernel
-def _combine(start, stop, partial, pitch, wide, parts, out):
-    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o].
+def _combine(start, stop, partial, pitch, wide, out):
+    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o]. Items: ``wide`` output channels.
 
-    Items: (``wide`` output channels, part of the input channels).
-
-    Output channels lie far apart in out, so the taps of some channels c are first turned into rows of their own.
+    These lie far apart in out, so the taps of some channels c are first turned into rows of their own.
     """
     sums, rows, columns = partial.shape
     outputs, channels, taps = out.shape
@@ -96,10 +92,9 @@ def _combine(start, stop, partial, pitch, wide, parts, out):
     length = _TURNED_TOGETHER * taps
     total, turned = np.empty(wide, partial.dtype), np.empty(wide * length, partial.dtype)
     for item in range(start, stop):
-        first, part = item // parts * wide, item % parts
-        end = (part + 1) * channels // parts
-        for low in range(part * channels // parts, end, _TURNED_TOGETHER):
-            high = min(low + _TURNED_TOGETHER, end)
+        first = item * wide
+        for low in range(0, channels, _TURNED_TOGETHER):
+            high = min(low + _TURNED_TOGETHER, channels)
             for c in range(low, high):
                 for tap in range(taps):
                     place = (tap * pitch + c) * columns + first
@@ -162,8 +157,6 @@ def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pa
     arguments = (source, padded_grad, partial, tuple(stride), taps, numbers, band_rows, parts, column_parts)
     parallel.run(_correlate, sums * pieces, 1, *arguments)
     flat = out.reshape(outputs, channels, size[0] * size[1])
-    per_item = channels * size[0] * size[1] * wide * sums
-    parts = max(1, min(channels, per_item // _CHUNK_NUMBERS))
+    grain = max(1, 65536 // (channels * size[0] * size[1] * wide))
     sums_by_row = partial.reshape(sums, len(taps) * numbers.size, pitch)
-    grain = max(1, _CHUNK_NUMBERS * parts // per_item)
-    parallel.run(_combine, -(-outputs // wide) * parts, grain, sums_by_row, rows_a_tap, wide, parts, flat)
+    parallel.run(_combine, -(-outputs // wide), grain, sums_by_row, rows_a_tap, wide, flat)

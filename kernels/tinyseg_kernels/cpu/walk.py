@@ -37,8 +37,6 @@ _BAND_BYTES = 192 * 1024
 _WORTH_CUTTING = 0.8
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
-# Weights whose packing is.
-_CHUNK_WEIGHTS = 1 << 15
 # Weights of an output channel that are packed together: with two vectors of channels, half a first-level cache.
 _PACKED_TOGETHER = 144
 
@@ -77,10 +75,8 @@ def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
 
 
 @kernel
-def _pack(start, stop, weight, strides, taps, channels, outputs, block, parts, packed):
+def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
     """For each block of output channels its weights in order of use: [(t, c), j], 0 beyond the last channel.
-
-    Items: (block, part of the input channels).
 
     ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough. Both
     orders have long strides, often powers of two that meet in few sets of the cache, so a few channels at a time go
@@ -91,13 +87,14 @@ def _pack(start, stop, weight, strides, taps, channels, outputs, block, parts, p
     length, together = count * channels, max(1, _PACKED_TOGETHER // count)
     row = together * count + 1
     table = np.empty(block * row, weight.dtype)
-    for item in range(start, stop):
-        b, part = item // parts, item % parts
+    for b in range(start, stop):
         here = min(block, outputs - b * block)
         wide = block // 2 if 2 * here <= block else block
-        begin, end = b * length * block, (part + 1) * channels // parts
-        for low in range(part * channels // parts, end, together):
-            high = min(low + together, end)
+        begin = b * length * block
+        if here < wide:
+            clear(packed, begin, length * wide)
+        for low in range(0, channels, together):
+            high = min(low + together, channels)
             for j in range(here):
                 first = (b * block + j) * out_stride
                 for c in range(low, high):
@@ -109,7 +106,6 @@ def _pack(start, stop, weight, strides, taps, channels, outputs, block, parts, p
                     place, source = begin + (t * channels + c) * wide, (c - low) * count + t
                     for j in range(here):
                         put(packed, place + j, number(table, j * row + source))
-                    clear(packed, place + here, wide - here)
 
 
 @helper
@@ -205,9 +201,8 @@ def _pack_weights(weight: Array, strides: Any, lattices: list[Lattice], channels
     for lattice in lattices:
         taps = np.array([tap.r * strides[2] + tap.s * strides[3] for tap in lattice.taps])
         size = taps.size * inputs * block
-        parts = max(1, min(inputs, size // _CHUNK_WEIGHTS))
-        arguments = (weight, strides[:2], taps, inputs, outputs, block, parts, packed[begin : begin + blocks * size])
-        parallel.run(_pack, blocks * parts, max(1, _CHUNK_WEIGHTS * parts // size), *arguments)
+        arguments = (weight, strides[:2], taps, inputs, outputs, block, packed[begin : begin + blocks * size])
+        parallel.run(_pack, blocks, max(1, 65536 // size), *arguments)
         begin += blocks * size
     return packed
 
