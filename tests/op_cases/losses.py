@@ -169,6 +169,24 @@ case(
 
 # --- Calls that must be refused
 
+for _name, _call in (
+    ("cross_entropy", lambda w: _F.cross_entropy(zeros(2, 3), tinyseg.arange(2), w)),
+    ("nll_loss", lambda w: _F.nll_loss(zeros(2, 3), tinyseg.arange(2), w)),
+):
+    bad(
+        f"{_name} with a weight to learn",
+        lambda call=_call: call(tinyseg.ones(3, requires_grad=True)),
+        ValueError,
+        "weight has no gradient here",
+    )
+bad(
+    "binary_cross_entropy_with_logits with a pos_weight to learn",
+    lambda: _F.binary_cross_entropy_with_logits(
+        zeros(2, 3), zeros(2, 3), pos_weight=tinyseg.ones(3, requires_grad=True)
+    ),
+    ValueError,
+    "pos_weight has no gradient here",
+)
 bad("mse_loss of shapes", lambda: _F.mse_loss(zeros(2), zeros(2, 1)), ValueError, "input's shape (2,), got (2, 1)")
 bad(
     "mse_loss of types", lambda: _F.mse_loss(zeros(2), zeros(2, dtype="float64")), TypeError, "mse_loss: types differ"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import is_grad_enabled
 from ..tensor import Dims, Number, Tensor, float32
 
 Pair = tuple[int, int]
@@ -71,6 +72,12 @@ def need_same_device(who: str, a: Tensor, b: Tensor) -> None:
     """Raises ``ValueError`` unless both are on one device: nothing is copied between devices in silence."""
     if a.device != b.device:
         raise ValueError(f"{who}: tensors are on two devices, {a.device!r} and {b.device!r}; move one with .to()")
+
+
+def need_constant(who: str, name: str, x: Tensor) -> None:
+    """Raises ``ValueError`` if x waits for a gradient that the operator does not have."""
+    if x.requires_grad and is_grad_enabled():
+        raise ValueError(f"{who}: {name} has no gradient here, but requires one; use {name}.detach()")
 
 
 def ints(who: str, name: str, value: Any, count: int, least: int = 0) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..tensor import Tensor, int64
-from .common import array_or_none, need_same_device, need_same_type, need_tensor, new, new_like
+from .common import array_or_none, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
 from .elementwise import where
 from .gather import gather
 from .loss import need_reduction, reduced
@@ -106,6 +106,7 @@ def _check_options(who: str, x: Tensor, weight: Tensor | None, ignore_index: int
     if weight is not None:
         need_same_type(who, input=x, weight=need_tensor(who, "weight", weight))
         need_same_device(who, x, weight)
+        need_constant(who, "weight", weight)
         if weight.shape != (classes,):
             raise ValueError(f"{who}: weight must have shape ({classes},), got {weight.shape}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..tensor import Tensor
-from .common import broadcast_shape, need_same_device, need_same_type, need_tensor, new_like
+from .common import broadcast_shape, need_constant, need_same_device, need_same_type, need_tensor, new_like
 from .elementwise import log
 
 
@@ -206,6 +206,7 @@ def binary_cross_entropy_with_logits(
     if pos_weight is not None:
         need_same_type(who, input=x, pos_weight=need_tensor(who, "pos_weight", pos_weight))
         need_same_device(who, x, pos_weight)
+        need_constant(who, "pos_weight", pos_weight)
         _need_broadcast(who, "pos_weight", pos_weight, x)
     losses = BinaryCrossEntropyWithLogits.apply(x, target, pos_weight)
     return reduced(_weighted(who, losses, weight), reduction)

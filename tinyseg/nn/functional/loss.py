@@ -29,7 +29,7 @@ def cross_entropy(
         input: logits, float (N, C, H, W); also (C,), (N, C), (N, C, L) and more dimensions.
         target: integer class indices (N, H, W); likewise (), (N,), (N, L). Or probabilities, of input's shape and
             type; that they add up to 1 is not checked.
-        weight: (C,), one for each class, or None for 1; a constant, to which no gradient flows.
+        weight: (C,), one for each class, or None for 1; a constant: one that requires a gradient is refused.
         ignore_index: the label of pixels that do not count. Not with probabilities: there it must be negative.
         reduction: 'none': each pixel's l; 'sum': their sum; 'mean': their sum divided by the sum of w[t] over the
             pixels that count, which is NaN if every pixel is ignored; with probabilities, by the number of pixels.
