@@ -17,15 +17,16 @@ from .array import Array, Pair, channels_padded
 from .compiler import kernel
 from .memory import zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
-from .simd import VECTOR_BYTES, VECTORS, copy_numbers, lanes, load, number, put, store
+from .simd import VECTOR_BYTES, VECTORS, lanes, load, store
+from .transpose import transpose
 
 # What the pixels of a band may take, of x and of the gradient: a small part of a second-level cache.
 _BAND_BYTES = 64 * 1024
 _PARTIAL_BYTES = 4 << 20
 # Pieces of work that there should be, so that many threads have some.
 _ITEMS = 16
-# Input channels whose gradients are turned round together on their way out.
-_TURNED_TOGETHER = 16
+# Vectors of output channels that are added up together where there are many: memory is read in longer pieces.
+_VECTORS_TOGETHER = 4
 # Rows and columns of the sum that an item has.
 _ROWS_TOGETHER, _COLUMNS_TOGETHER = 64, 128
 
@@ -81,32 +82,33 @@ def _correlate(start, stop, x, grad, partial, stride, taps, numbers, band_rows, 
 
 
 @kernel
-def _combine(start, stop, partial, pitch, wide, out):
-    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o]. Items: ``wide`` output channels.
+def _combine(start, stop, partial, pitch, wide, together, out, square):
+    """out[o, c, tap] = sum over s of partial[s, tap pitch + c, o]. Items: ``together`` output channels.
 
-    These lie far apart in out, so the taps of some channels c are first turned into rows of their own.
+    A vector of these at a time, for as many rows as make a square; ``square`` has room for it.
     """
     sums, rows, columns = partial.shape
     outputs, channels, taps = out.shape
     flat, flat_out = partial.reshape(-1), out.reshape(-1)
-    length = _TURNED_TOGETHER * taps
-    total, turned = np.empty(wide, partial.dtype), np.empty(wide * length, partial.dtype)
+    length = channels * taps
     for item in range(start, stop):
-        first = item * wide
-        for low in range(0, channels, _TURNED_TOGETHER):
-            high = min(low + _TURNED_TOGETHER, channels)
-            for c in range(low, high):
-                for tap in range(taps):
-                    place = (tap * pitch + c) * columns + first
+        low, high = item * together, min((item + 1) * together, outputs)
+        c, tap = 0, 0
+        for q in range(0, length, wide):
+            count = min(wide, length - q)
+            first_c, first_tap = c, tap
+            for o in range(low, high, wide):
+                c, tap = first_c, first_tap
+                for i in range(count):
+                    place = (tap * pitch + c) * columns + o
                     vector = load(flat, place)
                     for s in range(1, sums):
                         vector = vector + load(flat, place + s * rows * columns)
-                    store(total, 0, vector)
-                    for lane in range(wide):
-                        put(turned, lane * length + (c - low) * taps + tap, number(total, lane))
-            for lane in range(min(wide, outputs - first)):
-                place = ((first + lane) * channels + low) * taps
-                copy_numbers(turned, lane * length, flat_out, place, (high - low) * taps)
+                    store(square, i * wide, vector)
+                    tap += 1
+                    if tap == taps:
+                        c, tap = c + 1, 0
+                transpose(square, 0, wide, count, flat_out, o * length + q, length, min(wide, outputs - o))
 
 
 def _with_border(x: Array, padding: Pair, extent: Pair) -> Array:
@@ -157,6 +159,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pa
     arguments = (source, padded_grad, partial, tuple(stride), taps, numbers, band_rows, parts, column_parts)
     parallel.run(_correlate, sums * pieces, 1, *arguments)
     flat = out.reshape(outputs, channels, size[0] * size[1])
-    grain = max(1, 65536 // (channels * size[0] * size[1] * wide))
-    sums_by_row = partial.reshape(sums, len(taps) * numbers.size, pitch)
-    parallel.run(_combine, -(-outputs // wide), grain, sums_by_row, rows_a_tap, wide, flat)
+    together = wide * min(_VECTORS_TOGETHER, max(1, outputs // (wide * _ITEMS)))
+    grain = max(1, 65536 // (channels * size[0] * size[1] * together))
+    arguments = (partial.reshape(sums, len(taps) * numbers.size, pitch), rows_a_tap, wide, together, flat)
+    parallel.run(_combine, -(-outputs // together), grain, *arguments, scratch=(wide * wide, x.dtype))

@@ -29,7 +29,8 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, number, put
+from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, load, store
+from .transpose import transpose
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
@@ -37,8 +38,8 @@ _BAND_BYTES = 192 * 1024
 _WORTH_CUTTING = 0.8
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
-# Weights of an output channel that are packed together: with two vectors of channels, half a first-level cache.
-_PACKED_TOGETHER = 144
+# Pieces of packing that there should be, so that many threads have some.
+_PACKING_ITEMS = 8
 
 
 @dataclass(frozen=True)
@@ -75,37 +76,47 @@ def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
 
 
 @kernel
-def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
-    """For each block of output channels its weights in order of use: [(t, c), j], 0 beyond the last channel.
+def _pack(start, stop, weight, strides, places, channels, outputs, block, parts, packed, square):
+    """For each lattice and block of output channels the weights in order of use: [(t, c), j], 0 beyond the last channel.
 
-    ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough. Both
-    orders have long strides, often powers of two that meet in few sets of the cache, so a few channels at a time go
-    through a small table.
+    Items: (block of output channels, part of the input channels). The last block is half as wide where half the
+    vectors are enough. ``places``: for each place of the kernel where the panels of its lattice begin, how many numbers
+    those of one block are, and which of them is its own; -1 if no lattice meets it. ``square``: lanes x lanes numbers.
     """
     out_stride, in_stride = strides
-    count = taps.size
-    length, together = count * channels, max(1, _PACKED_TOGETHER // count)
-    row = together * count + 1
-    table = np.empty(block * row, weight.dtype)
-    for b in range(start, stop):
+    count, wide = len(places), block // VECTORS
+    panels, where = np.empty(count, np.int64), np.empty(wide, np.int64)
+    for item in range(start, stop):
+        b, part = item // parts, item % parts
+        low, high = part * channels // parts, (part + 1) * channels // parts
         here = min(block, outputs - b * block)
-        wide = block // 2 if 2 * here <= block else block
-        begin = b * length * block
-        if here < wide:
-            clear(packed, begin, length * wide)
-        for low in range(0, channels, together):
-            high = min(low + together, channels)
-            for j in range(here):
-                first = (b * block + j) * out_stride
-                for c in range(low, high):
-                    source, place = first + c * in_stride, j * row + (c - low) * count
-                    for t in range(count):
-                        put(table, place + t, number(weight, source + number(taps, t)))
-            for c in range(low, high):
-                for t in range(count):
-                    place, source = begin + (t * channels + c) * wide, (c - low) * count + t
-                    for j in range(here):
-                        put(packed, place + j, number(table, j * row + source))
+        panel = wide if here <= wide else block
+        # Numbers that lie side by side: a filter, or all filters of an output channel.
+        together = high - low if in_stride == count else 1
+        for j in range(0, panel, wide):
+            rows = min(wide, here - j)
+            if rows < wide:
+                clear(square, 0, wide * wide)
+            for t in range(count):
+                begin, size, order = places[t]
+                panels[t] = begin + b * size + order * channels * panel + j if order >= 0 else -1
+            for c in range(low, high, together):
+                first = c * in_stride + (b * block + j) * out_stride
+                if out_stride == 1 and rows == wide:  # they are in order already
+                    store(packed, panels[0] + c * panel, load(weight, first))
+                    continue
+                channel, t = c, 0
+                for q in range(0, together * count, wide):
+                    columns = min(wide, together * count - q)
+                    for i in range(columns):
+                        where[i] = panels[t] + channel * panel if panels[t] >= 0 else -1
+                        t += 1
+                        if t == count:
+                            channel, t = channel + 1, 0
+                    transpose(weight, first + q, out_stride, rows, square, 0, wide, columns)
+                    for i in range(columns):
+                        if where[i] >= 0:
+                            store(packed, where[i], load(square, i * wide))
 
 
 @helper
@@ -192,18 +203,25 @@ def _walk(
                 )  # fmt: skip
 
 
-def _pack_weights(weight: Array, strides: Any, lattices: list[Lattice], channels: Pair, block: int) -> Array:
+def _pack_weights(
+    weight: Array, strides: tuple[int, int, int, int], lattices: list[Lattice], channels: Pair, block: int
+) -> Array:
     """See ``_pack``; one lattice after the other."""
     inputs, outputs = channels
     blocks = -(-outputs // block)
-    packed = empty((sum(len(lattice.taps) for lattice in lattices) * inputs * blocks * block,), weight.dtype)
+    rows, columns = (max(getattr(tap, which) for lattice in lattices for tap in lattice.taps) + 1 for which in "rs")
+    places = np.full((max(rows * strides[2], columns), 3), -1)
     begin = 0
     for lattice in lattices:
-        taps = np.array([tap.r * strides[2] + tap.s * strides[3] for tap in lattice.taps])
-        size = taps.size * inputs * block
-        arguments = (weight, strides[:2], taps, inputs, outputs, block, packed[begin : begin + blocks * size])
-        parallel.run(_pack, blocks, max(1, 65536 // size), *arguments)
+        size = len(lattice.taps) * inputs * block
+        for number_of_tap, tap in enumerate(lattice.taps):
+            places[tap.r * strides[2] + tap.s * strides[3]] = begin, size, number_of_tap
         begin += blocks * size
+    packed = empty((begin,), weight.dtype)
+    parts = min(inputs, -(-_PACKING_ITEMS // blocks))
+    grain = max(1, 65536 * blocks * parts // begin)
+    arguments = (weight, strides[:2], places, inputs, outputs, block, parts, packed)
+    parallel.run(_pack, blocks * parts, grain, *arguments, scratch=((block // VECTORS) ** 2, weight.dtype))
     return packed
 
 
