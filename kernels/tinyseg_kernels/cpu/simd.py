@@ -78,10 +78,12 @@ class Vectors:
         """Write them there."""
         self.builder.store(vector, self._at(pointer, offset)).align = self.alignment
 
-    def load_first(self, count: Any, pointer: Any) -> Any:
-        """The first ``count`` numbers from ``pointer`` on, then 0; what lies beyond them is not touched."""
-        place = self._at(pointer, 0)
-        mask = self._first(count, 0)
+    def load_first(self, count: Any, pointer: Any, offset: int = 0) -> Any:
+        """The numbers from ``pointer + offset`` on that belong to the first ``count`` places from ``pointer`` on, 0
+        for others, which are not touched.
+        """
+        place = self._at(pointer, offset)
+        mask = self._first(count, offset)
         signature_ = ir.FunctionType(self.type, [place.type, ir.IntType(32), mask.type, self.type])
         function = self._masked("load", signature_)
         return self.builder.call(function, [place, ir.IntType(32)(self.alignment), mask, self.zero()])

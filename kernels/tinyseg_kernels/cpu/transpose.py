@@ -27,6 +27,7 @@ N = types.intp
 def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     """The columns of a square of vectors."""
     lanes, bit = len(rows), 1
+    places = ir.VectorType(ir.IntType(32), lanes)
     while bit < lanes:
         # In a shuffle of two vectors, place i is the first one's, place lanes + i the second one's.
         kept = [i if not i & bit else lanes + i - bit for i in range(lanes)]
@@ -36,7 +37,7 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
             if not first & bit:
                 pair = rows[first], rows[first + bit]
                 for row, order in ((first, kept), (first + bit, fetched)):
-                    swapped[row] = builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), lanes), order))
+                    swapped[row] = builder.shuffle_vector(*pair, ir.Constant(places, order))
         rows, bit = swapped, 2 * bit
     return rows
 

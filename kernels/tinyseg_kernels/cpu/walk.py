@@ -77,11 +77,12 @@ def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
 
 @kernel
 def _pack(start, stop, weight, strides, places, channels, outputs, block, parts, packed, square):
-    """For each lattice and block of output channels the weights in order of use: [(t, c), j], 0 beyond the last channel.
+    """For each lattice and block of output channels the weights in order of use: [(t, c), j], and 0 past the last.
 
     Items: (block of output channels, part of the input channels). The last block is half as wide where half the
-    vectors are enough. ``places``: for each place of the kernel where the panels of its lattice begin, how many numbers
-    those of one block are, and which of them is its own; -1 if no lattice meets it. ``square``: lanes x lanes numbers.
+    vectors are enough. ``places``: for each place of the kernel where the panels of its lattice begin, how many
+    numbers those of one block are, and which of them is its own; -1 if no lattice meets it. ``square``: room for
+    lanes x lanes numbers.
     """
     out_stride, in_stride = strides
     count, wide = len(places), block // VECTORS
@@ -99,7 +100,7 @@ def _pack(start, stop, weight, strides, places, channels, outputs, block, parts,
                 clear(square, 0, wide * wide)
             for t in range(count):
                 begin, size, order = places[t]
-                panels[t] = begin + b * size + order * channels * panel + j if order >= 0 else -1
+                panels[t] = -1 if order < 0 else begin + b * size + order * channels * panel + j
             for c in range(low, high, together):
                 first = c * in_stride + (b * block + j) * out_stride
                 if out_stride == 1 and rows == wide:  # they are in order already
@@ -109,7 +110,7 @@ def _pack(start, stop, weight, strides, places, channels, outputs, block, parts,
                 for q in range(0, together * count, wide):
                     columns = min(wide, together * count - q)
                     for i in range(columns):
-                        where[i] = panels[t] + channel * panel if panels[t] >= 0 else -1
+                        where[i] = -1 if panels[t] < 0 else panels[t] + channel * panel
                         t += 1
                         if t == count:
                             channel, t = channel + 1, 0
