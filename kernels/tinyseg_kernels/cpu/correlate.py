@@ -13,6 +13,9 @@ of zeros then makes all taps meet all pixels.
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+
 import numpy as np
 
 from . import parallel
@@ -190,38 +193,66 @@ def _split(rows: int, pitch: int, taps: int, pixels: int, bands: int, splittable
     return parts, column_parts, sums
 
 
-def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
-    """out (O,C,kh,kw), itself C-contiguous, from x (N,H,W,C) and grad (N,H',W',O), both C-contiguous."""
-    outputs, channels, *size = out.shape
-    wide = lanes(x.itemsize)
-    images, out_height, out_width, _ = grad.shape
-    pitch = -(-outputs // wide) * wide
-    if not images * out_height * out_width:
-        out[...] = 0
-        return
-    places = [(r * dilation[0], s * dilation[1]) for r in range(size[0]) for s in range(size[1])]
+@dataclass(frozen=True)
+class _Plan:
+    """What follows from the shapes alone. ``extent``: of a copy of x with a border, if one is made."""
+
+    extent: Pair | None
+    size: Pair
+    taps: Array
+    numbers: Array
+    splitting: tuple[int, int, int]
+    sums: int
+    scratch: int
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(
+    x: tuple[int, ...],
+    grad: tuple[int, ...],
+    out: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    itemsize: int,
+) -> _Plan:
+    outputs, channels, *kernel_size = out
+    images, out_height, out_width, _ = grad
+    wide = lanes(itemsize)
+    places = [(r * dilation[0], s * dilation[1]) for r in range(kernel_size[0]) for s in range(kernel_size[1])]
+    extent = None
     if channels < SUM_ROWS:
-        extent = [(grad.shape[1 + i] - 1) * stride[i] + (size[i] - 1) * dilation[i] + 1 for i in (0, 1)]
-        source = _with_border(x, padding, (extent[0], extent[1]))
+        down, across = ((grad[1 + i] - 1) * stride[i] + (kernel_size[i] - 1) * dilation[i] + 1 for i in (0, 1))
+        extent = (down, across)
         taps = np.zeros((1, 2), np.int64)
-        numbers = np.array([(r * source.shape[2] + s) * channels + c for r, s in places for c in range(channels)])
+        numbers = np.array([(r * across + s) * channels + c for r, s in places for c in range(channels)])
     else:
-        source = x
         taps = np.array(places) - np.array(padding)
         numbers = np.arange(channels)
     numbers = np.append(numbers, np.repeat(numbers[-1:], -numbers.size % SUM_ROWS))  # the last one again is no harm
-    row_bytes = out_width * (min(numbers.size, _ROWS_TOGETHER[0]) + min(pitch, _COLUMNS)) * x.itemsize
+    pitch = -(-outputs // wide) * wide
+    row_bytes = out_width * (min(numbers.size, _ROWS_TOGETHER[0]) + min(pitch, _COLUMNS)) * itemsize
     band_rows = max(1, min(out_height, _BAND_BYTES // row_bytes))
-    bands = images * -(-out_height // band_rows)
-    pixels = images * out_height * out_width
-    parts, column_parts, sums = _split(numbers.size, pitch, len(taps), pixels, bands, channels >= SUM_ROWS)
+    bands, pixels = images * -(-out_height // band_rows), images * out_height * out_width
+    parts, column_parts, sums = _split(numbers.size, pitch, len(taps), pixels, bands, extent is None)
     blocks = -(-pitch // (VECTORS * wide))
     tile_rows = -(-numbers.size // SUM_ROWS // parts) * SUM_ROWS
     tile_columns = min(pitch, -(-blocks // column_parts) * VECTORS * wide)
     scratch = len(taps) * tile_rows * tile_columns + wide * wide
-    whole = out.reshape(1, -1) if sums == 1 else empty((sums, out.size), x.dtype)
-    arguments = (source, grad, whole, (channels, len(places)), tuple(stride), taps, numbers)
-    splitting = (band_rows, parts, column_parts)
-    parallel.run(_correlate, sums * parts * column_parts, 1, *arguments, *splitting, scratch=(scratch, x.dtype))
-    if sums > 1:
-        parallel.run(_add_up, -(-out.size // _ADDED_TOGETHER), 16, whole, out.reshape(-1), _ADDED_TOGETHER)
+    size = (channels, len(places))
+    return _Plan(extent, size, taps, numbers, (band_rows, parts, column_parts), sums, scratch)
+
+
+def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+    """out (O,C,kh,kw), itself C-contiguous, from x (N,H,W,C) and grad (N,H',W',O), both C-contiguous."""
+    if not grad.size:
+        out[...] = 0
+        return
+    how = _plan(x.shape, grad.shape, out.shape, stride, padding, dilation, x.itemsize)
+    source = x if how.extent is None else _with_border(x, padding, how.extent)
+    sums = out.reshape(1, -1) if how.sums == 1 else empty((how.sums, out.size), x.dtype)
+    arguments = (source, grad, sums, how.size, stride, how.taps, how.numbers, *how.splitting)
+    _, parts, column_parts = how.splitting
+    parallel.run(_correlate, how.sums * parts * column_parts, 1, *arguments, scratch=(how.scratch, x.dtype))
+    if how.sums > 1:
+        parallel.run(_add_up, -(-out.size // _ADDED_TOGETHER), 16, sums, out.reshape(-1), _ADDED_TOGETHER)

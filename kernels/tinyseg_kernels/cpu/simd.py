@@ -183,6 +183,29 @@ def store(typingctx, array, i, vector):
 
 
 @intrinsic
+def load_first(typingctx, array, i, count):
+    """array[i : i + count], and 0 in the other lanes; what lies beyond is not touched."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        return Vectors(builder, sig.args[0].dtype).load_first(args[2], place)
+
+    return VectorType(array.dtype)(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_first(typingctx, array, i, vector, count):
+    """array[i : i + count] = the first numbers of vector; count may be larger than that has."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        Vectors(builder, sig.args[0].dtype).store_first(args[3], args[2], place)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), codegen
+
+
+@intrinsic
 def splat(typingctx, number):
     """The number in every lane."""
 
