@@ -147,7 +147,7 @@ def _settled(config: Config) -> dict[str, Any]:
     from ..data import VAL_FRACTION, Shapes
 
     training, data = config.training, config.data
-    default_size = Shapes().size if data.name == "shapes" else None
+    default_size = Shapes().image_size if data.name == "shapes" else None
     default_share = VAL_FRACTION if data.name == "folder" else None
     return {
         "data": data.name,
