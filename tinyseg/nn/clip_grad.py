@@ -25,7 +25,7 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Shorten all gradients by one factor, so that together they are no longer than ``max_norm``; how long they were.
 
-    The norm is that of one vector of all gradients, ||g||_p with p = ``norm_type``, 1, 2 or inf (the largest element);
+    The norm is that of one vector of all gradients, ||g||_p with p = ``norm_type`` 1, 2 or inf (the largest one);
     g = g min(1, max_norm / (norm + 1e-6)) in place. Raises ``ValueError`` with ``error_if_nonfinite`` if the norm is
     no finite number, and for a ``max_norm`` below 0. Source: Pascanu, Mikolov and Bengio 2013, section 3.2.
 
