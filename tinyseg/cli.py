@@ -6,20 +6,23 @@ diverges with 1, Ctrl-C with 130. ``--debug`` shows where it happened.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from . import models
 from .errors import InputError, OptionError, flag
 
 if TYPE_CHECKING:
-    from .engine import Config
+    from .engine import Config, ModelInfo
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -54,6 +57,26 @@ Workers = Annotated[int, typer.Option(min=0, help="Threads that load images.")]
 Device = Annotated[str, typer.Option(help="cpu, or reference: plain NumPy, slow.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def _with_model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` with an option for each that a model has; those given come in its argument ``model_options``."""
+    hints = get_type_hints(command, include_extras=True)
+    own = inspect.signature(command).parameters.values()
+    parameters = [p.replace(annotation=hints[p.name]) for p in own if p.name != "model_options"]
+    known = models.all_options()
+    for name, option in known.items():
+        hint: Any = Annotated[option.kind | None, typer.Option(help=option.help)]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        options = {name: value for name in known if (value := given.pop(name)) is not None}
+        command(**given, model_options=options)
+
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect looks for
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
 @contextmanager
@@ -117,7 +140,9 @@ def _root(
 
 
 @app.command(short_help="Train a network.")
+@_with_model_options
 def train(
+    *,
     data: Annotated[
         str | None,
         typer.Option(
@@ -136,10 +161,7 @@ def train(
     data_seed: Annotated[
         int | None, typer.Option(help="Chooses those images, or the ones that shapes draws. [default: 0]")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="fcn8s, fcn16s, fcn32s or unet. [default: fcn8s]")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Of an fcn: small. [default: small]")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of unet's first level. [default: 32]")] = None,
-    depth: Annotated[int | None, typer.Option(help="How often unet halves the image. [default: 4]")] = None,
+    model: Annotated[str | None, typer.Option(help=f"{', '.join(models.names())}. [default: fcn8s]")] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -184,13 +206,12 @@ def train(
     device: Device = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     debug: Debug = False,
+    model_options: dict[str, Any],
 ) -> None:
     """Train a network; the run's folder gets weights, metrics.csv, curves.png and predictions.png."""
     asked = {key: value for key, value in locals().items() if key in _RUN_OPTIONS and value is not None}
-    given = (("backbone", backbone), ("width", width), ("depth", depth))
-    options = {key: value for key, value in given if value is not None}
-    if options:
-        asked["model_options"] = options
+    if model_options:
+        asked["model_options"] = model_options
     with _reporting(debug):
         if size is not None:
             asked["size"] = _parse_size(size)
@@ -243,7 +264,6 @@ def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) ->
 
 def _settled(config: Config) -> dict[str, Any]:
     """The options of a run, model options among them, with what stands for those that were left out."""
-    from . import models
     from .data import VAL_FRACTION, Shapes
 
     training, data = config.training, config.data
@@ -377,39 +397,49 @@ def predict(
 
 
 @app.command(short_help="List a network's layers.")
+@_with_model_options
 def info(
-    model: Annotated[str, typer.Argument(help="fcn8s, fcn16s, fcn32s or unet.")],
-    size: Annotated[str, typer.Option(metavar="HxW", help="Height x width of the image.")] = "224x224",
-    num_classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 21,
-    in_channels: Annotated[int, typer.Option(min=1, help="Channels of an image.")] = 3,
-    backbone: Annotated[str | None, typer.Option(help="Of an fcn.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of unet's first level.")] = None,
-    depth: Annotated[int | None, typer.Option(help="How often unet halves the image.")] = None,
+    *,
+    model: Annotated[
+        str, typer.Argument(help=f"{', '.join(models.names())}; or a run's folder, or a checkpoint in it.")
+    ],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Height x width of the image. [default: a run's own, else 224x224]"),
+    ] = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Number of classes. [default: 21]")] = None,
+    in_channels: Annotated[int | None, typer.Option(min=1, help="Channels of an image. [default: 3]")] = None,
     as_json: AsJson = False,
     device: Device = "cpu",
     debug: Debug = False,
+    model_options: dict[str, Any],
 ) -> None:
     """List a network's layers: output shapes, parameters, strides, receptive fields; and totals."""
     with _reporting(debug):
         _set_up(device, None)
         from rich.console import Console
 
-        from . import console, engine
+        from . import console
 
-        given = (("backbone", backbone), ("width", width), ("depth", depth))
-        options: dict[str, Any] = {key: value for key, value in given if value is not None}
+        given = {"num_classes": num_classes, "in_channels": in_channels}
+        asked = {name: value for name, value in given.items() if value is not None} | model_options
         with console.counting("counting", console.DESCRIPTION):
-            found = engine.describe(
-                model,
-                size=_parse_size(size) or (224, 224),
-                num_classes=num_classes,
-                in_channels=in_channels,
-                **options,
-            )
+            found = _describe(model, _parse_size(size), asked)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=2))
         else:
             console.print_info(Console(), found)
+
+
+def _describe(model: str, size: tuple[int, int] | None, asked: Mapping[str, Any]) -> ModelInfo:
+    from . import engine
+    from .engine.info import DEFAULT_SIZE
+
+    if model in models.names() or not Path(model).exists():
+        return engine.describe(model, size=size or DEFAULT_SIZE, **asked)
+    if asked:
+        raise InputError(f"{model}: is a run, whose network is settled; leave {', '.join(map(flag, asked))} away")
+    return engine.describe_run(model, size)
 
 
 @app.command(short_help="Compile all kernels ahead.")
