@@ -122,9 +122,9 @@ class ModelInfo:
 
 
 def describe(
-    name: str, *, size: Size = DEFAULT_SIZE, num_classes: int = 21, in_channels: int = 3, **options: Any
+    name: str, *, size: Size | None = None, num_classes: int = 21, in_channels: int = 3, **options: Any
 ) -> ModelInfo:
-    """Describe ``models.create(name, ...)`` for images of ``size`` = (height, width).
+    """Describe ``models.create(name, ...)`` for images of ``size`` = (height, width), or of 224x224.
 
     Raises ``InputError`` for an unknown name or option, and for a size that is too small.
 
@@ -135,7 +135,7 @@ def describe(
     ('score5', (32, 32), (156, 156))
     """
     model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
-    return describe_model(model, size)
+    return describe_model(model, size or DEFAULT_SIZE)
 
 
 def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:

@@ -1,0 +1,13 @@
+"""The command line: a command a file. It parses, calls ``engine``, and prints."""
+
+from .common import app
+
+# The order of these is the order of the commands in the help.
+from . import train, evaluate, predict, info, warmup, gradcheck  # isort: skip
+
+__all__ = ["app", "evaluate", "gradcheck", "info", "main", "predict", "train", "warmup"]
+
+
+def main() -> None:
+    """The entry point of the command ``tinyseg``."""
+    app()
