@@ -1,8 +1,8 @@
 """What a data set is: a sequence of samples, and what can be counted over it.
 
 A data set yields one :class:`Sample` at a time and keeps no images in memory; batches, shuffling and random
-changes are the loader's and the transforms' affair. Any class with the six members of :class:`Dataset` is a
-data set: there is nothing to inherit from.
+changes are the loader's and the transforms' affair. Any class with the members of :class:`Dataset` is a data set:
+there is nothing to inherit from, though :class:`~tinyseg.data.layout.Layout` does most of the work for files.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import InputError
 
 IGNORE_INDEX = 255
 """The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""
@@ -21,6 +23,7 @@ MAX_CLASSES = 255
 """Masks are bytes, and 255 is taken."""
 
 Color = tuple[int, int, int]
+Size = tuple[int, int]
 
 
 class Sample(NamedTuple):
@@ -28,11 +31,16 @@ class Sample(NamedTuple):
 
     ``image`` is ``(H, W, C)`` with C = 1 or 3, ``uint8``, or ``float32`` in 0..1 when its file has more than
     8 bits a channel; ``mask`` is ``(H, W)`` ``uint8``: class indices, and 255 where a pixel is ignored.
+    ``instances``, where they were asked for (:class:`WithInstances`), is ``(H, W)`` ``int32``: 0 where there is no
+    object, and a number of its own for each object. ``weights`` is ``(H, W)`` ``float32``: how much each pixel
+    counts in the loss; 1 everywhere if there are none.
     """
 
     image: NDArray[Any]
     mask: NDArray[np.uint8]
     name: str
+    instances: NDArray[np.int32] | None = None
+    weights: NDArray[np.float32] | None = None
 
 
 def voc_palette(count: int) -> NDArray[np.uint8]:
@@ -129,6 +137,75 @@ class Dataset(Protocol):
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of ``dataset[index]``; the image is not decoded for it."""
+
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """The objects of ``dataset[index]``, numbered; None where the data set tells no objects apart."""
+
+    def size(self, index: int) -> Size:
+        """Height and width of ``dataset[index]``; the image is not decoded for it."""
+
+    def sample_name(self, index: int) -> str:
+        """The name of ``dataset[index]``; no file is read for it."""
+
+
+class Wrapper:
+    """A data set around another: everything is the other's until a subclass says otherwise."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    @property
+    def name(self) -> str:
+        """What the data set is called."""
+        return self.dataset.name
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of its classes."""
+        return self.dataset.classes
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of every image."""
+        return self.dataset.in_channels
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[index]
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``."""
+        return self.dataset.mask(index)
+
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """The objects of sample ``index``, numbered."""
+        return self.dataset.instances(index)
+
+    def size(self, index: int) -> Size:
+        """Height and width of sample ``index``."""
+        return self.dataset.size(index)
+
+    def sample_name(self, index: int) -> str:
+        """The name of sample ``index``."""
+        return self.dataset.sample_name(index)
+
+
+class WithInstances(Wrapper):
+    """``dataset`` with the objects of each image in its samples; raises ``InputError`` where there are none.
+
+    >>> from tinyseg.data import Cells
+    >>> sample = WithInstances(Cells("val", count=1, size=(64, 64)))[0]
+    >>> bool((sample.instances[sample.mask == 1] > 0).all())
+    True
+    """
+
+    def __getitem__(self, index: int) -> Sample:
+        instances = self.dataset.instances(index)
+        if instances is None:
+            raise InputError(f"{self.name}: tells no objects apart, so {self.sample_name(index)} has no instances")
+        return self.dataset[index]._replace(instances=instances)
 
 
 def check_index(index: int, length: int) -> int:
