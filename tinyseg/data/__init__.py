@@ -7,6 +7,7 @@
 """
 
 from .ade20k import ADE20K
+from .border_weights import BorderWeights, border_term
 from .cache import Cached, parse_bytes
 from .camvid import CamVid
 from .cell_tracking import CellTracking, CellTrackingSilver
@@ -74,6 +75,7 @@ __all__ = [
     "VOC",
     "VOC2011",
     "Batch",
+    "BorderWeights",
     "Cached",
     "CamVid",
     "CellTracking",
@@ -114,6 +116,7 @@ __all__ = [
     "WithInstances",
     "Wrapper",
     "augmentations",
+    "border_term",
     "class_counts",
     "connected_cells",
     "get_kind",
