@@ -1,4 +1,4 @@
-"""From a configuration to its parts: data sets, what is done to their images, loaders, the model, its optimiser."""
+"""From a configuration to its parts: data sets, what is done to their images, loaders, the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import models, optim
+from .. import models
 from ..data import (
     Classes,
     Compose,
@@ -27,11 +27,8 @@ from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
-from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
-from .config import Config, DataConfig, Size, TrainingConfig
-
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("poly", "cosine", "step", "constant")
+from ..nn import Identity
+from .config import Config, DataConfig, Size
 
 
 def open_split(data: DataConfig, split: str) -> Dataset:
@@ -80,10 +77,26 @@ def names_digest(dataset: Dataset) -> str:
 
 
 def create_model(config: Config) -> SegmentationModel:
-    """The network, with random weights."""
-    options = config.model.options
+    """The network, with random weights, as its stage has it."""
     data = config.data
-    return models.create(config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **options)
+    model = models.create(
+        config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **config.model.options
+    )
+    staged(model, config.training.stage)
+    return model
+
+
+def staged(model: SegmentationModel, stage: str | None) -> None:
+    """Take the context module away in the stage that trains the front end alone.
+
+    Raises ``InputError`` for a stage of a network that has not these two.
+    """
+    if stage is None:
+        return
+    if not {"front_end", "context"} <= dict(model.named_children()).keys():
+        raise InputError(f"--stage: {model.name} has no front end and context module to be trained in turn")
+    if stage == "front-end":
+        model.context = Identity()
 
 
 def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
@@ -151,33 +164,3 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
         return count
     largest = max(math.prod(size) for _, size in image_sizes(dataset))
     return min(count, max(1, count * math.prod(data.crop) // largest))
-
-
-def create_optimizer(training: TrainingConfig, model: SegmentationModel) -> optim.Optimizer:
-    """The optimiser of the run; weight decay acts on the weights of convolutions, not on biases and batch norm."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if training.optimizer == "sgd":
-        return optim.SGD(groups, lr=training.lr, momentum=training.momentum)
-    if training.optimizer in ("adam", "adamw"):
-        kind = optim.Adam if training.optimizer == "adam" else optim.AdamW
-        return kind(groups, lr=training.lr, betas=(training.momentum, 0.999))
-    raise InputError(f"unknown optimizer {training.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
-
-
-def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batches: int) -> LRScheduler:
-    """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
-    total = training.epochs * batches
-    if training.schedule == "poly":
-        return PolynomialLR(optimizer, total, power=0.9)
-    if training.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, total)
-    if training.schedule == "step":
-        return StepLR(optimizer, math.ceil(total / 3))
-    if training.schedule == "constant":
-        return LRScheduler(optimizer)
-    raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")
