@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, OptionError
+from .deconvnet import deconvnet
+from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
 from .fcn import fcn8s, fcn16s, fcn32s
 from .segmentation import SegmentationModel
+from .segnet import segnet
 from .unet import unet
+from .unet_paper import unet_paper
+from .unetpp import unetpp
 
 __all__ = ["Option", "SegmentationModel", "all_options", "create", "names", "options"]
 
@@ -19,12 +24,25 @@ _MODELS: dict[str, Callable[..., SegmentationModel]] = {
     "fcn16s": fcn16s,
     "fcn8s": fcn8s,
     "unet": unet,
+    "unet_paper": unet_paper,
+    "unetpp": unetpp,
+    "segnet": segnet,
+    "deconvnet": deconvnet,
+    "fcdensenet56": fcdensenet56,
+    "fcdensenet67": fcdensenet67,
+    "fcdensenet103": fcdensenet103,
 }
 
 _MEANINGS = {
     "backbone": "the classifier whose layers it is made of",
     "width": "channels of the first level",
     "depth": "how often it halves the image",
+    "bilinear": "upsampling by interpolation",
+    "skip_first": "a level's own channels come before those from below",
+    "released": "the network that was published, where it differs from the paper",
+    "deep_supervision": "a head on each level, all of them trained",
+    "plain": "without the nodes inside: a U-Net",
+    "growth": "channels that a layer of a dense block adds",
 }
 
 
