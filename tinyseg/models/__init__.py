@@ -85,8 +85,10 @@ def options(name: str) -> dict[str, Any]:
 def all_options() -> dict[str, Option]:
     """Every option that a model has, by name.
 
-    >>> all_options()["depth"].help
-    'Of a model: how often it halves the image. [default: 4 of unet]'
+    >>> Option("depth", "how often it halves the image", {"unet": 4, "small": 2}).help
+    'Of a model: how often it halves the image. [default: 4 of unet; 2 of small]'
+    >>> all_options()["depth"].defaults["unet"]
+    4
     """
     defaults: dict[str, dict[str, Any]] = {}
     for model in names():
