@@ -7,16 +7,48 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError, OptionError
-from .fcn import fcn8s, fcn16s, fcn32s
+from .alexnet import alexnet
+from .classifier import Classifier, convolutionalize
+from .deeplab import deeplab
+from .dilated import dilatednet
+from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed
+from .fcn_paper import joint_loss
+from .googlenet import googlenet
+from .network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
 from .segmentation import SegmentationModel
 from .unet import unet
+from .vgg import vgg16, vgg16_bn
+from .warm_start import WarmStart, warm_start
 
-__all__ = ["SegmentationModel", "create", "names", "options"]
+__all__ = [
+    "CAFFE",
+    "IMAGENET",
+    "INCEPTION",
+    "Classifier",
+    "Network",
+    "Preprocessing",
+    "SegmentationModel",
+    "WarmStart",
+    "convolutionalize",
+    "create",
+    "joint_loss",
+    "names",
+    "options",
+    "warm_start",
+]
 
-_MODELS: dict[str, Callable[..., SegmentationModel]] = {
+_MODELS: dict[str, Callable[..., Network]] = {
     "fcn32s": fcn32s,
+    "fcn32s_fixed": fcn32s_fixed,
     "fcn16s": fcn16s,
     "fcn8s": fcn8s,
+    "fcn8s_at_once": fcn8s_at_once,
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "vgg16_bn": vgg16_bn,
+    "googlenet": googlenet,
+    "dilatednet": dilatednet,
+    "deeplab": deeplab,
     "unet": unet,
 }
 
@@ -34,7 +66,7 @@ def options(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
 
 
-def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:
+def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> Network:
     """A new network with random weights, from the generator that ``manual_seed`` seeds.
 
     Raises ``InputError`` for an unknown name, and ``OptionError``, a kind of it, for an unknown option, for one of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..geometry import padding_to_multiple
-from ..nn import Module
 from ..ops.pad import pad
 from ..tensor import Tensor
+from .network import Network
 
 
-class SegmentationModel(Module):
+class SegmentationModel(Network):
     """Images N,C,H,W in, class logits N,num_classes,H,W out, for any size from ``min_size`` on.
 
     Networks that halve the image again and again need sizes that are multiples of ``stride``. Subclasses define
@@ -16,8 +16,8 @@ class SegmentationModel(Module):
     """
 
     def __init__(self, name: str, num_classes: int, in_channels: int, stride: int) -> None:
-        super().__init__()
-        self.name, self.num_classes, self.in_channels, self.stride = name, num_classes, in_channels, stride
+        super().__init__(name, num_classes, in_channels)
+        self.stride = stride
 
     @property
     def min_size(self) -> tuple[int, int]:
@@ -32,14 +32,8 @@ class SegmentationModel(Module):
         """(N, in_channels, H, W) -> (N, num_classes, H, W). Raises ``ValueError`` for other channels or too small
         images.
         """
-        if input.ndim != 4 or input.shape[1] != self.in_channels:
-            raise ValueError(f"{self.name}: input must be (N, {self.in_channels}, H, W), got shape {input.shape}")
+        self.check(input)
         height, width = input.shape[2:]
-        if height < self.min_size[0] or width < self.min_size[1]:
-            raise ValueError(
-                f"{self.name}: an image of {height}x{width} is too small; at least "
-                f"{self.min_size[0]}x{self.min_size[1]} is needed"
-            )
         rows, columns = padding_to_multiple(height, self.stride), padding_to_multiple(width, self.stride)
         if not rows and not columns:
             return self.logits(input)
