@@ -28,7 +28,7 @@ from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
-from ..optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, PolyLR, StepLR
+from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
 from .config import Config, DataConfig, Size, TrainingConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -183,11 +183,11 @@ def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batche
     """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
     total = training.epochs * batches
     if training.schedule == "poly":
-        return PolyLR(optimizer, total)
+        return PolynomialLR(optimizer, total, power=0.9)
     if training.schedule == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if training.schedule == "step":
         return StepLR(optimizer, math.ceil(total / 3))
     if training.schedule == "constant":
-        return ConstantLR(optimizer)
+        return LRScheduler(optimizer)
     raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..geometry import padding_to_multiple
 from ..ops.pad import pad
 from ..tensor import Tensor
 from .network import Network
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""A loss of logits N,K,H,W and labels N,H,W, as a tensor of one element."""
 
 
 class SegmentationModel(Network):
@@ -40,3 +45,7 @@ class SegmentationModel(Network):
         top, left = rows // 2, columns // 2
         padded = pad(input, (left, columns - left, top, rows - top))
         return self.logits(padded)[:, :, top : top + height, left : left + width]
+
+    def loss(self, images: Tensor, labels: Tensor, criterion: Criterion) -> Tensor:
+        """What training lowers: ``criterion`` of the logits. A network with several results adds up theirs."""
+        return criterion(self(images), labels)
