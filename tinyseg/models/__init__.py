@@ -10,14 +10,19 @@ from typing import Any
 from ..errors import InputError, OptionError
 from .alexnet import alexnet
 from .classifier import Classifier, convolutionalize
+from .deconvnet import deconvnet
 from .deeplab import deeplab
 from .dilated import dilatednet
+from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
 from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed
 from .fcn_paper import joint_loss
 from .googlenet import googlenet
 from .network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
 from .segmentation import SegmentationModel
+from .segnet import segnet
 from .unet import unet
+from .unet_paper import unet_paper
+from .unetpp import unetpp
 from .vgg import vgg16, vgg16_bn
 from .warm_start import WarmStart, warm_start
 
@@ -53,12 +58,32 @@ _MODELS: dict[str, Callable[..., Network]] = {
     "dilatednet": dilatednet,
     "deeplab": deeplab,
     "unet": unet,
+    "unet_paper": unet_paper,
+    "unetpp": unetpp,
+    "segnet": segnet,
+    "deconvnet": deconvnet,
+    "fcdensenet56": fcdensenet56,
+    "fcdensenet67": fcdensenet67,
+    "fcdensenet103": fcdensenet103,
 }
 
 _MEANINGS = {
     "backbone": "the classifier whose layers it is made of",
-    "width": "channels of the first level",
+    "form": "the classifier of the paper, or torchvision's",
+    "geometric_classes": "classes of a second head beside the semantic one; 0 for none",
+    "auxiliary": "heads half-way down that help in training",
+    "context": "the module over the front end's scores: none, basic, large or cityscapes",
+    "context_padding": "where that module pads: in each layer, or in the first for all",
+    "sigma": "how far that module starts from the identity",
+    "head": "largefov, or a pyramid of rates: aspp-s or aspp-l",
+    "width": "channels of the first level, those of the others in proportion",
     "depth": "how often it halves the image",
+    "bilinear": "upsampling by interpolation",
+    "skip_first": "a level's own channels come before those from below",
+    "released": "the network that was published, where it differs from the paper",
+    "deep_supervision": "a head on each level, all of them trained",
+    "plain": "without the nodes inside: a U-Net",
+    "growth": "channels that a layer of a dense block adds",
 }
 
 
@@ -126,6 +151,7 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
         listed = ", ".join(f"{{{option}}} (default {default!r})" for option, default in known.items())
         named = ", ".join(f"{{{option}}}" for option in unknown)
         raise OptionError(f"{name}: unknown option {named}; it has {listed}", *unknown, *known)
+    given = {option: _plain(value, known[option]) for option, value in given.items()}
     for option, value in given.items():
         if type(value) is not type(known[option]):
             raise OptionError(
@@ -137,3 +163,8 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
         if count < 1:
             raise OptionError(f"{name}: {{{what}}} must be at least 1, got {count}", what)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """A whole number as a float where one is expected."""
+    return float(value) if type(value) is int and type(default) is float else value
