@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
-from ..nn import Identity
+from ..models.dilated import DilatedNet
 from .config import Config, DataConfig, Size
 
 
@@ -78,25 +79,27 @@ def names_digest(dataset: Dataset) -> str:
 
 def create_model(config: Config) -> SegmentationModel:
     """The network, with random weights, as its stage has it."""
-    data = config.data
-    model = models.create(
-        config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **config.model.options
-    )
-    staged(model, config.training.stage)
-    return model
+    model, data = config.model, config.data
+    return segmentation_model(model.name, data.num_classes, data.in_channels, model.options, config.training.stage)
 
 
-def staged(model: SegmentationModel, stage: str | None) -> None:
-    """Take the context module away in the stage that trains the front end alone.
-
-    Raises ``InputError`` for a stage of a network that has not these two.
+def segmentation_model(
+    name: str, num_classes: int, in_channels: int, options: Mapping[str, Any], stage: str | None = None
+) -> SegmentationModel:
+    """``models.create``, in a stage if there is one; raises ``InputError`` for a network that does not label pixels,
+    or is not trained in stages.
     """
-    if stage is None:
-        return
-    if not {"front_end", "context"} <= dict(model.named_children()).keys():
-        raise InputError(f"--stage: {model.name} has no front end and context module to be trained in turn")
-    if stage == "front-end":
-        model.context = Identity()
+    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    if not isinstance(model, SegmentationModel):
+        raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
+    if stage is not None:
+        if not isinstance(model, DilatedNet):
+            raise InputError(f"--stage: {name} is not trained in stages; dilatednet is")
+        try:
+            model.train_stage(stage)
+        except ValueError as error:
+            raise InputError(f"--stage {stage}: {error}") from error
+    return model
 
 
 def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:

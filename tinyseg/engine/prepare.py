@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .. import models
 from ..data import (
     IGNORE_INDEX,
     ClassCounts,
@@ -20,11 +19,12 @@ from ..data import (
 )
 from ..errors import DataError, InputError, flag
 from ..models import SegmentationModel
+from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .memory import check_memory
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
-from .pipeline import image_sizes, staged
+from .pipeline import image_sizes, segmentation_model
 
 EPOCHS = {"shapes": 3}
 OTHER_EPOCHS = 50
@@ -113,13 +113,10 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
-    model = models.create(
-        options.model,
-        num_classes=len(train_set.classes),
-        in_channels=train_set.in_channels,
-        **options.model_options,
-    )
-    staged(model, options.stage)
+    with skip():  # its sizes are asked for, not its weights
+        model = segmentation_model(
+            options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
+        )
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     batch_size = _batch_size(options, train_set, notes)
@@ -325,14 +322,12 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
 def _training_config(
     options: TrainOptions, batch_size: int, class_weights: tuple[float, ...] | None
 ) -> TrainingConfig:
-    front = ("front_end",) if options.stage == "context" else ()
     settled: dict[str, Any] = {
         "epochs": EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
         "batch_size": batch_size,
         "lr": LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
         "momentum": _momentum(options),
         "class_weights": class_weights,
-        "freeze": (*front, *(prefix for prefix in options.freeze if prefix not in front)),
         "milestones": tuple(sorted(options.milestones)),
         "init_from": None if options.init_from is None else str(Path(options.init_from).absolute()),
     }
