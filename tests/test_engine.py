@@ -15,7 +15,7 @@ import tinyseg
 from tinyseg import engine, nn
 from tinyseg.checkpoint import load
 from tinyseg.data import Classes, Sample, Shapes
-from tinyseg.engine.evaluate import PixelWeights
+from tinyseg.engine.objective import Objective
 from tinyseg.engine.optimization import Schedule
 from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
 from tinyseg.engine.train import Trainer
@@ -545,7 +545,7 @@ def test_an_image_too_small_for_the_model_is_named(run: engine.TrainingResult, t
 
 
 def test_a_pixel_counts_as_its_class_weighs(run: engine.TrainingResult) -> None:
-    weights = PixelWeights(replace(run.config, training=replace(run.config.training, class_weights=(0.5, 2.0))))
+    weights = Objective(replace(run.config, training=replace(run.config.training, class_weights=(0.5, 2.0))))
     assert weights.total(np.array([[0, 1, 1, 255]])) == 4.5
     assert weights.total(np.array([[255]])) == 0
 

@@ -85,7 +85,8 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1.
+    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1. ``loss`` is a name in
+    ``objective.LOSSES``, ``loss_options`` go with it; ``border_weights`` are w0 and sigma of ``data.BorderWeights``.
 
     Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``accumulate``:
     batches in a step; ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``:
@@ -107,6 +108,9 @@ class TrainingConfig:
     schedule: str
     seed: int
     class_weights: tuple[float, ...] | None = None
+    loss: str = "ce"
+    loss_options: dict[str, Any] = field(default_factory=dict)
+    border_weights: tuple[float, float] | None = None
     nesterov: bool = False
     bias_lr: float = 1.0
     accumulate: int = 1

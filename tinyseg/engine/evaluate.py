@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..autograd import no_grad
 from ..data import DataLoader, is_divided
@@ -24,6 +23,7 @@ from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
+from .objective import Objective
 from .pipeline import evaluation_loader, open_split
 from .prepare import check_size
 from .run import load_model, open_run
@@ -54,25 +54,6 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-class PixelWeights:
-    """How much each label counts in the loss: its class's weight, and 0 where it is ignored."""
-
-    def __init__(self, config: Config) -> None:
-        weights = config.training.class_weights
-        self.ignore_index = config.data.ignore_index
-        self.values = np.ones(config.data.num_classes) if weights is None else np.array(weights)
-        self.tensor = None if weights is None else tensor(self.values.astype(np.float32))
-
-    def total(self, labels: NDArray[np.int64]) -> float:
-        """The sum over all pixels; 0 if nothing can be learnt from these labels."""
-        counts = np.bincount(labels.ravel(), minlength=len(self.values))[: len(self.values)]
-        return float(counts @ self.values)
-
-    def loss(self, logits: Tensor, labels: Tensor, reduction: str) -> Tensor:
-        """The weighted cross-entropy."""
-        return F.cross_entropy(logits, labels, self.tensor, self.ignore_index, reduction)
-
-
 def upsampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     """``logits`` N,K,h,w at another size, bilinear."""
     if logits.shape[2:] == tuple(size):
@@ -88,7 +69,7 @@ def evaluate_model(
 
     ``progress(done, total)`` is told the number of images. Raises ``InputError`` for an image that is too small.
     """
-    weights = PixelWeights(config)
+    objective = Objective(config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
     loss = weight = 0.0
     images = 0
@@ -98,8 +79,9 @@ def evaluate_model(
         for batch in batches:
             check_size(model, batch.images.shape[2:], f"the image {batch.names[0]}")
             logits = upsampled(model(tensor(batch.images)), batch.labels.shape[1:])
-            loss += weights.loss(logits, tensor(batch.labels), "sum").item()
-            weight += weights.total(batch.labels)
+            if total := objective.total(batch.labels):
+                loss += total * objective(logits, tensor(batch.labels)).item()
+                weight += total
             scores.update(logits.argmax(1).numpy(), batch.labels)
             images += len(batch.names)
             if progress is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..optim.swa_utils import AveragedModel, update_bn
 from ..tensor import Tensor, tensor
 from .config import Config
 from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
-from .evaluate import PixelWeights
+from .objective import Objective
 from .optimization import Schedule, create_optimizer, frozen_parts
 
 
@@ -33,7 +34,7 @@ class Learner:
         training = config.training
         self.config, self.model = config, model
         self.frozen = frozen_parts(model, training.freeze)
-        self.weights = PixelWeights(config)
+        self.objective = Objective(config)
         self.optimizer = create_optimizer(training, model)
         self.schedule = Schedule(training, self.optimizer, -(-batches // training.accumulate))
         self.average = None if training.ema is None else AveragedModel(model, training.ema, warmup=True)
@@ -61,7 +62,7 @@ class Learner:
         None for a batch in which every pixel is ignored. Raises ``DivergenceError`` for a loss that is no number.
         """
         self._gathered.append(batch)
-        pixels = self.weights.total(batch.labels)
+        pixels = self.objective.total(batch.labels, batch.weights)
         loss = self._gradients(batch, pixels) if pixels else None
         if last or len(self._gathered) >= self.config.training.accumulate:
             self._step()
@@ -70,7 +71,9 @@ class Learner:
     def _gradients(self, batch: Batch, pixels: float) -> float:
         """The mean loss of a batch, whose gradients are added to those that wait."""
         images = tensor(batch.images)
-        loss = self.model.loss(images, tensor(batch.labels), self._criterion)
+        weights = None if batch.weights is None else tensor(batch.weights)
+        criterion = partial(self.objective, weights=weights)
+        loss = self.model.loss(images, tensor(batch.labels), criterion)
         value = float(loss.item())
         if not np.isfinite(value):
             raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(images)}")
@@ -83,9 +86,6 @@ class Learner:
     @property
     def _is_plain(self) -> bool:
         return self.config.training.accumulate == 1 and self.config.training.reduction == "mean"
-
-    def _criterion(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self.weights.loss(logits, labels, "mean")
 
     def _step(self) -> None:
         training = self.config.training

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import models
 from ..data import (
+    BorderWeights,
     Classes,
     Compose,
     DataLoader,
@@ -147,8 +148,11 @@ def evaluation_transform(data: DataConfig) -> Transform:
 
 def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:
     """Full batches only: the statistics of a batch of one left-over image would be poor."""
-    size, seed = config.training.batch_size, config.training.seed
+    training = config.training
+    size, seed = training.batch_size, training.seed
     transform = training_transform(config.data)
+    if training.border_weights is not None:
+        dataset = BorderWeights(dataset, *training.border_weights, training.class_weights)
     return DataLoader(dataset, size, transform, shuffle=True, seed=seed, workers=workers, drop_last=True)
 
 

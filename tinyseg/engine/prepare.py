@@ -10,6 +10,7 @@ from typing import Any
 
 from ..data import (
     IGNORE_INDEX,
+    BorderWeights,
     ClassCounts,
     Dataset,
     Normalisation,
@@ -23,6 +24,7 @@ from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .memory import check_memory
+from .objective import OF_PIXELS, check_loss
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
 from .pipeline import image_sizes, segmentation_model
 
@@ -62,6 +64,9 @@ class TrainOptions:
     weight_decay: float = 1e-4
     schedule: str = "cosine"
     class_weights: str | tuple[float, ...] = "none"
+    loss: str = "ce"
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    border_weights: tuple[float, float] | None = None
     seed: int = 0
     nesterov: bool = False
     bias_lr: float = 1.0
@@ -129,6 +134,7 @@ def prepare(options: TrainOptions) -> Plan:
     from .. import __version__
 
     config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
+    _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
     notes += check_memory(config, model, crop or options.size or train_set[0].mask.shape)
     return Plan(config, train_set, val_set, tuple(notes))
@@ -144,6 +150,15 @@ def _check_training(training: TrainingConfig, model: SegmentationModel, batches:
         raise
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _check_loss(training: TrainingConfig, train_set: Dataset) -> None:
+    """``InputError`` for a loss that there is not, or weights of borders that the data cannot have."""
+    check_loss(training.loss, training.loss_options, len(train_set.classes))
+    if training.reduction == "sum" and training.loss not in OF_PIXELS:
+        raise InputError(f"--reduction sum is for --loss {' and '.join(OF_PIXELS)}, not for {training.loss}")
+    if training.border_weights is not None:
+        BorderWeights(train_set, *training.border_weights)
 
 
 _WHOLE = ("epochs", "batch_size", "accumulate", "step_epochs", "patience", "plateau_patience")
@@ -328,6 +343,7 @@ def _training_config(
         "lr": LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
         "momentum": _momentum(options),
         "class_weights": class_weights,
+        "loss_options": dict(options.loss_options),
         "milestones": tuple(sorted(options.milestones)),
         "init_from": None if options.init_from is None else str(Path(options.init_from).absolute()),
     }

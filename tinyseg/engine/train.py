@@ -223,7 +223,7 @@ class Trainer:
                         self.learner.check_finite()
                 except DivergenceError as error:
                     raise DivergenceError(f"epoch {epoch}, batch {number} {error}. {self._advice()}") from None
-                pixels = 0.0 if loss is None else self.learner.weights.total(batch.labels)
+                pixels = 0.0 if loss is None else self.learner.objective.total(batch.labels, batch.weights)
                 skipped += loss is None
                 total, weight = total + pixels * (loss or 0.0), weight + pixels
                 self.callbacks.batch_done(BatchReport(epoch, number, count, len(batch.names), loss))
