@@ -16,6 +16,7 @@ from .coco_instances import CocoInstances
 from .coco_panoptic import CocoPanoptic
 from .coco_stuff import CocoStuff
 from .dataset import (
+    DRAWN_SIZE,
     IGNORE_INDEX,
     ClassCounts,
     Classes,
@@ -67,6 +68,7 @@ __all__ = [
     "ADE20K",
     "AUGMENTATIONS",
     "DATASETS",
+    "DRAWN_SIZE",
     "IGNORE_INDEX",
     "ISBI2012",
     "SBD",
