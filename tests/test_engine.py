@@ -348,7 +348,9 @@ def test_a_run_that_was_stopped_goes_on(root: Path, tmp_path: Path, run: engine.
         engine.train(engine.prepare(options(root, class_weights="median")), tmp_path / "run", Stop(), workers=1)
     tinyseg.manual_seed(99)
     resumed = engine.resume(tmp_path / "run", workers=2)
-    assert [replace(row, seconds=0) for row in resumed.history] == [replace(row, seconds=0) for row in run.history]
+    assert [replace(row, seconds=0, waited=0) for row in resumed.history] == [
+        replace(row, seconds=0, waited=0) for row in run.history
+    ]
     best = (tmp_path / "run" / "best.safetensors").read_bytes()
     assert best == (run.folder / "best.safetensors").read_bytes()
 
