@@ -209,7 +209,20 @@ def test_a_run_goes_on_by_its_own_command_line(root: Path, tmp_path: Path) -> No
     folder = tmp_path / "run"
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--model", "unet", "--width", 4, "--batch-size", 99)
     done("train", "--out", folder, *flags)
-    defaults = ("--depth", 4, "--data-seed", 0, "--lr", 0.002, "--augment", "--optimizer", "adam", "--seed", 0)
+    defaults = (
+        "--depth",
+        4,
+        "--data-seed",
+        0,
+        "--lr",
+        0.002,
+        "--augment",
+        "flip,scale",
+        "--optimizer",
+        "adam",
+        "--seed",
+        0,
+    )
     defaults += ("--momentum", 0.9, "--weight-decay", 0.0001, "--schedule", "cosine", "--class-weights", "none")
     assert "going on after epoch 1" in done("train", "--resume", folder, *flags, *defaults)
     _is_refusal(call("train", "--resume", folder, "--batch-size", 7), ["--batch-size 8", "--batch-size 7"])
@@ -334,7 +347,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
-        (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
+        (("train", "--resume", "RUN", "--augment", "none"), ["--augment scale=0.75:1.5,flip", "--augment none"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
         (("train", "--resume", "RUN", "--width", "8"), ["--width 4", "--width 8"]),
         (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),

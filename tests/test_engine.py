@@ -88,24 +88,27 @@ def test_windows_fit_the_smallest_image_and_are_multiples_of_32(tmp_path: Path) 
     write(root / "train" / "images" / "0.png", np.zeros((64, 131, 3)))
     write(root / "train" / "masks" / "0.png", np.zeros((64, 131)))
     data = engine.prepare(options(root)).config.data
-    assert (data.size, data.crop, data.flip) == (None, (64, 96), True)
+    assert (data.size, data.crop, data.augment) == (None, (64, 96), ("scale=0.75:1.5", "flip"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "size", "crop", "flip", "scaled"),
+    ("changes", "size", "crop", "augment"),
     [
-        ({"size": (32, 48)}, (32, 48), (32, 48), True, True),
-        ({"size": (32, 48), "augment": False}, (32, 48), None, False, False),
-        ({"augment": False}, None, (32, 32), False, False),
-        ({"data": "shapes", "root": None}, None, None, True, False),
-        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, True, False),
+        ({"size": (32, 48)}, (32, 48), (32, 48), ("scale=0.75:1.5", "flip")),
+        ({"size": (32, 48), "augment": "none"}, (32, 48), None, ()),
+        ({"size": (32, 48), "augment": "rare,flip"}, (32, 48), (32, 48), ("rare=0.5", "flip")),
+        ({"augment": "none"}, None, (32, 32), ()),
+        ({"augment": "colour,elastic=4"}, None, (32, 32), ("elastic=4", "colour=0.3")),
+        ({"data": "shapes", "root": None}, None, None, ("flip",)),
+        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, ("flip",)),
+        ({"data": "cells", "root": None, "augment": "scale"}, None, (128, 128), ("scale=0.75:1.5",)),
     ],
 )
 def test_what_is_done_to_images(
-    root: Path, changes: dict[str, Any], size: Any, crop: Any, flip: bool, scaled: bool
+    root: Path, changes: dict[str, Any], size: Any, crop: Any, augment: tuple[str, ...]
 ) -> None:
     data = engine.prepare(options(root, **changes)).config.data
-    assert (data.size, data.crop, data.flip, data.scale is not None) == (size, crop, flip, scaled)
+    assert (data.size, data.crop, data.augment) == (size, crop, augment)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
     with (run.folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert list(rows[0])[-3:] == ["iu_ground", "iu_thing", "seconds"]
+    assert list(rows[0])[-4:] == ["iu_ground", "iu_thing", "waited", "seconds"]
     assert float(rows[-1]["val_loss"]) == run.history[-1].val_loss
     # Dice is 2 |A and B| / (|A| + |B|), from the matrix of the best epoch; its mean has a column.
     matrix = np.array(run.best.matrix)
@@ -179,7 +182,7 @@ def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
 
 def test_training_lowers_the_loss(root: Path, tmp_path: Path) -> None:
     log = Log()
-    engine.train(engine.prepare(options(root, epochs=6, augment=False, lr=0.02)), tmp_path / "run", log, workers=1)
+    engine.train(engine.prepare(options(root, epochs=6, augment="none", lr=0.02)), tmp_path / "run", log, workers=1)
     losses = [row.train_loss for row in log.rows]
     assert losses[-1] is not None
     assert losses[0] is not None
@@ -224,7 +227,7 @@ def test_a_batch_of_ignored_pixels_is_skipped_and_counted(tmp_path: Path) -> Non
     root = make_folder(tmp_path / "data", train=4, val=2)
     write(root / "train" / "masks" / "1.png", np.full((32, 32), 255))
     log = Log()
-    plan = engine.prepare(options(root, epochs=1, batch_size=1, augment=False))
+    plan = engine.prepare(options(root, epochs=1, batch_size=1, augment="none"))
     result = engine.train(plan, tmp_path / "run", log, workers=1)
     assert log.losses.count(None) == 1
     assert result.history[0].skipped_batches == 1
@@ -347,7 +350,9 @@ def test_a_run_that_was_stopped_goes_on(root: Path, tmp_path: Path, run: engine.
         engine.train(engine.prepare(options(root, class_weights="median")), tmp_path / "run", Stop(), workers=1)
     tinyseg.manual_seed(99)
     resumed = engine.resume(tmp_path / "run", workers=2)
-    assert [replace(row, seconds=0) for row in resumed.history] == [replace(row, seconds=0) for row in run.history]
+    assert [replace(row, seconds=0, waited=0) for row in resumed.history] == [
+        replace(row, seconds=0, waited=0) for row in run.history
+    ]
     best = (tmp_path / "run" / "best.safetensors").read_bytes()
     assert best == (run.folder / "best.safetensors").read_bytes()
 

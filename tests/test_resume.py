@@ -72,18 +72,21 @@ def tensors(path: Path) -> dict[str, Any]:
 
 
 def state(path: Path) -> Any:
-    """The part that is no tensor, without the seconds."""
+    """The part that is no tensor, without the seconds of any kind."""
     with safe_open(path, framework="numpy") as file:
         found = json.loads(file.metadata()[checkpoint.METADATA_KEY])
     for row in found["history"]:
-        del row["seconds"]
+        del row["seconds"], row["waited"]
     return found
 
 
 def metrics(path: Path) -> list[dict[str, str]]:
-    """The rows, without the seconds."""
+    """The rows, without the seconds of any kind."""
     with path.open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "waited")}
+            for row in csv.DictReader(file)
+        ]
 
 
 def assert_same(one: Path, other: Path) -> None:

@@ -25,8 +25,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="shapes: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; camvid. "
-            "[default: shapes]",
+            help="shapes: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; camvid, "
+            "voc2012 ...: tinyseg datasets lists them. [default: shapes]",
         ),
     ] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
@@ -51,8 +51,18 @@ def train(
         ),
     ] = None,
     augment: Annotated[
-        bool | None,
-        typer.Option("--augment/--no-augment", help="Random flips and, but for shapes, scales. [default: augment]"),
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Random changes of training images, such as flip,scale=0.5:2,rotate=10,colour: tinyseg datasets "
+            "--augmentations lists them; or none. [default: flip,scale; flip for images that are drawn]",
+        ),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="What numbers and colours in masks mean: tinyseg check --fix-mapping writes one."
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Times through the images. [default: 3 for shapes, else 50]")
@@ -82,6 +92,9 @@ def train(
     ] = None,
     threads: Threads = None,
     workers: Workers = 2,
+    cache_images: Annotated[
+        str, typer.Option(metavar="BYTES", help="Keep decoded training images in so much memory, such as 2GB.")
+    ] = "0",
     device: Device = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     debug: Debug = False,
@@ -96,35 +109,41 @@ def train(
             asked["size"] = parse_size(size)
         set_up(device, threads)
         if resume is not None:
-            _resume(resume, out, asked, workers, quiet)
+            _resume(resume, out, asked, workers, cache_images, quiet)
         else:
-            _train(out, asked, workers, quiet)
+            _train(out, asked, workers, cache_images, quiet)
 
 
 _RUN_OPTIONS = (
-    "data", "root", "num_classes", "val_fraction", "data_seed", "model", "size", "augment", "epochs", "batch_size",
-    "optimizer", "lr", "momentum", "weight_decay", "schedule", "class_weights", "seed",
+    "data", "root", "num_classes", "val_fraction", "data_seed", "model", "size", "augment", "mapping", "epochs",
+    "batch_size", "optimizer", "lr", "momentum", "weight_decay", "schedule", "class_weights", "seed",
 )  # fmt: skip
 
 
-def _train(out: Path | None, asked: Mapping[str, Any], workers: int, quiet: bool) -> None:
+def _train(out: Path | None, asked: Mapping[str, Any], workers: int, cache_images: str, quiet: bool) -> None:
     from .. import engine
+    from ..data import parse_bytes
 
     options = engine.TrainOptions(**asked)
     folder = out or engine.next_free_folder(Path("runs"), f"{options.data}-{options.model}")
     engine.check_new(folder)
+    cache = parse_bytes(cache_images)
     with _showing(quiet) as display:
-        engine.train(engine.prepare(options), folder, display, workers)
+        engine.train(engine.prepare(options), folder, display, workers, cache)
 
 
-def _resume(folder: Path, out: Path | None, asked: Mapping[str, Any], workers: int, quiet: bool) -> None:
+def _resume(
+    folder: Path, out: Path | None, asked: Mapping[str, Any], workers: int, cache_images: str, quiet: bool
+) -> None:
     from .. import engine
+    from ..data import parse_bytes
 
     if out is not None and out.absolute() != folder.absolute():
         raise InputError(f"--resume goes on in its own folder, {folder}; leave --out away")
     _refuse_conflicts(folder, engine.read_folder(folder), asked)
+    cache = parse_bytes(cache_images)
     with _showing(quiet) as display:
-        engine.resume(folder, epochs=asked.get("epochs"), callbacks=display, workers=workers)
+        engine.resume(folder, epochs=asked.get("epochs"), callbacks=display, workers=workers, cache=cache)
 
 
 def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) -> None:
@@ -143,11 +162,12 @@ def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) ->
 
 def _settled(config: Config) -> dict[str, Any]:
     """The options of a run, model options among them, with what stands for those that were left out."""
-    from ..data import VAL_FRACTION, Shapes
+    from ..data import DRAWN_SIZE, VAL_FRACTION, get_kind
 
     training, data = config.training, config.data
-    default_size = Shapes().image_size if data.name == "shapes" else None
-    default_share = VAL_FRACTION if data.name == "folder" else None
+    kind = get_kind(data.name)
+    default_size = DRAWN_SIZE if kind.drawn else None
+    default_share = VAL_FRACTION if "val_fraction" in kind.takes else None
     return {
         "data": data.name,
         "root": data.root,
@@ -156,7 +176,8 @@ def _settled(config: Config) -> dict[str, Any]:
         "data_seed": data.seed,
         "model": config.model.name,
         "size": data.size or default_size,
-        "augment": data.flip,
+        "augment": data.augment,
+        "mapping": data.mapping,
         "class_weights": "none" if training.class_weights is None else "median",
         **models.options(config.model.name),
         **config.model.options,
@@ -166,6 +187,12 @@ def _settled(config: Config) -> dict[str, Any]:
 
 def _as_settled(name: str, value: Any, config: Config) -> Any:
     """What ``value`` would have become in the run's configuration."""
+    from ..data import parse_augmentations, read_mapping
+
+    if name == "augment":
+        return parse_augmentations(value)
+    if name == "mapping":
+        return read_mapping(value)
     if name == "root":
         return str(Path(value).absolute())
     if name == "batch_size" and value > config.training.batch_size:
@@ -181,6 +208,10 @@ _SHARED_NAMES = ("batch_size", "optimizer", "lr", "momentum", "weight_decay", "s
 def _as_option(name: str, value: Any) -> str:
     if value is None:
         return f"no {flag(name)}"
+    if isinstance(value, dict):
+        return f"a {flag(name)} of other values"
+    if name == "augment" and isinstance(value, tuple):
+        value = ",".join(value) or "none"
     if isinstance(value, bool):
         return flag(name if value else f"no_{name}")
     if isinstance(value, tuple):

@@ -17,6 +17,7 @@ from .coco_instances import CocoInstances
 from .coco_panoptic import CocoPanoptic
 from .coco_stuff import CocoStuff
 from .dataset import (
+    DRAWN_SIZE,
     IGNORE_INDEX,
     ClassCounts,
     Classes,
@@ -68,6 +69,7 @@ __all__ = [
     "ADE20K",
     "AUGMENTATIONS",
     "DATASETS",
+    "DRAWN_SIZE",
     "IGNORE_INDEX",
     "ISBI2012",
     "SBD",

@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
 from .layout import Layout, check_split, find_root, read_list
-from .mapping import Table
+from .mapping import Table, numbered_from
 
 COUNT = 150
 FOLDERS = {"train": "training", "val": "validation"}
@@ -41,7 +41,7 @@ class ADE20K(Layout):
     @property
     def table(self) -> Table:
         """Classes are numbered from 1; 0 is ignored."""
-        return {0: IGNORE_INDEX, **{number: number - 1 for number in range(1, COUNT + 1)}}
+        return {0: IGNORE_INDEX, **numbered_from(1, COUNT)}
 
 
 def _classes(path: Path) -> Classes:

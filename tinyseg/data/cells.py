@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from .dataset import SPLITS, Classes, Sample, Size, check_index
+from .dataset import DRAWN_SIZE, SPLITS, Classes, Sample, Size, check_index
 from .instances import separated_cells
 
 Array = NDArray[np.float32]
@@ -65,7 +65,7 @@ class Cells:
     in_channels = 1
 
     def __init__(
-        self, split: str = "train", *, count: int | None = None, size: Size = (128, 128), seed: int = 0
+        self, split: str = "train", *, count: int | None = None, size: Size = DRAWN_SIZE, seed: int = 0
     ) -> None:
         if split not in SPLITS:
             raise InputError(f"cells: no split {split!r}; it has {', '.join(SPLITS)}")

@@ -28,7 +28,7 @@ from ..errors import DataError
 from ..paths import PathLike
 from .coco_shapes import shape_mask
 from .coco_stuff import find_images
-from .dataset import IGNORE_INDEX, Classes, Size, check_index
+from .dataset import IGNORE_INDEX, Classes, Color, Size, check_index
 from .division import divide_by_name
 from .json_records import JsonRecords
 from .layout import Layout, check_split
@@ -73,13 +73,14 @@ class CocoInstances(Layout):
         own = self.root / "annotations.json"
         self.path = own if own.is_file() else self.root / "annotations" / f"instances_{split}2017.json"
         images = self.root if own.is_file() else find_images(self.root, split)
-        self._index(images)
+        self.pictures = self._index(images)
         if own.is_file():
             names = [picture.file.name for picture in self.pictures]
             self.pictures = divide_by_name(self.root, self.pictures, names, split, val_fraction, seed)
         self.pairs = [(picture.file, self.path) for picture in self.pictures]
 
-    def _index(self, images: Path) -> None:
+    def _index(self, images: Path) -> list[_Picture]:
+        """Set ``records``, ``class_of`` and ``classes``; the images by name."""
         pictures: dict[Any, _Picture] = {}
         names: dict[int, str] = {}
         objects: dict[Any, list[tuple[int, int]]] = {}
@@ -103,9 +104,9 @@ class CocoInstances(Layout):
             if image_id not in pictures:
                 raise DataError(f"{self.path}: has objects of image {image_id!r}, which is not listed")
             pictures[image_id].objects.extend(places)
-        self.pictures = sorted(pictures.values(), key=lambda picture: picture.file.name)
-        self.class_of = {number: index for index, number in enumerate(sorted(names), 1)}
+        self.class_of: dict[int | Color, int] = {number: index for index, number in enumerate(sorted(names), 1)}
         self.classes = Classes.named([BACKGROUND, *(names[number] for number in sorted(names))])
+        return sorted(pictures.values(), key=lambda picture: picture.file.name)
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """Numbers of categories, 0 for background, -1 for crowds."""

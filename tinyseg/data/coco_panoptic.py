@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..paths import PathLike
 from .coco_stuff import find_images
-from .dataset import IGNORE_INDEX, Classes, check_index
+from .dataset import IGNORE_INDEX, Classes, Color, check_index
 from .images import read_raw_mask
 from .instances import renumbered
 from .json_records import JsonRecords
@@ -71,7 +71,7 @@ class CocoPanoptic(Layout):
             raise DataError(f"{self.path}: lists {len(annotations)} images and {len(categories)} categories")
         self.annotations = sorted(annotations)
         self.things = {number for number, record in categories.items() if record.get("isthing", 1)}
-        self.class_of = {number: index for index, number in enumerate(sorted(categories))}
+        self.class_of: dict[int | Color, int] = {number: index for index, number in enumerate(sorted(categories))}
         self.classes = Classes(names, colors, void_color=(0, 0, 0))
 
     @property

@@ -19,6 +19,9 @@ IGNORE_INDEX = 255
 
 SPLITS = ("train", "val", "test")
 
+DRAWN_SIZE = (128, 128)
+"""Height and width of images that are drawn, unless asked for otherwise."""
+
 MAX_CLASSES = 255
 """Masks are bytes, and 255 is taken."""
 

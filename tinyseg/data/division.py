@@ -31,7 +31,7 @@ def divide_by_name(
 
     >>> names = [f"photo{number}" for number in range(10)]
     >>> divide_by_name("folder", names, names, "val", 0.2, seed=0)
-    ['photo0', 'photo5']
+    ['photo1']
     """
     share = check_fraction(where, fraction)
     _check_count(where, len(items))

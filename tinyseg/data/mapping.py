@@ -35,7 +35,16 @@ def identity_table(count: int) -> dict[int | Color, int]:
     >>> identity_table(2)
     {0: 0, 1: 1, 255: 255}
     """
-    return {**{index: index for index in range(count)}, IGNORE_INDEX: IGNORE_INDEX}
+    return {**numbered_from(0, count), IGNORE_INDEX: IGNORE_INDEX}
+
+
+def numbered_from(first: int, count: int) -> dict[int | Color, int]:
+    """Classes whose numbers begin with ``first``.
+
+    >>> numbered_from(1, 2)
+    {1: 0, 2: 1}
+    """
+    return {first + index: index for index in range(count)}
 
 
 def color_table(classes: Classes) -> dict[int | Color, int]:

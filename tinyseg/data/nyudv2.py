@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
 from .layout import Layout, check_split, find_root, mat_mask, read_list
-from .mapping import Table
+from .mapping import Table, numbered_from
 
 CLASSES = Classes.named((
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
@@ -45,7 +45,7 @@ class NYUDv2(Layout):
     @property
     def table(self) -> Table:
         """Classes are numbered from 1; 0 is ignored."""
-        return {0: IGNORE_INDEX, **{number: number - 1 for number in range(1, len(CLASSES) + 1)}}
+        return {0: IGNORE_INDEX, **numbered_from(1, len(CLASSES))}
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The variable ``segmentation``."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from .dataset import SPLITS, Classes, Sample, Size, check_index
+from .dataset import DRAWN_SIZE, SPLITS, Classes, Sample, Size, check_index
 
 Array = NDArray[np.float32]
 
@@ -172,7 +172,7 @@ class Shapes:
         split: str = "train",
         *,
         count: int | None = None,
-        size: tuple[int, int] = (128, 128),
+        size: Size = DRAWN_SIZE,
         seed: int = 0,
     ) -> None:
         if split not in SPLITS:

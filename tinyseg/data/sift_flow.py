@@ -20,7 +20,7 @@ from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
 from .division import divide_by_name
 from .layout import Layout, check_split, find_root, mat_mask, read_list
-from .mapping import Table
+from .mapping import Table, numbered_from
 
 FOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
 
@@ -67,8 +67,7 @@ class SiftFlow(Layout):
     @property
     def table(self) -> Table:
         """Classes are numbered from 1; 0 and -1 are ignored."""
-        numbers = {number: number - 1 for number in range(1, len(self.classes) + 1)}
-        return {0: IGNORE_INDEX, -1: IGNORE_INDEX, **numbers}
+        return {0: IGNORE_INDEX, -1: IGNORE_INDEX, **numbered_from(1, len(self.classes))}
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The variable ``S``."""

@@ -24,7 +24,7 @@ from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes, check_index
 from .division import divide_by_name
 from .layout import Layout, check_split, find_root, mat_variable
-from .mapping import Table
+from .mapping import Table, numbered_from
 from .nyudv2 import CLASSES as NYU_CLASSES
 
 # NYUDv2's 40 without the three that are a rest of some kind.
@@ -76,7 +76,7 @@ class SunRGBD(Layout):
     @property
     def table(self) -> Table:
         """Classes are numbered from 1; 0 is ignored."""
-        return {0: IGNORE_INDEX, **{number: number - 1 for number in range(1, len(CLASSES) + 1)}}
+        return {0: IGNORE_INDEX, **numbered_from(1, len(CLASSES))}
 
     def sample_name(self, index: int) -> str:
         """The folder of the image; the images themselves are named alike."""

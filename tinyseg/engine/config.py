@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..checkpoint import replacing
-from ..data import Classes, Normalise
+from ..data import Classes, Normalise, augmentations
 from ..data.dataset import Color
 from ..errors import InputError
 
@@ -47,8 +47,9 @@ class DataConfig:
 
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
-    in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
-    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
+    in training. ``crop``: the window that training takes. ``augment``: the random changes of training images, as
+    ``data.parse_augmentations`` gives them. ``mapping``: what numbers and colours in masks mean, where a user says
+    so. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
     """
 
     name: str
@@ -60,13 +61,13 @@ class DataConfig:
     ignore_index: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    flip: bool
+    augment: tuple[str, ...] = ()
     seed: int = 0
     root: str | None = None
     val_fraction: float | None = None
     size: Size | None = None
     crop: Size | None = None
-    scale: tuple[float, float] | None = None
+    mapping: dict[str, int] | None = None
 
     @property
     def classes(self) -> Classes:
@@ -152,7 +153,8 @@ class Config:
             raise InputError(
                 f"training.class_weights has {len(training.class_weights)} entries for {data.num_classes} classes"
             )
-        _ = data.classes, Normalise(data.mean, data.std)  # they refuse what cannot be used
+        # They refuse what cannot be used.
+        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop)
         for name in ("epochs", "batch_size", "accumulate"):
             if getattr(training, name) < 1:
                 raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")

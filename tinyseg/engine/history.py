@@ -18,7 +18,11 @@ from ..checkpoint import replacing
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate."""
+    """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate.
+
+    ``seconds`` is what the epoch took, validation included; ``waited`` is how many of them training stood still
+    because no batch was ready.
+    """
 
     epoch: int
     lr: float
@@ -32,13 +36,14 @@ class EpochRow:
     iu: tuple[float | None, ...]
     skipped_batches: int
     seconds: float
+    waited: float = 0.0
 
     def cells(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The row by columns; the IU of each class has a column of its own, ``seconds`` is the last."""
         cells = asdict(self)
-        seconds, iu = cells.pop("seconds"), cells.pop("iu")
+        seconds, waited, iu = cells.pop("seconds"), cells.pop("waited"), cells.pop("iu")
         cells |= {f"iu_{name}": value for name, value in zip(class_names, iu, strict=True)}
-        return cells | {"seconds": round(seconds, 2)}
+        return cells | {"waited": round(waited, 2), "seconds": round(seconds, 2)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> EpochRow:

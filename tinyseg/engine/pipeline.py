@@ -18,15 +18,15 @@ from ..data import (
     DataLoader,
     Dataset,
     Normalise,
-    RandomCrop,
-    RandomFlip,
-    RandomScale,
     Resize,
     ResizeImage,
+    Sample,
+    Transform,
+    augmentations,
+    get_kind,
     open_dataset,
+    parse_table,
 )
-from ..data.images import read_header
-from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
 from ..models.dilated import DilatedNet
@@ -40,9 +40,10 @@ def open_split(data: DataConfig, split: str) -> Dataset:
         split,
         root=data.root,
         num_classes=data.num_classes,
-        size=data.size if data.name == "shapes" else None,
+        size=data.size if get_kind(data.name).drawn else None,
         val_fraction=data.val_fraction,
         seed=data.seed,
+        mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
     )
     check_classes(data, dataset)
     return dataset
@@ -64,17 +65,13 @@ def check_classes(data: DataConfig, dataset: Dataset) -> None:
 
 
 def image_sizes(dataset: Dataset) -> list[tuple[str, Size]]:
-    """Name and size of each image that is read from a file; of one only where all are drawn at one size."""
-    pairs = getattr(dataset, "pairs", None)
-    if pairs is None:
-        sample = dataset[0]
-        return [(sample.name, (sample.mask.shape[0], sample.mask.shape[1]))]
-    return [(image.name, read_header(image).size) for image, _ in pairs]
+    """Name and size of each image."""
+    return [(dataset.sample_name(index), dataset.size(index)) for index in range(len(dataset))]
 
 
 def names_digest(dataset: Dataset) -> str:
-    """A short text that is another one when the files of ``dataset`` have other names, or come in another order."""
-    names = [image.name for image, _ in getattr(dataset, "pairs", ())]
+    """A short text that is another one when the images of ``dataset`` have other names, or come in another order."""
+    names = [dataset.sample_name(index) for index in range(len(dataset))]
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
@@ -113,31 +110,21 @@ def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
     return (np.rint(luma) if image.dtype == np.uint8 else luma).astype(image.dtype)[:, :, None]
 
 
-class ToChannels:
+class ToChannels(Transform):
     """The same for a data set: a split may be all grey while the one that the model was trained on is not."""
 
     def __init__(self, channels: int) -> None:
         self.channels = channels
 
-    def __call__(
-        self, image: NDArray[Any], mask: NDArray[np.uint8], rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Convert the image alone."""
-        return to_channels(image, self.channels), mask
+        return sample._replace(image=to_channels(sample.image, self.channels))
 
 
 def training_transform(data: DataConfig) -> Transform:
-    """Resize, scale, crop, flip, normalise: as far as each is asked for."""
-    steps: list[Transform] = []
-    if data.size is not None:
-        steps.append(Resize(data.size))
-    if data.scale is not None:
-        steps.append(RandomScale(*data.scale))
-    if data.crop is not None:
-        steps.append(RandomCrop(data.crop))
-    if data.flip:
-        steps.append(RandomFlip())
-    return Compose([*steps, Normalise(data.mean, data.std)])
+    """Resize, augment (a crop among the augmentations), normalise: as far as each is asked for."""
+    resize: list[Transform] = [] if data.size is None else [Resize(data.size)]
+    return Compose([*resize, *augmentations(data.augment, data.crop), Normalise(data.mean, data.std)])
 
 
 def evaluation_transform(data: DataConfig) -> Transform:

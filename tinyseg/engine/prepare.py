@@ -15,8 +15,12 @@ from ..data import (
     Dataset,
     Normalisation,
     class_counts,
+    get_kind,
     measure_normalisation,
     open_dataset,
+    parse_augmentations,
+    parse_table,
+    read_mapping,
 )
 from ..errors import DataError, InputError, flag
 from ..models import SegmentationModel
@@ -28,12 +32,13 @@ from .objective import OF_PIXELS, check_loss
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
 from .pipeline import image_sizes, segmentation_model
 
-EPOCHS = {"shapes": 3}
+EPOCHS = {"shapes": 3, "cells": 5}
 OTHER_EPOCHS = 50
 LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2, "rmsprop": 1e-3}
 MOMENTA = {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
 REDUCTIONS = ("mean", "sum")
-SCALES = (0.75, 1.5)
+AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
+"""What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""
 MAX_CROP, CROP_MULTIPLE = 512, 32
 
 
@@ -41,6 +46,8 @@ MAX_CROP, CROP_MULTIPLE = 512, 32
 class TrainOptions:
     """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
 
+    ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
+    numbers and colours in masks mean (``data.read_mapping``).
     ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
     measured on the same images. ``class_weights`` is "none", "median", "inverse", a file, or the weights themselves.
@@ -53,7 +60,8 @@ class TrainOptions:
     val_fraction: float | None = None
     data_seed: int = 0
     size: Size | None = None
-    augment: bool = True
+    augment: str | None = None
+    mapping: str | None = None
     model: str = "fcn8s"
     model_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
@@ -106,15 +114,18 @@ def prepare(options: TrainOptions) -> Plan:
     """
     _check_numbers(options)
     root = None if options.root is None else str(Path(options.root).absolute())
+    drawn = get_kind(options.data).drawn
+    mapping = None if options.mapping is None else read_mapping(options.mapping)
     train_set, val_set = (
         open_dataset(
             options.data,
             split,
             root=root,
             num_classes=options.num_classes,
-            size=options.size if options.data == "shapes" else None,
+            size=options.size if drawn else None,
             val_fraction=options.val_fraction,
             seed=options.data_seed,
+            mapping=None if mapping is None else parse_table(mapping, str(options.mapping)),
         )
         for split in ("train", "val")
     )
@@ -127,7 +138,7 @@ def prepare(options: TrainOptions) -> Plan:
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop)
+    data = _data_config(options, root, train_set, crop, mapping)
     given = options.class_weights
     weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
     training = _training_config(options, batch_size, weights)
@@ -220,6 +231,17 @@ def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
 
 
+def settled_augmentations(options: TrainOptions) -> tuple[str, ...]:
+    """The random changes of training images that are asked for, or the usual ones."""
+    usual = AUGMENT_DRAWN if get_kind(options.data).drawn else AUGMENT
+    return parse_augmentations(usual if options.augment is None else options.augment)
+
+
+def _is_enlarged(options: TrainOptions) -> bool:
+    """Whether images come out of augmentation at other sizes than they went in."""
+    return any(text.startswith(("scale", "rare")) for text in settled_augmentations(options))
+
+
 def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
     """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
     height, width = model.min_size
@@ -235,13 +257,13 @@ def _check_sizes(
     """The window that training takes, or None where images have one size and stay whole."""
     if options.size is not None:
         check_size(model, options.size, "a size")
-        return options.size if options.augment and options.data != "shapes" else None
+        return options.size if _is_enlarged(options) else None
+    if get_kind(options.data).drawn:
+        return train_set.size(0) if _is_enlarged(options) else None
     name, smallest = _smallest(train_set)
     _, smallest_val = _smallest(val_set)
     check_size(model, smallest, f"the training image {name}")
     check_size(model, smallest_val, "a validation image")
-    if options.data == "shapes":
-        return None
     height, width = (
         min(MAX_CROP, max(n - n % CROP_MULTIPLE, m)) for n, m in zip(smallest, model.min_size, strict=True)
     )
@@ -279,7 +301,7 @@ def _count_labels(
     back. Raises ``DataError`` where there is nothing to learn.
     """
     weighted = options.class_weights in BY_NAME[1:]
-    if options.data == "shapes":
+    if get_kind(options.data).drawn:
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
     class_counts(val_set)
@@ -309,10 +331,10 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     )
 
 
-def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:
+def _data_config(
+    options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, mapping: dict[str, int] | None
+) -> DataConfig:
     classes = train_set.classes
-    # Shapes are drawn at all the sizes there are; others may be seen nearer or farther.
-    drawn = options.data == "shapes"
     normalisation: Normalisation = measure_normalisation(train_set)
     return DataConfig(
         name=options.data,
@@ -324,13 +346,13 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         ignore_index=IGNORE_INDEX,
         mean=normalisation.mean,
         std=normalisation.std,
-        flip=options.augment,
+        augment=settled_augmentations(options),
         seed=options.data_seed,
         root=root,
         val_fraction=options.val_fraction,
         size=options.size,
         crop=crop,
-        scale=SCALES if options.augment and not drawn else None,
+        mapping=mapping,
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import random, viz
 from ..checkpoint import Checkpoint, load_weights, replacing, save
-from ..data import Dataset
+from ..data import Cached, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
 from ..paths import PathLike
@@ -65,8 +65,12 @@ class TrainingResult:
     history: tuple[EpochRow, ...]
 
 
-def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, workers: int = 2) -> TrainingResult:
+def train(
+    plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, workers: int = 2, cache: int = 0
+) -> TrainingResult:
     """Train from the beginning, in a new folder.
+
+    ``workers`` threads load images, of which decoded ones are kept in up to ``cache`` bytes of memory.
 
     Raises ``InputError`` if the folder exists, and for images that turn out unusable; ``CheckpointError`` when a file
     cannot be written; ``DivergenceError`` when the loss is no number any more. A folder without a single finished
@@ -75,7 +79,7 @@ def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, work
     folder = Path(folder)
     callbacks = callbacks or Callbacks()
     check_new(folder)
-    trainer = Trainer(plan.config, plan.train_set, plan.val_set, folder, callbacks, workers)
+    trainer = Trainer(plan.config, Cached(plan.train_set, cache), plan.val_set, folder, callbacks, workers)
     folder.mkdir(parents=True)
     try:
         write_config(folder / CONFIG, plan.config)
@@ -97,7 +101,12 @@ def check_new(folder: Path) -> None:
 
 
 def resume(
-    folder: PathLike, *, epochs: int | None = None, callbacks: Callbacks | None = None, workers: int = 2
+    folder: PathLike,
+    *,
+    epochs: int | None = None,
+    callbacks: Callbacks | None = None,
+    workers: int = 2,
+    cache: int = 0,
 ) -> TrainingResult:
     """Go on with the run in ``folder`` where its last finished epoch left it.
 
@@ -107,7 +116,7 @@ def resume(
     folder = Path(folder)
     config = _with_epochs(folder, read_folder(folder), epochs)
     train_set, val_set = (open_split(config.data, split) for split in ("train", "val"))
-    trainer = Trainer(config, train_set, val_set, folder, callbacks or Callbacks(), workers)
+    trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
     trainer.restore()
     if epochs is not None:
         write_config(folder / CONFIG, config)
@@ -195,7 +204,7 @@ class Trainer:
         result = evaluate_model(scored, self.val_loader, self.config, self.callbacks.validating)
         self._warn_of_dominance(epoch, result)
         self.learner.schedule.epoch_done(result.mean_iu)
-        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start)
+        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start, self.loader.waited)
         is_best = self.best is None or (row.mean_iu or 0.0) > (self.best.mean_iu or 0.0)
         self.history.append(row)
         if is_best:
@@ -330,7 +339,13 @@ class Trainer:
 
 
 def _row(
-    epoch: int, rate: float, train_loss: float | None, result: Evaluation, skipped: int, seconds: float
+    epoch: int,
+    rate: float,
+    train_loss: float | None,
+    result: Evaluation,
+    skipped: int,
+    seconds: float,
+    waited: float,
 ) -> EpochRow:
     scores = result.scores
     return EpochRow(
@@ -346,4 +361,5 @@ def _row(
         iu=tuple(finite_or_none(value) for value in scores.iu),
         skipped_batches=skipped,
         seconds=seconds,
+        waited=waited,
     )

@@ -261,8 +261,8 @@ def smooth_field(grid: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
 
     A cubic spline in two directions is one in each: a weight of each grid point for each row, and for each column.
 
-    >>> smooth_field(np.array([[0.0, 1.0], [2.0, 3.0]]), (3, 3))[::2, ::2].round(6).tolist()
-    [[0.0, 1.0], [2.0, 3.0]]
+    >>> smooth_field(np.array([[1.0, 2.0], [3.0, 4.0]]), (3, 3))[::2, ::2].round(6).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
     """
     rows, columns = (_spline_weights(points, length) for points, length in zip(grid.shape, size, strict=True))
     # Sums in a fixed order: a matrix product's depends on the library and its threads.
