@@ -606,7 +606,7 @@ def test_predictions_that_would_destroy_something_are_refused(run: engine.Traini
         (["a.png", "a.jpg"], tmp_path / "out", "would both be written"),
         (["b.png", "b_overlay.png"], tmp_path / "out", "would both be written"),
         (["a.png", "c.png"], tmp_path / "out", r"c\.png: no such file"),
-        (["."], tmp_path / "out", "is a folder"),
+        (["."], tmp_path / "out", "would both be written"),
         ([], tmp_path / "out", "no images"),
         (["b.png"], tmp_path / "a.png", "cannot be made a folder"),
     ):

@@ -81,6 +81,39 @@ def telling_of_compilation(kernels: int) -> Iterator[Callable[[], None]]:
             yield progress.stop
 
 
+class PredictionProgress:
+    """A bar on standard error for the tiles of an image; it is away while results are printed. Use it by ``with``."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = progress_bar(self.console)
+        self.task = self.bar.add_task("predicting", total=None, note="", visible=False)
+        self._compiling = compiling(_CompileNotice(self.console, PREDICTION, self._note))
+
+    def __enter__(self) -> PredictionProgress:
+        self._compiling.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.end()
+        self._compiling.__exit__(None, None, None)
+
+    def _note(self, text: str) -> None:
+        self.bar.start()
+        self.bar.update(self.task, note=text, visible=True)
+
+    def tell(self, done: int, total: int) -> None:
+        """So many tiles of an image are done; an image of one tile is too quick for a bar."""
+        if total > 1:
+            self.bar.update(self.task, completed=done, total=total)
+            self._note(f"tile {done}/{total}")
+
+    def end(self) -> None:
+        """Take the bar away, for a result to be printed."""
+        self.bar.update(self.task, visible=False)
+        self.bar.stop()
+
+
 class _CompileNotice:
     """Shows each kernel in a bar on a terminal; where there is none says once what takes so long.
 

@@ -64,8 +64,11 @@ def opened(path: PathLike, frame: int | None = None) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: too large to be decoded ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{path}: images of more than {Image.MAX_IMAGE_PIXELS:,} pixels are not decoded, as a small file can "
+            "unpack to more than memory; tinyseg predict has --max-pixels, and for training cut it up"
+        ) from error
     except Image.UnidentifiedImageError as error:
         raise DataError(f"{path}: not an image that Pillow can read; is the file complete?") from error
     except _BROKEN as error:
@@ -109,18 +112,28 @@ def read_image(path: PathLike, channels: int | None = None, frame: int | None = 
     if channels not in (None, 1, 3):
         raise ValueError(f"read_image: channels must be 1, 3 or None, got {channels}")
     with opened(path, frame) as file:
-        image = ImageOps.exif_transpose(file)
+        image = _upright(file)
         if image.mode in DEEP_MODES or image.mode == "F":
             pixels = _deep_grey(path, image)
         elif image.mode in GREY_MODES:
-            pixels = np.asarray(_without_alpha(image).convert("L"))[:, :, None]
+            pixels = np.asarray(_in_mode(_without_alpha(image), "L"))[:, :, None]
         else:
-            pixels = np.asarray(_without_alpha(image).convert("RGB"))
+            pixels = np.asarray(_in_mode(_without_alpha(image), "RGB"))
     if channels == 3 and pixels.shape[2] == 1:
         return np.repeat(pixels, 3, axis=2)
     if channels == 1 and pixels.shape[2] == 3:
         return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     return np.ascontiguousarray(pixels)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As it is meant to be seen; without the copy that ``exif_transpose`` makes of an image that is so already."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(_EXIF_ORIENTATION, 1) != 1 else image
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Converted, unless it has the mode already: ``convert`` would copy it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _deep_grey(path: PathLike, image: Image.Image) -> NDArray[np.float32]:

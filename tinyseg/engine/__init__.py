@@ -13,14 +13,17 @@ from .evaluate import Evaluation, evaluate, evaluate_model
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
-from .predict import Prediction, predict, segment
+from .objective import LOSSES, Objective, loss_options, parse_loss_options
+from .predict import Prediction, PredictOptions, predict
 from .prepare import Plan, TrainOptions, prepare
 from .receptive_field import measure_field
 from .run import Run, load_model, next_free_folder, open_run, read_folder
+from .segmenter import Segmenter, Views, parse_views, segment
 from .train import Best, Trainer, TrainingResult, check_new, resume, train
 from .warmup import WarmKernel, warmup
 
 __all__ = [
+    "LOSSES",
     "BatchReport",
     "Best",
     "Callbacks",
@@ -33,13 +36,17 @@ __all__ = [
     "LayerInfo",
     "ModelConfig",
     "ModelInfo",
+    "Objective",
     "Plan",
+    "PredictOptions",
     "Prediction",
     "Run",
+    "Segmenter",
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
+    "Views",
     "WarmKernel",
     "check_gradients",
     "check_new",
@@ -49,9 +56,12 @@ __all__ = [
     "evaluate",
     "evaluate_model",
     "load_model",
+    "loss_options",
     "measure_field",
     "next_free_folder",
     "open_run",
+    "parse_loss_options",
+    "parse_views",
     "predict",
     "prepare",
     "read_config",

@@ -31,9 +31,9 @@ from .evaluate import Evaluation, evaluate_model, finite_or_none
 from .history import EpochRow, write_json_lines, write_metrics
 from .learner import Learner
 from .pipeline import create_model, evaluation_loader, names_digest, open_split, training_loader
-from .predict import segment
 from .prepare import Plan
 from .run import BEST, CONFIG, CURVES, LAST, METRICS, METRICS_LINES, PICTURES, PREDICTIONS, WARM_START, read_folder
+from .segmenter import segment
 from .warm_start import warm_start
 
 SAMPLES = 4
