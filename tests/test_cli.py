@@ -281,7 +281,7 @@ def _untouched(folder: Path) -> None:
     [
         (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
         (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
-        (_untouched, ("--model", "segnet"), ["segnet", "fcn8s"]),
+        (_untouched, ("--model", "segmenter"), ["segmenter", "fcn8s"]),
         (
             _untouched,
             ("--backbone", "vgg"),
@@ -342,7 +342,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("predict", "RUN", "small.png", "--out", "."), ["small.png", "overwritten"]),
         (("predict", "RUN", "small.png", "--out", "out"), ["small.png", "2x2", "too small"]),
         (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
-        (("info", "segnet"), ["segnet", "unet"]),
+        (("info", "segmenter"), ["segmenter", "unet"]),
         (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
         (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
@@ -401,7 +401,7 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
 
 
 def test_debug_shows_the_traceback() -> None:
-    result = call("info", "segnet", "--debug")
+    result = call("info", "segmenter", "--debug")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
 

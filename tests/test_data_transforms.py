@@ -63,7 +63,7 @@ PLACES = ALL[:7]
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: Transform, dtype: type) -> None:
     given = sample(11, 14, dtype)
-    before = [part.copy() for part in (given.image, given.mask, given.instances, given.weights)]  # type: ignore[union-attr]
+    before = [np.array(part) for part in (given.image, given.mask, given.instances, given.weights)]
     for seed in range(4):
         one, other = transform(given, rng(seed)), transform(given, rng(seed))
         for first, second, old in zip(one[:2] + one[3:], other[:2] + other[3:], before, strict=True):

@@ -16,7 +16,8 @@ from tinyseg import engine, nn
 from tinyseg.checkpoint import load
 from tinyseg.data import Classes, Sample, Shapes
 from tinyseg.engine.evaluate import PixelWeights
-from tinyseg.engine.pipeline import create_schedule, evaluation_loader, open_split, to_channels, training_loader
+from tinyseg.engine.optimization import Schedule
+from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
 from tinyseg.engine.train import Trainer
 from tinyseg.errors import CheckpointError, DataError, InputError
 from tinyseg.nn import functional as F
@@ -115,7 +116,7 @@ def test_what_is_done_to_images(
     [
         ({"size": (3, 64)}, "a size of 3x64 is too small for unet, which needs 4x4"),
         ({"model": "fcn8s", "model_options": {}, "size": (31, 64)}, "too small for fcn8s"),
-        ({"model": "segnet"}, "segnet"),
+        ({"model": "segmenter"}, "segmenter"),
         ({"model_options": {"breadth": 3}}, "breadth"),
         ({"optimizer": "lbfgs"}, "unknown --optimizer 'lbfgs'; there are adam, adamw, sgd"),
         ({"schedule": "linear"}, "unknown --schedule 'linear'"),
@@ -165,7 +166,8 @@ def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
 
 def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == [
-        "best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "predictions.png",
+        "best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "metrics.jsonl",
+        "predictions.png",
     ]  # fmt: skip
     with (run.folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -208,10 +210,10 @@ def test_optimisers_and_schedules(root: Path, tmp_path: Path, optimizer: str, sc
 def test_schedules_run_over_all_steps(run: engine.TrainingResult) -> None:
     parameter = tinyseg.ones(1, requires_grad=True)
     training = replace(run.config.training, epochs=3, schedule="step", lr=1.0)
-    schedule = create_schedule(training, tinyseg.optim.SGD([parameter], lr=1.0), batches=2)
+    schedule = Schedule(training, tinyseg.optim.SGD([parameter], lr=1.0), steps=2)
     rates = []
     for _ in range(6):
-        rates.append(schedule.get_last_lr()[0])
+        rates.append(schedule.rate)
         schedule.step()
     np.testing.assert_allclose(rates, [1, 1, 0.1, 0.1, 0.01, 0.01])
 

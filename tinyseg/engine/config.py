@@ -86,7 +86,18 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1."""
+    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1.
+
+    Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``accumulate``:
+    batches in a step; ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``:
+    see ``nn.utils``; ``freeze``: names, or what they begin with up to a dot, of parameters that stay as they are.
+    Of the schedule: ``warmup`` and ``step_epochs`` and ``milestones`` in epochs, ``power`` of poly, ``gamma`` of
+    step, multistep, exponential and plateau, ``plateau_patience``. ``ema``: the decay of the weights' average, which
+    is then what is scored and kept; ``recalibrate``: batches over which batch norm is measured anew before it;
+    ``patience``: epochs without a better mean IU after which training stops. ``stage``: what of a network in two
+    stages is trained; ``init_from``: the run or the checkpoint whose weights it began with. ``pictures``: images
+    drawn after each epoch.
+    """
 
     epochs: int
     batch_size: int
@@ -97,6 +108,25 @@ class TrainingConfig:
     schedule: str
     seed: int
     class_weights: tuple[float, ...] | None = None
+    nesterov: bool = False
+    bias_lr: float = 1.0
+    accumulate: int = 1
+    reduction: str = "mean"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    freeze: tuple[str, ...] = ()
+    warmup: float = 0.0
+    power: float = 0.9
+    gamma: float = 0.1
+    step_epochs: int | None = None
+    milestones: tuple[int, ...] = ()
+    plateau_patience: int = 10
+    ema: float | None = None
+    recalibrate: int = 0
+    patience: int | None = None
+    stage: str | None = None
+    init_from: str | None = None
+    pictures: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +151,7 @@ class Config:
             )
         # They refuse what cannot be used.
         _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(training, name) < 1:
                 raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")
 

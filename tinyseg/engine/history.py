@@ -1,12 +1,13 @@
-"""What became of each epoch: the rows of ``metrics.csv``.
+"""What became of each epoch: the rows of ``metrics.csv``, and the lines of ``metrics.jsonl``.
 
-The rows are kept in the checkpoint, and the file is written anew from them each time: a run that was killed between
-the checkpoint and the file has, once resumed, every epoch in it once.
+The rows are kept in the checkpoint, and the files are written anew from them each time: a run that was killed between
+the checkpoint and a file has, once resumed, every epoch in it once.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,3 +58,9 @@ def write_metrics(path: Path, rows: Sequence[EpochRow], class_names: Sequence[st
         writer = csv.DictWriter(file, table[0].keys())
         writer.writeheader()
         writer.writerows(table)
+
+
+def write_json_lines(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:
+    """Write all rows, a JSON object with the same columns in each line; a value that is None is null."""
+    with replacing(path) as aside, aside.open("w", newline="\n", encoding="utf-8") as file:
+        file.writelines(json.dumps(row.cells(class_names), ensure_ascii=False) + "\n" for row in rows)

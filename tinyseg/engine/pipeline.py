@@ -1,15 +1,16 @@
-"""From a configuration to its parts: data sets, what is done to their images, loaders, the model, its optimiser."""
+"""From a configuration to its parts: data sets, what is done to their images, loaders, the model."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import models, optim
+from .. import models
 from ..data import (
     Classes,
     Compose,
@@ -27,11 +28,8 @@ from ..data import (
 )
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
-from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
-from .config import Config, DataConfig, Size, TrainingConfig
-
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("poly", "cosine", "step", "constant")
+from ..models.dilated import DilatedNet
+from .config import Config, DataConfig, Size
 
 
 def open_split(data: DataConfig, split: str) -> Dataset:
@@ -77,10 +75,28 @@ def names_digest(dataset: Dataset) -> str:
 
 
 def create_model(config: Config) -> SegmentationModel:
-    """The network, with random weights."""
-    options = config.model.options
-    data = config.data
-    return models.create(config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **options)
+    """The network, with random weights, as its stage has it."""
+    model, data = config.model, config.data
+    return segmentation_model(model.name, data.num_classes, data.in_channels, model.options, config.training.stage)
+
+
+def segmentation_model(
+    name: str, num_classes: int, in_channels: int, options: Mapping[str, Any], stage: str | None = None
+) -> SegmentationModel:
+    """``models.create``, in a stage if there is one; raises ``InputError`` for a network that does not label pixels,
+    or is not trained in stages.
+    """
+    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    if not isinstance(model, SegmentationModel):
+        raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
+    if stage is not None:
+        if not isinstance(model, DilatedNet):
+            raise InputError(f"--stage: {name} is not trained in stages; dilatednet is")
+        try:
+            model.train_stage(stage)
+        except ValueError as error:
+            raise InputError(f"--stage {stage}: {error}") from error
+    return model
 
 
 def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
@@ -138,33 +154,3 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
         return count
     largest = max(math.prod(size) for _, size in image_sizes(dataset))
     return min(count, max(1, count * math.prod(data.crop) // largest))
-
-
-def create_optimizer(training: TrainingConfig, model: SegmentationModel) -> optim.Optimizer:
-    """The optimiser of the run; weight decay acts on the weights of convolutions, not on biases and batch norm."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if training.optimizer == "sgd":
-        return optim.SGD(groups, lr=training.lr, momentum=training.momentum)
-    if training.optimizer in ("adam", "adamw"):
-        kind = optim.Adam if training.optimizer == "adam" else optim.AdamW
-        return kind(groups, lr=training.lr, betas=(training.momentum, 0.999))
-    raise InputError(f"unknown optimizer {training.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
-
-
-def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batches: int) -> LRScheduler:
-    """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
-    total = training.epochs * batches
-    if training.schedule == "poly":
-        return PolynomialLR(optimizer, total, power=0.9)
-    if training.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, total)
-    if training.schedule == "step":
-        return StepLR(optimizer, math.ceil(total / 3))
-    if training.schedule == "constant":
-        return LRScheduler(optimizer)
-    raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")

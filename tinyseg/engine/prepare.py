@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .. import models
 from ..data import (
     IGNORE_INDEX,
     ClassCounts,
@@ -17,7 +16,6 @@ from ..data import (
     class_counts,
     get_kind,
     measure_normalisation,
-    median_frequency_weights,
     open_dataset,
     parse_augmentations,
     parse_table,
@@ -25,13 +23,18 @@ from ..data import (
 )
 from ..errors import DataError, InputError, flag
 from ..models import SegmentationModel
+from ..nn.init import skip
+from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
-from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes
+from .memory import check_memory
+from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
+from .pipeline import image_sizes, segmentation_model
 
 EPOCHS = {"shapes": 3, "cells": 5}
 OTHER_EPOCHS = 50
-LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2}
-CLASS_WEIGHTS = ("none", "median")
+LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2, "rmsprop": 1e-3}
+MOMENTA = {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
+REDUCTIONS = ("mean", "sum")
 AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
 """What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""
 MAX_CROP, CROP_MULTIPLE = 512, 32
@@ -45,7 +48,8 @@ class TrainOptions:
     numbers and colours in masks mean (``data.read_mapping``).
     ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
-    measured on the same images.
+    measured on the same images. ``class_weights`` is "none", "median", "inverse", a file, or the weights themselves.
+    For the rest see ``TrainingConfig``.
     """
 
     data: str = "shapes"
@@ -62,11 +66,30 @@ class TrainOptions:
     batch_size: int = 8
     optimizer: str = "adam"
     lr: float | None = None
-    momentum: float = 0.9
+    momentum: float | None = None
     weight_decay: float = 1e-4
     schedule: str = "cosine"
-    class_weights: str = "none"
+    class_weights: str | tuple[float, ...] = "none"
     seed: int = 0
+    nesterov: bool = False
+    bias_lr: float = 1.0
+    accumulate: int = 1
+    reduction: str = "mean"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    freeze: tuple[str, ...] = ()
+    warmup: float = 0.0
+    power: float = 0.9
+    gamma: float = 0.1
+    step_epochs: int | None = None
+    milestones: tuple[int, ...] = ()
+    plateau_patience: int = 10
+    ema: float | None = None
+    recalibrate: int = 0
+    patience: int | None = None
+    stage: str | None = None
+    init_from: str | None = None
+    pictures: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,43 +124,96 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
-    model = models.create(
-        options.model,
-        num_classes=len(train_set.classes),
-        in_channels=train_set.in_channels,
-        **options.model_options,
-    )
+    with skip():  # its sizes are asked for, not its weights
+        model = segmentation_model(
+            options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
+        )
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
     data = _data_config(options, root, train_set, crop, mapping)
-    weights = None if counts is None else tuple(median_frequency_weights(counts).tolist())
-    training = _training_config(options, batch_size, weights if options.class_weights == "median" else None)
+    given = options.class_weights
+    weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
+    training = _training_config(options, batch_size, weights)
     from .. import __version__
 
     config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
+    _check_training(training, model, len(train_set) // batch_size)
+    notes += check_memory(config, model, crop or options.size or train_set[0].mask.shape)
     return Plan(config, train_set, val_set, tuple(notes))
 
 
+def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
+    """``InputError`` for what the optimiser or its schedule cannot do, before anything is counted or written."""
+    frozen_parts(model, training.freeze)
+    try:
+        optimizer = create_optimizer(training, model)
+        Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+_WHOLE = ("epochs", "batch_size", "accumulate", "step_epochs", "patience", "plateau_patience")
+_COUNTS = ("recalibrate", "pictures")
+_POSITIVE = ("lr", "clip_norm", "clip_value", "power", "bias_lr")
+_NOT_NEGATIVE = ("weight_decay", "warmup")
+
+
 def _check_numbers(options: TrainOptions) -> None:
-    for name in ("epochs", "batch_size"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"{flag(name)} must be at least 1, got {value}")
-    if options.lr is not None and not 0 < options.lr < math.inf:
-        raise InputError(f"--lr must be positive, got {options.lr}")
-    if not 0 <= options.momentum < 1:
-        raise InputError(f"--momentum must be at least 0 and less than 1, got {options.momentum}")
-    if not 0 <= options.weight_decay < math.inf:
-        raise InputError(f"--weight-decay must not be negative, got {options.weight_decay}")
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    for names, least in ((_WHOLE, 1), (_COUNTS, 0)):
+        for name in names:
+            if name in given and given[name] < least:
+                raise InputError(f"{flag(name)} must be at least {least}, got {given[name]}")
+    for name in _POSITIVE:
+        if name in given and not 0 < given[name] < math.inf:
+            raise InputError(f"{flag(name)} must be positive, got {given[name]}")
+    for name in _NOT_NEGATIVE:
+        if not 0 <= given[name] < math.inf:
+            raise InputError(f"{flag(name)} must not be negative, got {given[name]}")
+    for name in ("momentum", "ema"):
+        if name in given and not 0 <= given[name] < 1:
+            raise InputError(f"{flag(name)} must be at least 0 and less than 1, got {given[name]}")
+    if not 0 < options.gamma <= 1:
+        raise InputError(f"--gamma must be more than 0 and at most 1, got {options.gamma}")
     for name in ("seed", "data_seed"):
         if not 0 <= getattr(options, name) < 2**63:
             raise InputError(f"{flag(name)} must be 0 to 2**63 - 1, got {getattr(options, name)}")
-    for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)):
-        if getattr(options, name) not in known:
-            raise InputError(f"unknown {flag(name)} {getattr(options, name)!r}; there are {', '.join(known)}")
+    for name, known in (
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("reduction", REDUCTIONS),
+        ("stage", STAGES),
+    ):
+        if name in given and given[name] not in known:
+            raise InputError(f"unknown {flag(name)} {given[name]!r}; there are {', '.join(known)}")
+    _check_together(options)
+
+
+def _check_together(options: TrainOptions) -> None:
+    """Options that go without each other only, or only together."""
+    if options.nesterov and (options.optimizer != "sgd" or not _momentum(options)):
+        raise InputError("--nesterov is for --optimizer sgd with a --momentum")
+    if options.schedule == "multistep" and not options.milestones:
+        raise InputError("--schedule multistep needs --milestones, the epochs after which the rate falls: 30,60")
+    if options.schedule == "plateau" and options.gamma == 1:
+        raise InputError("--schedule plateau needs a --gamma below 1")
+    if options.recalibrate and options.freeze:
+        raise InputError("--recalibrate measures all batch norm anew, --freeze leaves some as it is; choose one")
+    if options.stage == "context" and options.init_from is None:
+        raise InputError(
+            "--stage context needs the front end of a run that was made by --stage front-end: --init-from RUN"
+        )
+    if options.init_from is not None and not Path(options.init_from).exists():
+        raise InputError(f"--init-from: there is no {options.init_from}")
+
+
+def _momentum(options: TrainOptions) -> float:
+    return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
 
 
 def settled_augmentations(options: TrainOptions) -> tuple[str, ...]:
@@ -209,7 +285,7 @@ def _count_labels(
     Masks that are drawn are right by construction: they are counted for class weights only, otherwise None comes
     back. Raises ``DataError`` where there is nothing to learn.
     """
-    weighted = options.class_weights == "median"
+    weighted = options.class_weights in BY_NAME[1:]
     if get_kind(options.data).drawn:
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
@@ -268,14 +344,16 @@ def _data_config(
 def _training_config(
     options: TrainOptions, batch_size: int, class_weights: tuple[float, ...] | None
 ) -> TrainingConfig:
-    return TrainingConfig(
-        epochs=EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
-        batch_size=batch_size,
-        optimizer=options.optimizer,
-        lr=LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        schedule=options.schedule,
-        seed=options.seed,
-        class_weights=class_weights,
-    )
+    settled: dict[str, Any] = {
+        "epochs": EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
+        "batch_size": batch_size,
+        "lr": LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
+        "momentum": _momentum(options),
+        "class_weights": class_weights,
+        "milestones": tuple(sorted(options.milestones)),
+        "init_from": None if options.init_from is None else str(Path(options.init_from).absolute()),
+    }
+    as_given: dict[str, Any] = {
+        item.name: getattr(options, item.name) for item in fields(TrainingConfig) if item.name not in settled
+    }
+    return TrainingConfig(**as_given, **settled)
