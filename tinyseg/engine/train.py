@@ -34,7 +34,7 @@ from .pipeline import create_model, evaluation_loader, names_digest, open_split,
 from .predict import segment
 from .prepare import Plan
 from .run import BEST, CONFIG, CURVES, LAST, METRICS, METRICS_LINES, PICTURES, PREDICTIONS, WARM_START, read_folder
-from .warm_start import warm_start
+from .warm_start import warm_start, write_report
 
 SAMPLES = 4
 DOMINANT = 0.99
@@ -162,7 +162,7 @@ class Trainer:
         """Take over weights of another run, if the configuration names one."""
         if self.config.training.init_from is not None:
             report = warm_start(self.model, self.config.training.init_from)
-            report.write(self.folder / WARM_START)
+            write_report(self.folder / WARM_START, report)
             self.callbacks.warm_started(report)
 
     def run(self) -> TrainingResult:
