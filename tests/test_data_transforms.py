@@ -53,9 +53,18 @@ def grey(values: Any, mask: Any = None) -> Sample:
 
 
 ALL: list[Transform] = [
-    Resize((5, 9)), RandomFlip(vertical=True), RandomRotate90(square=False), RandomScale(), RandomCrop((8, 6), rare=0.5),
-    RandomRotate(40), ElasticDeformation(2), ColourJitter(), RandomBlur(), RandomNoise(), ResizeImage((3, 4)),
-]  # fmt: skip
+    Resize((5, 9)),
+    RandomFlip(vertical=True),
+    RandomRotate90(square=False),
+    RandomScale(),
+    RandomCrop((8, 6), rare=0.5),
+    RandomRotate(40),
+    ElasticDeformation(2),
+    ColourJitter(),
+    RandomBlur(),
+    RandomNoise(),
+    ResizeImage((3, 4)),
+]
 PLACES = ALL[:7]
 
 
