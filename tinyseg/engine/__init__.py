@@ -7,6 +7,7 @@
 """
 
 from .callbacks import BatchReport, Callbacks
+from .check import CheckReport, Finding, SplitReport, check
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
@@ -24,11 +25,13 @@ __all__ = [
     "BatchReport",
     "Best",
     "Callbacks",
+    "CheckReport",
     "Config",
     "DataConfig",
     "DivergenceError",
     "EpochRow",
     "Evaluation",
+    "Finding",
     "GradientCheck",
     "LayerInfo",
     "ModelConfig",
@@ -36,11 +39,13 @@ __all__ = [
     "Plan",
     "Prediction",
     "Run",
+    "SplitReport",
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
     "WarmKernel",
+    "check",
     "check_gradients",
     "check_new",
     "describe",

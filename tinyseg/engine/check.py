@@ -18,7 +18,7 @@ from ..data import Classes, Folder, get_kind, open_dataset, parse_table, read_ma
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color
 from ..data.images import LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError
-from ..data.mapping import Table, color_codes, color_of, format_key, to_labels
+from ..data.mapping import Table, color_codes, color_of, format_key
 from ..data.proposal import propose_mapping
 from ..errors import DataError, InputError
 from ..paths import PathLike
@@ -27,9 +27,6 @@ Size = tuple[int, int]
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""
-
-SHOWN = 5
-"""So many files are named in a message; ``files`` has them all."""
 
 
 @dataclass(frozen=True)
@@ -214,8 +211,9 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
     keys = [color_of(value) if raw.ndim == 3 else value for value in values.tolist()]
     seen.values = dict(zip(keys, counts.tolist(), strict=True))
     table = full_table(dataset)
-    if all(key in table for key in keys):
-        seen.pixels = np.bincount(to_labels(raw, table, dataset.classes, seen.mask).ravel(), minlength=256)
+    seen.pixels = np.zeros(MAX_CLASSES + 1, np.int64)
+    for key, count in seen.values.items():
+        seen.pixels[table.get(key, IGNORE_INDEX)] += count
 
 
 def full_table(dataset: Layout) -> Table:
@@ -286,16 +284,16 @@ class _Checker:
     def compare_files(self, datasets: list[Layout]) -> None:
         """Files without a counterpart, and files beside those that belong to the data set."""
         if unmatched := {str(path) for d in datasets if isinstance(d, Folder) for path in d.unmatched}:
-            text = f"{len(unmatched)} files without a counterpart (an image and its mask have one name)"
+            text = f"{many(len(unmatched), 'file')} without a counterpart (an image and its mask have one name)"
             self.problems.append(Finding("unmatched", text, tuple(sorted(unmatched))))
         extra = sorted(set(_beside(datasets)) - unmatched)
         if extra:
-            text = f"{len(extra)} files lie beside those of the data set and are in none of the splits checked"
+            text = f"{many(len(extra), 'file')} in the same folders, but in none of the splits that are there"
             self.notes.append(Finding("extra", text, tuple(extra)))
         for dataset in datasets:
             left_out = [str(path) for path in getattr(dataset, "left_out", ())]
             if left_out and dataset is datasets[0]:
-                text = f"{len(left_out)} frames are labelled in part, and left out"
+                text = f"{many(len(left_out), 'frame')} labelled in part, and left out"
                 self.notes.append(Finding("partial", text, tuple(left_out)))
 
     def report(self, dataset: Layout) -> CheckReport:
@@ -336,28 +334,29 @@ class _Checker:
 
     def _report_errors(self) -> None:
         titles = {
-            "missing": "missing files",
-            "unreadable": "files that cannot be read",
-            "lossy": "lossy masks: labels do not survive JPEG and its like",
-            "sizes": "masks of another size than their images",
-            "values": "masks with more values than labels can have",
+            "missing": ("file", "missing"),
+            "unreadable": ("file", "that cannot be read"),
+            "lossy": ("mask", "in a lossy format: labels do not survive JPEG and its like"),
+            "sizes": ("mask", "of another size than the image"),
+            "values": ("mask", "with more values than labels can have"),
         }
-        for kind, title in titles.items():
+        for kind, (thing, what) in titles.items():
             found = self.errors.get(kind, [])
             if found:
-                first = "" if kind == "missing" else f"; {found[0][0]}"
-                self.problems.append(Finding(kind, f"{len(found)} {title}{first}", tuple(file for _, file in found)))
+                first = "" if kind in ("missing", "lossy") else f" ({found[0][0]})"
+                text = f"{many(len(found), thing)} {what}{first}"
+                self.problems.append(Finding(kind, text, tuple(file for _, file in found)))
 
     def _report_duplicates(self) -> None:
         across = [places for places in self.digests.values() if len({split for split, _ in places}) > 1]
         within = [places for places in self.digests.values() if len(places) > 1 and places not in across]
         for found, findings, text in (
-            (across, self.problems, "images are in more than one split: what is trained on must not be scored on"),
-            (within, self.notes, "images come more than once within a split"),
+            (across, self.problems, "in more than one split: what is trained on must not be scored on"),
+            (within, self.notes, "more than once within a split"),
         ):
             if found:
                 named = tuple(" = ".join(f"{split}/{name}" for split, name in places) for places in found)
-                findings.append(Finding("duplicates", f"{len(found)} {text}", named))
+                findings.append(Finding("duplicates", f"{many(len(found), 'image')} {text}", named))
 
     def _report_values(self, table: Table, proposed: Mapping[int | Color, int]) -> None:
         unknown = [key for key in self.values if key not in table]
@@ -375,13 +374,22 @@ class _Checker:
     def _report_classes(self, classes: Classes, proposed: Mapping[int | Color, int]) -> None:
         total = sum((part.pixels for part in self.splits), np.zeros(MAX_CLASSES + 1, np.int64))
         absent = [name for name, count in zip(classes.names, total[: len(classes)], strict=True) if not count]
-        if absent and not proposed:
+        if absent and not proposed and total[: len(classes)].any():
             text = f"{len(absent)} of {len(classes)} classes are in no mask: {', '.join(absent[:8])}"
             self.notes.append(Finding("absent", text + (", ..." if len(absent) > 8 else "")))
         for part in self.splits:
             if part.published is not None and part.images != part.published:
                 text = f"{part.split} has {part.images} images, {part.published} were published"
                 self.notes.append(Finding("count", text))
+
+
+def many(count: int, thing: str) -> str:
+    """``1 file``, ``2 files``.
+
+    >>> many(1, "file"), many(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _first(table: Table, count: int) -> dict[int | Color, int]:
