@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["colorize", "overlay", "save_curves", "save_predictions", "voc_palette"]
+__all__ = ["colorize", "overlay", "save_curves", "save_predictions", "save_rates", "voc_palette"]
 
 Prediction = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -98,6 +98,28 @@ def save_curves(path: PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
     if np.isfinite(mean_iu).any():
         best = int(np.nanargmax(mean_iu))
         scores.set_title(f"best mean IU {mean_iu[best]:.3f} (epoch {epochs[best]:g})", fontsize=10)
+    figure.savefig(path, dpi=110)
+
+
+def save_rates(path: PathLike, rates: Sequence[float], losses: Sequence[float], chosen: float | None = None) -> None:
+    """Plot losses over learning rates, these on a logarithmic scale; a line marks the one that is ``chosen``.
+
+    Raises ``ValueError`` when there are none.
+    """
+    if not rates:
+        raise ValueError("save_rates: no rates to draw")
+    figure = _new_figure(6, 3.4)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=BLUE, linewidth=1.8)
+    if chosen is not None:
+        axes.axvline(chosen, color=ORANGE, linewidth=1.2)
+        axes.set_title(f"the loss falls fastest at {chosen:.1e}", fontsize=10)
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    axes.set_ylim(0, 1.5 * max(losses[0], min(losses)))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
