@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
@@ -31,7 +30,7 @@ SMOOTHING = 0.9
 class RateTrial:
     """A rate and a smoothed loss for each step; ``suggestion``: where the loss falls fastest, None if it never does.
 
-    The fall is that of the loss over the logarithm of the rate, before the least loss.
+    See ``suggested``.
     """
 
     rates: tuple[float, ...]
@@ -90,14 +89,23 @@ def _endless(loader: DataLoader) -> Generator[Batch, None, None]:
         yield from loader.epoch(epoch)
 
 
-def suggested(rates: list[float], losses: list[float]) -> float | None:
-    """The rate at which the loss falls fastest over the logarithm of the rate, on the way to the least one.
+def suggested(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """The rate in the middle of the tenfold range in which the loss falls fastest, on the way to the least loss.
 
-    >>> suggested([1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.5, 0.45])
-    0.1
+    Fastest over the logarithm of the rate, by a straight line through all losses of the range: single ones jump.
+
+    >>> suggested([1e-3, 1e-2, 1e-1, 1.0, 10.0], [1.0, 0.9, 0.5, 0.45, 0.8])
+    0.03162277660168379
     """
     lowest = int(np.argmin(losses)) if losses else 0
     if lowest < 1:
         return None
-    falls = np.diff(losses[: lowest + 1]) / np.diff([math.log(rate) for rate in rates[: lowest + 1]])
-    return rates[int(falls.argmin()) + 1]
+    logs = np.log10(rates[: lowest + 1])
+    values = np.array(losses[: lowest + 1])
+    slopes = []
+    for low in logs[logs <= max(logs[-1] - 1, logs[0])]:
+        inside = (logs >= low - 1e-9) & (logs <= low + 1 + 1e-9)
+        slope = np.polyfit(logs[inside], values[inside], 1)[0] if inside.sum() > 1 else 0.0
+        slopes.append((float(slope), float(logs[inside].mean())))
+    slope, middle = min(slopes)
+    return 10.0**middle if slope < 0 else None
