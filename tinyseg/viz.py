@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["colorize", "overlay", "save_class_shares", "save_curves", "save_predictions", "voc_palette"]
+__all__ = [
+    "colorize",
+    "overlay",
+    "save_class_shares",
+    "save_curves",
+    "save_predictions",
+    "save_rates",
+    "voc_palette",
+]
 
 Prediction = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -131,6 +139,29 @@ def save_class_shares(path: PathLike, shares: Mapping[str, Sequence[float]], cla
     if len(shares) > 1:
         axes.legend(frameon=False)
     _save_small(figure, path)
+
+
+def save_rates(path: PathLike, rates: Sequence[float], losses: Sequence[float], chosen: float | None = None) -> None:
+    """Plot losses over learning rates, these on a logarithmic scale; a line marks the one that is ``chosen``.
+
+    Raises ``ValueError`` when there are none.
+    """
+    if not rates:
+        raise ValueError("save_rates: no rates to draw")
+    figure = _new_figure(6, 3.4)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=BLUE, linewidth=1.8)
+    if chosen is not None:
+        axes.axvline(chosen, color=ORANGE, linewidth=1.2)
+        axes.set_title(f"the loss falls fastest at {chosen:.1e}", fontsize=10)
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    fall = losses[0] - min(losses)
+    axes.set_ylim(top=min(max(losses), losses[0] + max(fall, 0.1 * abs(losses[0]))) + 0.05 * fall)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:

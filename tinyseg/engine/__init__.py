@@ -6,18 +6,21 @@
 ('fcn8s', 3)
 """
 
-from .callbacks import BatchReport, Callbacks
+from .callbacks import BatchReport, Callbacks, Together
 from .check import CheckReport, Finding, SplitReport, check
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
+from .find_lr import RateTrial, find_lr
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
 from .predict import Prediction, predict, segment
-from .prepare import Plan, TrainOptions, prepare
+from .prepare import Plan, TrainOptions, options_of, prepare
 from .receptive_field import measure_field
+from .recipes import Preset, preset, preset_names, read_options
 from .run import Run, load_model, next_free_folder, open_run, read_folder
+from .tensorboard import TensorBoard
 from .train import Best, Trainer, TrainingResult, check_new, resume, train
 from .warmup import WarmKernel, warmup
 
@@ -38,8 +41,12 @@ __all__ = [
     "ModelInfo",
     "Plan",
     "Prediction",
+    "Preset",
+    "RateTrial",
     "Run",
     "SplitReport",
+    "TensorBoard",
+    "Together",
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
@@ -53,14 +60,19 @@ __all__ = [
     "describe_run",
     "evaluate",
     "evaluate_model",
+    "find_lr",
     "load_model",
     "measure_field",
     "next_free_folder",
     "open_run",
+    "options_of",
     "predict",
     "prepare",
+    "preset",
+    "preset_names",
     "read_config",
     "read_folder",
+    "read_options",
     "resume",
     "segment",
     "train",

@@ -56,8 +56,7 @@ def preset(name: str) -> Preset:
         raise InputError(f"unknown --preset {name!r}; there are {', '.join(preset_names())}")
     text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
-    description, source = table.pop("description"), table.pop("source")
-    return Preset(name, description, source, options_from(table), text)
+    return Preset(name, table["description"], table["source"], options_from(table), text)
 
 
 def _folder() -> Any:
@@ -92,6 +91,8 @@ def options_from(table: Mapping[str, Any], others: Mapping[str, type] | None = N
     options: Options = {}
     given: Options = {}
     for key, value in table.items():
+        if key in ("description", "source"):  # of a preset that somebody keeps for himself
+            continue
         name = key.replace("-", "_")
         if name in kinds:
             options[name] = _value(name, value, kinds[name])
