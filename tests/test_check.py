@@ -325,3 +325,18 @@ def test_real_camvid(data_root: Path) -> None:
     assert train.pixels[:3].tolist() == [10682767, 14750079, 623349]
     assert train.ignored == 2503995
     assert set(report.values) == set(range(12))
+
+
+def test_counts_that_were_published(tmp_path: Path) -> None:
+    """Where a share of the images of train validates, both together are what was published."""
+    notes = engine.check("isbi2012", layouts.isbi2012(tmp_path / "isbi", count=30)).notes
+    assert notes == ()
+    notes = engine.check("isbi2012", layouts.isbi2012(tmp_path / "few", count=25)).notes
+    assert [note.text for note in notes] == ["train has 25 images, 30 were published"]
+
+
+def test_frames_labelled_in_part_are_named(tmp_path: Path) -> None:
+    report = engine.check("cell-tracking", layouts.cell_tracking(tmp_path))
+    assert report.problems == ()
+    partial = next(note for note in report.notes if note.kind == "partial")
+    assert [Path(file).name for file in partial.files] == ["man_seg004.tif"]

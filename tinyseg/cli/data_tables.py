@@ -64,9 +64,8 @@ def print_check(console: Console, report: CheckReport) -> None:
         total = max(1, int(part.pixels.sum()))
         sizes = {f"{height}x{width}": count for (height, width), count in part.sizes.items()}
         channels = {str(channels): count for channels, count in part.channels.items()}
-        published = f" of {part.published}" if part.published not in (None, part.images) else ""
         ignored = f"{part.ignored / total:.1%}"
-        table.add_row(part.split, f"{part.images}{published}", _counted(sizes), _counted(channels), ignored)
+        table.add_row(part.split, str(part.images), _counted(sizes), _counted(channels), ignored)
     console.print(table)
     _print_classes(console, report)
     _print_values(console, report)

@@ -286,15 +286,14 @@ class _Checker:
         if unmatched := {str(path) for d in datasets if isinstance(d, Folder) for path in d.unmatched}:
             text = f"{many(len(unmatched), 'file')} without a counterpart (an image and its mask have one name)"
             self.problems.append(Finding("unmatched", text, tuple(sorted(unmatched))))
-        extra = sorted(set(_beside(datasets)) - unmatched)
+        left_out = {str(path) for dataset in datasets for path in getattr(dataset, "left_out", ())}
+        extra = sorted(set(_beside(datasets)) - unmatched - left_out)
         if extra:
             text = f"{many(len(extra), 'file')} in the same folders, but in none of the splits that are there"
             self.notes.append(Finding("extra", text, tuple(extra)))
-        for dataset in datasets:
-            left_out = [str(path) for path in getattr(dataset, "left_out", ())]
-            if left_out and dataset is datasets[0]:
-                text = f"{many(len(left_out), 'frame')} labelled in part, and left out"
-                self.notes.append(Finding("partial", text, tuple(left_out)))
+        if left_out:
+            text = f"{many(len(left_out), 'frame')} labelled in part, and left out"
+            self.notes.append(Finding("partial", text, tuple(sorted(left_out))))
 
     def report(self, dataset: Layout) -> CheckReport:
         """The findings, the worst first."""
@@ -377,9 +376,16 @@ class _Checker:
         if absent and not proposed and total[: len(classes)].any():
             text = f"{len(absent)} of {len(classes)} classes are in no mask: {', '.join(absent[:8])}"
             self.notes.append(Finding("absent", text + (", ..." if len(absent) > 8 else "")))
-        for part in self.splits:
-            if part.published is not None and part.images != part.published:
-                text = f"{part.split} has {part.images} images, {part.published} were published"
+        self._report_counts()
+
+    def _report_counts(self) -> None:
+        """Splits that have not as many images as were published."""
+        found = {part.split: part.images for part in self.splits}
+        if "val" not in self.kind.published and "train" in found:
+            found["train"] += found.pop("val", 0)  # a share of them validates
+        for split, published in self.kind.published.items():
+            if found.get(split, published) != published:
+                text = f"{split} has {many(found[split], 'image')}, {published} were published"
                 self.notes.append(Finding("count", text))
 
 
