@@ -53,9 +53,18 @@ def grey(values: Any, mask: Any = None) -> Sample:
 
 
 ALL: list[Transform] = [
-    Resize((5, 9)), RandomFlip(vertical=True), RandomRotate90(square=False), RandomScale(), RandomCrop((8, 6), rare=0.5),
-    RandomRotate(40), ElasticDeformation(2), ColourJitter(), RandomBlur(), RandomNoise(), ResizeImage((3, 4)),
-]  # fmt: skip
+    Resize((5, 9)),
+    RandomFlip(vertical=True),
+    RandomRotate90(square=False),
+    RandomScale(),
+    RandomCrop((8, 6), rare=0.5),
+    RandomRotate(40),
+    ElasticDeformation(2),
+    ColourJitter(),
+    RandomBlur(),
+    RandomNoise(),
+    ResizeImage((3, 4)),
+]
 PLACES = ALL[:7]
 
 
@@ -63,7 +72,7 @@ PLACES = ALL[:7]
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: Transform, dtype: type) -> None:
     given = sample(11, 14, dtype)
-    before = [part.copy() for part in (given.image, given.mask, given.instances, given.weights)]  # type: ignore[union-attr]
+    before = [np.array(part) for part in (given.image, given.mask, given.instances, given.weights)]
     for seed in range(4):
         one, other = transform(given, rng(seed)), transform(given, rng(seed))
         for first, second, old in zip(one[:2] + one[3:], other[:2] + other[3:], before, strict=True):

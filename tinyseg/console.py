@@ -21,6 +21,7 @@ from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, 
 if TYPE_CHECKING:
     from .data import Classes
     from .metrics import ConfusionMatrix
+    from .models import WarmStart
 
 COMPILING = "compiling kernels for this machine, once"
 
@@ -176,6 +177,18 @@ class TrainingDisplay(Callbacks):
         self.total = (epochs - len(trainer.history)) * trainer.loader.num_batches
         if self.task is not None:
             self.progress.reset(self.task, total=self.total, description="")
+
+    def warm_started(self, report: WarmStart) -> None:
+        """What was taken over, and each key that was not."""
+        count = len(report.copied) + len(report.reshaped)
+        line(self.console, f"begun with {count} tensors of another run")
+        for text, keys in (
+            ("not there, so new", report.fresh),
+            ("of another shape there, so new", report.other_shape),
+            ("only there, so not used", report.unused),
+        ):
+            if keys:
+                line(self.console, f"  {text}: {', '.join(keys)}")
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """The bar's text."""

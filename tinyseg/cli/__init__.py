@@ -3,9 +3,21 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, evaluate, predict, info, warmup, gradcheck  # isort: skip
+from . import train, presets, evaluate, predict, check, datasets, info, warmup, gradcheck  # isort: skip
 
-__all__ = ["app", "evaluate", "gradcheck", "info", "main", "predict", "train", "warmup"]
+__all__ = [
+    "app",
+    "check",
+    "datasets",
+    "evaluate",
+    "gradcheck",
+    "info",
+    "main",
+    "predict",
+    "presets",
+    "train",
+    "warmup",
+]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
-from .layout import Layout, check_split, find_root, read_list
+from .layout import Layout, MissingSplitError, check_split, find_root, read_list
 from .mapping import Table, numbered_from
 
 COUNT = 150
@@ -34,7 +34,7 @@ class ADE20K(Layout):
         self.classes = _classes(self.root / "objectInfo150.txt")
         images = sorted((self.root / "images" / FOLDERS[split]).glob("*.jpg"))
         if not images:
-            raise DataError(f"{self.root / 'images' / FOLDERS[split]}: no images NAME.jpg in it")
+            raise MissingSplitError(f"{self.root / 'images' / FOLDERS[split]}: no images NAME.jpg in it")
         masks = self.root / "annotations" / FOLDERS[split]
         self.pairs = [(image, masks / f"{image.stem}.png") for image in images]
 

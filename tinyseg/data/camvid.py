@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
-from .layout import Layout, Pair, check_split
+from .layout import Layout, MissingSplitError, Pair, check_split
 from .mapping import Table, color_table, identity_table
 
 VOID = 11
@@ -68,7 +68,9 @@ def _read_list(root: Path, split: str) -> list[Pair]:
     if not path.is_file():
         there = [name for name in SPLITS if (root / f"{name}.txt").is_file()]
         found = f"found {', '.join(there)}" if there else "is this CamVid in SegNet's layout?"
-        raise DataError(f"{root}: no split {split!r}: expected {path.name} with a line 'IMAGE MASK' each; {found}")
+        raise MissingSplitError(
+            f"{root}: no split {split!r}: expected {path.name} with a line 'IMAGE MASK' each; {found}"
+        )
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{path}: lists no images")

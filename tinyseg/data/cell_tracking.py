@@ -99,12 +99,13 @@ class CellTracking(Layout):
         image, _ = self.pairs[check_index(index, len(self))]
         return f"{image.parent.name}-{image.stem}"
 
-    def _labels(self, index: int) -> NDArray[np.uint8]:
-        return separated_cells(self.raw_mask(index))
+    def raw_mask(self, index: int) -> NDArray[np.uint8]:
+        """0 and 1; the numbers of the cells are what ``instances`` gives."""
+        return separated_cells(read_raw_mask(self.pairs[index][1]))
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The cells, as they are labelled: they touch."""
-        return renumbered(self.raw_mask(check_index(index, len(self))))
+        return renumbered(read_raw_mask(self.pairs[check_index(index, len(self))][1]))
 
 
 class CellTrackingSilver(CellTracking):

@@ -8,8 +8,8 @@
                                  NAME_gtFine_labelIds.png          the ids of all labels
                                  NAME_gtFine_instanceIds.png       16 bit: id * 1000 + number for objects
 
-2975 and 500 images; those of the test split have no public labels. ``labelTrainIds`` are taken where they were
-made, otherwise ``labelIds``, of which 7, 8, 11, 12, 13, 17, 19..28, 31, 32 and 33 are the classes 0..18 and the rest
+2975 and 500 images; those of the test split have no public labels. ``labelTrainIds`` are taken where all images have
+them, otherwise ``labelIds``, of which 7, 8, 11, 12, 13, 17, 19..28, 31, 32 and 33 are the classes 0..18 and the rest
 is void.
 """
 
@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes, check_index
 from .images import read_raw_mask
-from .layout import Layout, Pair, check_split, find_root
-from .mapping import Table, to_labels
+from .layout import Layout, MissingSplitError, Pair, check_split, find_root
+from .mapping import Table
 
 CLASSES = Classes(
     (
@@ -60,12 +59,12 @@ class Cityscapes(Layout):
         check_split(self.name, split, self.splits, "; the labels of the test images are not public")
         self.root = find_root(root, ("leftImg8bit", "gtFine"))
         self.split, self.mapping = split, mapping
-        self.pairs = _find_pairs(self.root, split)
+        self.kind, self.pairs = _find_pairs(self.root, split)
 
-    def _labels(self, index: int) -> NDArray[np.uint8]:
-        path = self.pairs[index][1]
-        table = FROM_TRAIN_IDS if path.name.endswith(TRAIN_IDS) else FROM_IDS
-        return to_labels(self.raw_mask(index), {**table, **(self.mapping or {})}, CLASSES, path)
+    @property
+    def table(self) -> Table:
+        """That of the kind of files that were found."""
+        return FROM_TRAIN_IDS if self.kind == TRAIN_IDS else FROM_IDS
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """Objects are the ids from 1000 on; None where there is no file of them."""
@@ -77,14 +76,12 @@ class Cityscapes(Layout):
         return np.where(ids >= 1000, ids, 0)
 
 
-def _find_pairs(root: Path, split: str) -> list[Pair]:
+def _find_pairs(root: Path, split: str) -> tuple[str, list[Pair]]:
+    """The kind of masks that all images have, and the pairs."""
     images = sorted((root / "leftImg8bit" / split).glob(f"*/*{IMAGE}"))
     if not images:
-        raise DataError(f"{root / 'leftImg8bit' / split}: no images CITY/*{IMAGE} in it")
-    pairs = []
-    for image in images:
-        folder = root / "gtFine" / split / image.parent.name
-        stem = image.name.removesuffix(IMAGE)
-        made = folder / (stem + TRAIN_IDS)
-        pairs.append((image, made if made.is_file() else folder / (stem + IDS)))
-    return pairs
+        raise MissingSplitError(f"{root / 'leftImg8bit' / split}: no images CITY/*{IMAGE} in it")
+    stems = [root / "gtFine" / split / image.parent.name / image.name.removesuffix(IMAGE) for image in images]
+    made = all(stem.with_name(stem.name + TRAIN_IDS).is_file() for stem in stems)
+    kind = TRAIN_IDS if made else IDS
+    return kind, [(image, stem.with_name(stem.name + kind)) for image, stem in zip(images, stems, strict=True)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import Classes
-from .layout import Layout, check_split
+from .layout import Layout, MissingSplitError, check_split
 from .mapping import Table
 
 CLASSES = Classes.named((
@@ -70,4 +70,4 @@ def find_images(root: Path, split: str) -> Path:
     for folder in (root / f"{split}2017", root / "images" / f"{split}2017"):
         if folder.is_dir():
             return folder
-    raise DataError(f"{root}: expected the images in {split}2017/ or images/{split}2017/")
+    raise MissingSplitError(f"{root}: expected the images in {split}2017/ or images/{split}2017/")

@@ -26,7 +26,7 @@ from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
 from .images import read_header
-from .layout import Layout, Pair, check_split, written
+from .layout import Layout, MissingSplitError, Pair, check_split, written
 from .mapping import Table
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
@@ -156,14 +156,16 @@ def _folder_of(root: Path, split: str, val_fraction: float | None) -> Path:
     """The folder with the images/ and masks/ that ``split`` comes from."""
     if divided := _splits_in(root):
         if split not in divided:
-            raise DataError(
+            raise MissingSplitError(
                 f"{root}: no split {split!r}: expected the folder {root / split}, found {', '.join(divided)}"
             )
         if val_fraction is not None:
             raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave --val-fraction out")
         return root / split
     if split == "test":
-        raise DataError(f"{root}: no split 'test': expected the folder {root / 'test'} with images/ and masks/")
+        raise MissingSplitError(
+            f"{root}: no split 'test': expected the folder {root / 'test'} with images/ and masks/"
+        )
     return root
 
 

@@ -30,6 +30,11 @@ GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L"
 DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
 
+
+class LossyMaskError(DataError):
+    """A mask in a format that changes labels."""
+
+
 # Pillow's decoders meet broken files with whatever their arithmetic raises.
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, zlib.error)
 
@@ -168,7 +173,7 @@ def read_raw_mask(path: PathLike, frame: int | None = None) -> NDArray[Any]:
     """
     with opened(path, frame) as file:
         if file.format in LOSSY_FORMATS:
-            raise DataError(f"{path}: a {file.format} mask is lossy, labels do not survive it; use PNG")
+            raise LossyMaskError(f"{path}: a {file.format} mask is lossy, labels do not survive it; use PNG")
         image = ImageOps.exif_transpose(file)
         if image.mode in ("1", "L", "P") or image.mode in DEEP_MODES:
             numbers = np.asarray(image)

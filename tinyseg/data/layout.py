@@ -24,6 +24,10 @@ from .mapping import Table, color_table, identity_table, to_labels
 Pair = tuple[Path, Path]
 
 
+class MissingSplitError(DataError):
+    """A data set is there, but this split of it is not."""
+
+
 class Layout:
     """A data set of image files and mask files; layouts inherit from it.
 
@@ -123,6 +127,13 @@ def find_root(root: PathLike, marks: Iterable[str], below: Iterable[str] = ()) -
     missing = next(mark for mark in marks if not (root / mark).exists())
     among = f", in it or in {', '.join(below)}" if below else ""
     raise DataError(f"{root}: expected {', '.join(marks)}{among}; {missing} is not there")
+
+
+def read_split(path: Path) -> list[str]:
+    """The lines of the list of a split; ``MissingSplitError`` where there is none."""
+    if not path.is_file():
+        raise MissingSplitError(f"{path}: there is no such list, so no split {path.stem!r}")
+    return read_list(path)
 
 
 def read_list(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
-from .layout import Layout, check_split, find_root, mat_mask, read_list
+from .layout import Layout, check_split, find_root, mat_mask, read_split
 from .mapping import Table, numbered_from
 
 CLASSES = Classes.named((
@@ -38,7 +38,7 @@ class NYUDv2(Layout):
         check_split(self.name, split, self.splits)
         self.root = find_root(root, ("data/images", "segmentation"))
         self.split, self.mapping = split, mapping
-        names = [f"img_{line.removeprefix('img_')}" for line in read_list(self.root / f"{split}.txt")]
+        names = [f"img_{line.removeprefix('img_')}" for line in read_split(self.root / f"{split}.txt")]
         images, masks = self.root / "data" / "images", self.root / "segmentation"
         self.pairs = [(images / f"{name}.png", masks / f"{name}.mat") for name in names]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
-from .layout import Layout, check_split, find_root, mat_mask, read_list
+from .layout import Layout, check_split, find_root, mat_mask, read_list, read_split
 from .mapping import Table
 
 BACKGROUND = "background"
@@ -40,7 +40,7 @@ class PascalContext(Layout):
         chosen = [name for _, name in _numbered(self.root / "59_labels.txt") if name != BACKGROUND]
         self.classes = Classes.named(chosen)
         self._table: Table = _table(self.root, numbers, chosen)
-        listed = read_list(self.root / "VOC2010" / "ImageSets" / "Main" / f"{split}.txt")
+        listed = read_split(self.root / "VOC2010" / "ImageSets" / "Main" / f"{split}.txt")
         names = [name for name in listed if (self.root / "trainval" / f"{name}.mat").is_file()]
         if not names:
             raise DataError(f"{self.root / 'trainval'}: has no mask of the split {split!r}")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import check_index
-from .layout import Layout, check_split, find_root, mat_variable, read_list
+from .layout import Layout, check_split, find_root, mat_variable, read_split
 from .mapping import Table
 from .voc import CLASSES
 
@@ -34,7 +34,7 @@ class SBD(Layout):
         check_split(self.name, split, self.splits)
         self.root = find_root(root, ("img", "cls"), ("dataset", "benchmark_RELEASE/dataset"))
         self.split, self.mapping = split, mapping
-        names = read_list(self.root / f"{split}.txt")
+        names = read_split(self.root / f"{split}.txt")
         self.pairs = [(self.root / "img" / f"{name}.jpg", self.root / "cls" / f"{name}.mat") for name in names]
 
     def raw_mask(self, index: int) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
 from .division import divide_by_name
-from .layout import Layout, check_split, find_root, mat_mask, read_list
+from .layout import Layout, check_split, find_root, mat_mask, read_split
 from .mapping import Table, numbered_from
 
 FOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
@@ -58,7 +58,7 @@ class SiftFlow(Layout):
         check_split(self.name, split, self.splits)
         self.root = find_root(root, (f"Images/{FOLDER}", f"{self.labels}/{FOLDER}"))
         self.split, self.mapping = split, mapping
-        names = read_list(self.root / ("test.txt" if split == "test" else "trainval.txt"))
+        names = read_split(self.root / ("test.txt" if split == "test" else "trainval.txt"))
         if split != "test":
             names = divide_by_name(self.root, names, names, split, val_fraction, seed)
         images, masks = self.root / "Images" / FOLDER, self.root / self.labels / FOLDER

@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
 from ..paths import PathLike
 from .dataset import Classes, check_index
 from .images import read_raw_mask
-from .layout import Layout, find_root, read_list
+from .layout import Layout, MissingSplitError, find_root, read_list
 from .mapping import Table
 
 CLASSES = Classes.named((
@@ -43,7 +42,7 @@ class VOC(Layout):
         split: ``"train"``, ``"val"``, or the name of another list.
         year: 2011 or 2012.
 
-    Raises ``DataError`` when the folder is not as above, ``InputError`` when there is no list of this name.
+    Raises ``DataError`` when the folder is not as above, or there is no list of this name.
     """
 
     name = "voc2012"
@@ -63,7 +62,7 @@ class VOC(Layout):
         if not path.is_file():
             there = ", ".join(sorted(file.stem for file in lists.glob("*.txt"))) or "none"
             why = "; the labels of the test images are not public" if split == "test" else ""
-            raise InputError(f"{self.name}: no list {path}; there are {there}{why}")
+            raise MissingSplitError(f"{self.name}: no list {path}; there are {there}{why}")
         # Lists of other tools have a line 'IMAGE MASK' each.
         return [Path(line.split()[0]).stem for line in read_list(path)]
 

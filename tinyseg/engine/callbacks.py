@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..models import WarmStart
     from .train import EpochRow, Trainer, TrainingResult
-    from .warm_start import WarmStart
 
 
 @dataclass(frozen=True)

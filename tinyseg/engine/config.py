@@ -204,20 +204,20 @@ def _read(cls: type, table: Mapping[str, Any], prefix: str) -> Any:
     if missing := [key for key in required if key not in table]:
         raise InputError(f"the key {prefix}{missing[0]} is missing")
     hints = get_type_hints(cls)
-    return cls(**{key: _convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
+    return cls(**{key: convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
 
 
-def _convert(value: Any, hint: Any, key: str) -> Any:
+def convert(value: Any, hint: Any, key: str) -> Any:
     """``value`` as the type ``hint``; raises ``InputError`` if it is of another kind."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _convert(value, arguments[0], key)
+        return convert(value, arguments[0], key)
     if is_dataclass(hint) and isinstance(value, dict):
         return _read(hint, value, f"{key}.")  # type: ignore[arg-type]  # a class, as get_type_hints gives them
     if origin is tuple and isinstance(value, list):
         kinds = (arguments[0],) * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) == len(value):
-            return tuple(_convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
+            return tuple(convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     plain = dict if origin is dict else hint

@@ -20,6 +20,8 @@ from .config import Config
 STATES = {"adam": 2, "adamw": 2, "sgd": 1, "rmsprop": 1}
 # What a step needs beside what operators keep: gradients on their way, packed weights, buffers of kernels.
 IN_FLIGHT = 0.35
+# An estimate may be a third too large or too small: a step is refused only if it is far too large for the machine.
+DOUBT = 4 / 3
 # Batches that the loader holds ready.
 READY = 5
 # A larger image is not tried out: its memory is that of a smaller one, by its area.
@@ -79,8 +81,8 @@ def check_memory(config: Config, model: SegmentationModel, size: tuple[int, ...]
     if needed <= free:
         return []
     text = f"batches of {batch} images of {size[0]}x{size[1]} need about {_written(needed)} of memory"
-    if needed > total:
-        raise InputError(f"{text}, more than the {_written(total)} there are; {_remedy(found, config, free)}")
+    if needed > DOUBT * total:
+        raise InputError(f"{text}, and this machine has {_written(total)}; {_remedy(found, config, free)}")
     return [f"{text}, and {_written(free)} are free; if it gets killed, {_remedy(found, config, free)}"]
 
 

@@ -31,6 +31,7 @@ from .memory import check_memory
 from .objective import OF_PIXELS, check_loss
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
 from .pipeline import image_sizes, segmentation_model
+from .warm_start import source_data
 
 EPOCHS = {"shapes": 3, "cells": 5}
 OTHER_EPOCHS = 50
@@ -47,8 +48,9 @@ class TrainOptions:
     """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
 
     ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
-    numbers and colours in masks mean (``data.read_mapping``).
-    ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
+    numbers and colours in masks mean (``data.read_mapping``), or what it says.
+    ``size`` and ``crop`` are (height, width): what images are resized to, and the window that training takes then;
+    with ``full_images`` it takes none. ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
     measured on the same images. ``class_weights`` is "none", "median", "inverse", a file, or the weights themselves.
     For the rest see ``TrainingConfig``.
@@ -60,8 +62,10 @@ class TrainOptions:
     val_fraction: float | None = None
     data_seed: int = 0
     size: Size | None = None
+    crop: Size | None = None
+    full_images: bool = False
     augment: str | None = None
-    mapping: str | None = None
+    mapping: str | Mapping[str, int] | None = None
     model: str = "fcn8s"
     model_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
@@ -97,6 +101,26 @@ class TrainOptions:
     pictures: int = 0
 
 
+def options_of(config: Config) -> TrainOptions:
+    """The options that a configuration was made with, or might have been: ``prepare`` makes the same of them."""
+    data, training = config.data, config.training
+    return TrainOptions(
+        data=data.name,
+        root=data.root,
+        num_classes=data.num_classes,
+        val_fraction=data.val_fraction,
+        data_seed=data.seed,
+        size=data.size,
+        crop=data.crop,
+        full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
+        augment=",".join(data.augment) or "none",
+        mapping=data.mapping,
+        model=config.model.name,
+        model_options=config.model.options,
+        **{**vars(training), "class_weights": training.class_weights or "none"},
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run that is ready to start: its configuration, its images, and what the user should know about it."""
@@ -115,7 +139,7 @@ def prepare(options: TrainOptions) -> Plan:
     _check_numbers(options)
     root = None if options.root is None else str(Path(options.root).absolute())
     drawn = get_kind(options.data).drawn
-    mapping = None if options.mapping is None else read_mapping(options.mapping)
+    mapping = _mapping(options.mapping)
     train_set, val_set = (
         open_dataset(
             options.data,
@@ -125,7 +149,7 @@ def prepare(options: TrainOptions) -> Plan:
             size=options.size if drawn else None,
             val_fraction=options.val_fraction,
             seed=options.data_seed,
-            mapping=None if mapping is None else parse_table(mapping, str(options.mapping)),
+            mapping=None if mapping is None else parse_table(mapping, "--mapping"),
         )
         for split in ("train", "val")
     )
@@ -147,7 +171,7 @@ def prepare(options: TrainOptions) -> Plan:
     config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
     _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
-    notes += check_memory(config, model, crop or options.size or train_set[0].mask.shape)
+    notes += check_memory(config, model, crop or options.size or _largest(train_set))
     return Plan(config, train_set, val_set, tuple(notes))
 
 
@@ -211,6 +235,8 @@ def _check_numbers(options: TrainOptions) -> None:
 
 def _check_together(options: TrainOptions) -> None:
     """Options that go without each other only, or only together."""
+    if options.full_images and (options.crop or options.size):
+        raise InputError("--full-images takes images as they are, without a --size or a --crop")
     if options.nesterov and (options.optimizer != "sgd" or not _momentum(options)):
         raise InputError("--nesterov is for --optimizer sgd with a --momentum")
     if options.schedule == "multistep" and not options.milestones:
@@ -229,6 +255,11 @@ def _check_together(options: TrainOptions) -> None:
 
 def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
+
+
+def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
+    """The mapping in a file, or the one that was given."""
+    return read_mapping(given) if isinstance(given, str) else None if given is None else dict(given)
 
 
 def settled_augmentations(options: TrainOptions) -> tuple[str, ...]:
@@ -254,16 +285,20 @@ def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> No
 def _check_sizes(
     options: TrainOptions, model: SegmentationModel, train_set: Dataset, val_set: Dataset
 ) -> Size | None:
-    """The window that training takes, or None where images have one size and stay whole."""
+    """The window that training takes, or None where images stay whole."""
+    if options.crop is not None:
+        check_size(model, options.crop, "a crop")
     if options.size is not None:
         check_size(model, options.size, "a size")
-        return options.size if _is_enlarged(options) else None
+        return options.crop or (options.size if _is_enlarged(options) else None)
     if get_kind(options.data).drawn:
-        return train_set.size(0) if _is_enlarged(options) else None
+        return options.crop or (train_set.size(0) if _is_enlarged(options) else None)
     name, smallest = _smallest(train_set)
     _, smallest_val = _smallest(val_set)
     check_size(model, smallest, f"the training image {name}")
     check_size(model, smallest_val, "a validation image")
+    if options.crop is not None or options.full_images:
+        return options.crop
     height, width = (
         min(MAX_CROP, max(n - n % CROP_MULTIPLE, m)) for n, m in zip(smallest, model.min_size, strict=True)
     )
@@ -275,6 +310,11 @@ def _smallest(dataset: Dataset) -> tuple[str, Size]:
     sizes = image_sizes(dataset)
     least = min(size[0] for _, size in sizes), min(size[1] for _, size in sizes)
     return min(sizes, key=lambda entry: min(entry[1]))[0], least
+
+
+def _largest(dataset: Dataset) -> Size:
+    """The size of the image with the most pixels."""
+    return max((size for _, size in image_sizes(dataset)), key=math.prod)
 
 
 def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
@@ -335,7 +375,9 @@ def _data_config(
     options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, mapping: dict[str, int] | None
 ) -> DataConfig:
     classes = train_set.classes
-    normalisation: Normalisation = measure_normalisation(train_set)
+    source = None if options.init_from is None else source_data(options.init_from, train_set.in_channels)
+    # Weights that have learnt go on with images as they know them.
+    normalisation = measure_normalisation(train_set) if source is None else Normalisation(source.mean, source.std)
     return DataConfig(
         name=options.data,
         num_classes=len(classes),

@@ -34,7 +34,7 @@ from .pipeline import create_model, evaluation_loader, names_digest, open_split,
 from .prepare import Plan
 from .run import BEST, CONFIG, CURVES, LAST, METRICS, METRICS_LINES, PICTURES, PREDICTIONS, WARM_START, read_folder
 from .segmenter import segment
-from .warm_start import warm_start
+from .warm_start import warm_start, write_report
 
 SAMPLES = 4
 DOMINANT = 0.99
@@ -162,7 +162,7 @@ class Trainer:
         """Take over weights of another run, if the configuration names one."""
         if self.config.training.init_from is not None:
             report = warm_start(self.model, self.config.training.init_from)
-            report.write(self.folder / WARM_START)
+            write_report(self.folder / WARM_START, report)
             self.callbacks.warm_started(report)
 
     def run(self) -> TrainingResult:
@@ -199,12 +199,13 @@ class Trainer:
             train_loss, skipped = self._train(epoch)
         if skipped:
             self.callbacks.warning(f"epoch {epoch}: {skipped} batches were skipped, as all their pixels are ignored")
+        waited = self.loader.waited
         self.learner.recalibrate(self.loader, epoch)
         scored = self.learner.scored
         result = evaluate_model(scored, self.val_loader, self.config, self.callbacks.validating)
         self._warn_of_dominance(epoch, result)
         self.learner.schedule.epoch_done(result.mean_iu)
-        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start, self.loader.waited)
+        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start, waited)
         is_best = self.best is None or (row.mean_iu or 0.0) > (self.best.mean_iu or 0.0)
         self.history.append(row)
         if is_best:

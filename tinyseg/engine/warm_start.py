@@ -1,61 +1,48 @@
-"""Beginning with the weights of another run, or of a checkpoint of ours: as many as have a name and shape in common.
+"""Beginning with the weights of another run.
 
-So FCN-16s begins with what FCN-32s has learnt, and a network for other classes with all but its scores.
+So FCN-16s begins with what FCN-32s has learnt, a context module with its front end, and a network for other classes
+with all but its scores.
 """
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 
-from ..checkpoint import load, replacing
-from ..errors import CheckpointError
-from ..nn import Module
+from ..checkpoint import replacing
+from ..errors import InputError
+from ..models import SegmentationModel, WarmStart
+from ..models import warm_start as copy_weights
 from ..paths import PathLike
-from .run import BEST, LAST
-
-LOADED, NEW, RESHAPED, UNUSED = "loaded", "new", "of another shape", "not used"
-
-
-@dataclass(frozen=True)
-class WarmStart:
-    """What became of each key, in words: of all the model's, and of those of ``source`` that it has not."""
-
-    source: str
-    keys: dict[str, str]
-
-    def having(self, outcome: str) -> list[str]:
-        """The keys with which that happened."""
-        return [key for key, found in self.keys.items() if found == outcome]
-
-    def write(self, path: Path) -> None:
-        """Key by key, as CSV."""
-        with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["key", "outcome"])
-            writer.writerows(self.keys.items())
+from .config import DataConfig
+from .run import load_model, open_run
 
 
-def warm_start(model: Module, source: PathLike) -> WarmStart:
-    """Copy into ``model`` the weights of ``source``, a run's folder (its best) or a checkpoint, that fit.
+def warm_start(model: SegmentationModel, source: PathLike) -> WarmStart:
+    """Copy into ``model`` the weights that fit of the run ``source``, a folder (its best) or a checkpoint in it.
 
-    What has another shape there, or is not there at all, is left as it was. Raises ``CheckpointError`` where there is
-    no checkpoint, or nothing in it fits.
+    What has another shape there, or is not there at all, is left as it was. Raises ``InputError`` and its kinds where
+    there is no such run, or nothing in it fits.
     """
-    path = Path(source)
-    if path.is_dir():
-        found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
-        if not found:
-            raise CheckpointError(f"{path}: holds neither {BEST} nor {LAST}")
-        path = found[0]
-    given, own = load(path).weights, model.state_dict()
-    keys = {}
-    for key, value in own.items():
-        keys[key] = NEW if key not in given else LOADED if given[key].shape == value.shape else RESHAPED
-    report = WarmStart(str(path), keys | {key: UNUSED for key in given if key not in own})
-    fitting = report.having(LOADED)
-    if not fitting:
-        raise CheckpointError(f"{path}: none of its {len(given)} tensors has a name and a shape of the model's")
-    model.load_state_dict({key: given[key] for key in fitting}, strict=False)
-    return report
+    return copy_weights(model, load_model(open_run(source))[0], strict=False)
+
+
+def source_data(source: PathLike, channels: int) -> DataConfig:
+    """The data of the run that weights are taken from: what they expect of an image.
+
+    Raises ``InputError`` if its images have not so many channels.
+    """
+    data = open_run(source).config.data
+    if data.in_channels != channels:
+        raise InputError(f"--init-from {source}: its images have {data.in_channels} channels, the data's {channels}")
+    return data
+
+
+def write_report(path: Path, report: WarmStart) -> None:
+    """Key by key, as CSV: what became of it."""
+    with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "outcome"])
+        for outcome in fields(report):
+            writer.writerows((key, outcome.name.replace("_", " ")) for key in getattr(report, outcome.name))

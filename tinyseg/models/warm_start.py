@@ -15,23 +15,26 @@ from .fixed_bilinear import FixedBilinear
 @dataclass(frozen=True)
 class WarmStart:
     """What was done, key by key: ``copied`` as it was or, being a fully connected layer, ``reshaped``; ``fresh`` keys
-    keep what they were built with, and ``unused`` keys are the source's that have no place here.
+    keep what they were built with, as do those that are of ``other_shape`` there; ``unused`` keys are the source's
+    that have no place here.
     """
 
     copied: tuple[str, ...]
     reshaped: tuple[str, ...]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
+    other_shape: tuple[str, ...] = ()
 
 
 @no_grad()
-def warm_start(model: Module, source: Module) -> WarmStart:
+def warm_start(model: Module, source: Module, strict: bool = True) -> WarmStart:
     """Copy into ``model`` what ``source`` has under the same names; from a ``Classifier``, its layers into a network
     that is made of it (see ``fcn_trunks.py``).
 
     What is new in an FCN starts as it was built: scores at zero and upsampling bilinear, so that the network says at
     first what its source said. Fixed upsampling is no weight and stays the model's own. Raises ``InputError``, before
-    anything is changed, if nothing fits, or a key is of another shape.
+    anything is changed, if nothing fits, or a key is of another shape; without ``strict`` such keys are left as they
+    were, as the scores of a network for other classes should be.
 
     >>> from tinyseg import models
     >>> coarse = models.create("fcn32s", num_classes=3, backbone="vgg16", width=1)
@@ -43,9 +46,11 @@ def warm_start(model: Module, source: Module) -> WarmStart:
     found = {key: given[name] for key, name in names.items() if name in given}
     reshaped = tuple(key for key in found if _is_linear(found[key], own[key]))
     wrong = [key for key in found if key not in reshaped and found[key].shape != own[key].shape]
+    if not strict:
+        found = {key: value for key, value in found.items() if key not in wrong}
     if not found:
         raise InputError(f"warm_start: {_name(source)} has no weights that {_name(model)} has a place for")
-    if wrong:
+    if wrong and strict:
         key = wrong[0]
         raise InputError(
             f"warm_start: {key} has shape {own[key].shape} in {_name(model)}, but {found[key].shape} in "
@@ -53,12 +58,13 @@ def warm_start(model: Module, source: Module) -> WarmStart:
         )
     for key, value in found.items():
         own[key].copy_(value.reshape(own[key].shape))
-    used = {names[key] for key in found}
+    used = {names[key] for key in [*found, *wrong]}
     return WarmStart(
         copied=tuple(key for key in found if key not in reshaped),
         reshaped=reshaped,
-        fresh=tuple(key for key in own if key not in found),
+        fresh=tuple(key for key in own if names[key] not in given),
         unused=tuple(key for key in given if key not in used),
+        other_shape=tuple(wrong),
     )
 
 
