@@ -288,6 +288,47 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
         line(console, f"absent, in no label and never predicted, so in no mean: {names}")
 
 
+def print_measures(console: Console, measures: dict[str, dict[str, Any]], classes: Classes) -> None:
+    """The scores that were asked for beside the usual ones."""
+    if found := measures.get("boundary"):
+        _print_boundaries(console, found, classes)
+    if found := measures.get("cells"):
+        line(
+            console,
+            f"IoU of cells {number(found['cell_iou'])}: {found['matched_cells']} of {found['cells']} cells are "
+            f"matched, {found['predicted_cells']} are predicted",
+        )
+    if found := measures.get("rand"):
+        line(
+            console,
+            f"V-Rand {number(found['rand'])}  split {number(found['rand_split'])}  "
+            f"merge {number(found['rand_merge'])}, in the foreground",
+        )
+
+
+def _print_boundaries(console: Console, found: dict[str, Any], classes: Classes) -> None:
+    """A table of the classes that have a boundary, and the names of those that have none."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("class")
+    for heading in ("boundary F1", "Hausdorff 95%"):
+        table.add_column(heading, justify="right")
+    for index, name in enumerate(classes.names):
+        if index not in found["no_boundary"]:
+            infinite = index in found["infinite_hausdorff95"]
+            distance = "infinite" if infinite else f"{found['hausdorff95'][index]:.1f} px"
+            table.add_row(_plain(name), number(found["boundary_f1"][index]), distance)
+    console.print(table)
+    mean = found["mean_hausdorff95"]
+    distance = "-" if mean is None else f"{mean:.1f} px"
+    line(console, f"mean boundary F1 {number(found['mean_boundary_f1'])}  mean Hausdorff 95% {distance}")
+    if found["no_boundary"]:
+        names = ", ".join(classes.names[index] for index in found["no_boundary"])
+        line(console, f"without a boundary in labels and predictions, so in no mean: {names}")
+    if found["infinite_hausdorff95"]:
+        names = ", ".join(classes.names[index] for index in found["infinite_hausdorff95"])
+        line(console, f"more than 5% of the boundary is in images where the other has none: {names}")
+
+
 def _plain(text: str) -> Any:
     """``text`` for a table, where brackets in it would be taken for markup."""
     from rich.text import Text

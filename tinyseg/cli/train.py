@@ -124,6 +124,23 @@ def train(
     plateau_patience: Annotated[
         int | None, typer.Option(help="Epochs without a better mean IU that plateau waits for. [default: 10]")
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="ce, focal, dice, jaccard, tversky, focal-tversky, dice+ce, dice+focal, boundary, dice+boundary or "
+            "lovasz. [default: ce]",
+        ),
+    ] = None,
+    loss_options: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=VALUE,...", help="Of the loss, such as alpha=0.3,beta=0.7 of tversky."),
+    ] = None,
+    border_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W0,SIGMA", help="U-Net's weights of pixels between cells that nearly touch; the paper has 10,5."
+        ),
+    ] = None,
     class_weights: Annotated[
         str | None,
         typer.Option(

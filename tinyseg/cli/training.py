@@ -52,8 +52,9 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
     for name in ("size", "crop"):
         if name in given:
             given[name] = recipes.parse_size(given[name], name)
-    if "milestones" in given:
-        given["milestones"] = recipes.parse_milestones(given["milestones"])
+    for name, parse in recipes.PARSED.items():
+        if name in given:
+            given[name] = parse(given[name])
     if "freeze" in given:
         given["freeze"] = tuple(given["freeze"])
     for name in ("init_from",):

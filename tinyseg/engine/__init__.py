@@ -15,6 +15,7 @@ from .find_lr import RateTrial, find_lr
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
+from .measures import METRICS, parse_metrics
 from .objective import LOSSES, Objective, loss_options, parse_loss_options
 from .predict import Prediction, PredictOptions, predict
 from .prepare import Plan, TrainOptions, options_of, prepare
@@ -28,6 +29,7 @@ from .warmup import WarmKernel, warmup
 
 __all__ = [
     "LOSSES",
+    "METRICS",
     "BatchReport",
     "Best",
     "Callbacks",
@@ -75,6 +77,7 @@ __all__ = [
     "open_run",
     "options_of",
     "parse_loss_options",
+    "parse_metrics",
     "parse_views",
     "predict",
     "prepare",

@@ -65,6 +65,15 @@ def parse_loss_options(text: str) -> dict[str, Any]:
     return found
 
 
+def parse_border_weights(text: str) -> tuple[float, float]:
+    """``10,5`` as (10.0, 5.0), w0 and sigma; raises ``InputError`` for other texts."""
+    try:
+        w0, sigma = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--border-weights: expected W0,SIGMA, such as 10,5, got {text!r}") from None
+    return w0, sigma
+
+
 def check_loss(name: str, options: Mapping[str, Any], num_classes: int) -> None:
     """``InputError`` unless there is such a loss, it has these options, and they are what it takes."""
     known = loss_options(name)

@@ -77,7 +77,7 @@ class TrainOptions:
     schedule: str = "cosine"
     class_weights: str | tuple[float, ...] = "none"
     loss: str = "ce"
-    loss_options: Mapping[str, Any] = field(default_factory=dict)
+    loss_options: dict[str, Any] = field(default_factory=dict)
     border_weights: tuple[float, float] | None = None
     seed: int = 0
     nesterov: bool = False

@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, get_type_hints
 from .. import models
 from ..errors import InputError
 from .config import convert, read_config
+from .objective import parse_border_weights, parse_loss_options
 from .prepare import TrainOptions, options_of
 
 Options = dict[str, Any]
@@ -110,8 +111,8 @@ def _value(name: str, value: Any, kind: Any) -> Any:
     """A value as its option has it: sizes, lists and weights may also be texts, as on the command line."""
     if name in ("size", "crop") and isinstance(value, str):
         return parse_size(value, name)
-    if name == "milestones" and isinstance(value, str):
-        return parse_milestones(value)
+    if name in PARSED and isinstance(value, str):
+        return PARSED[name](value)
     if name == "class_weights" and isinstance(value, list):
         return convert(value, tuple[float, ...], name)
     if name == "freeze" and isinstance(value, str):
@@ -138,10 +139,18 @@ def parse_milestones(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+PARSED: dict[str, Callable[[str], Any]] = {
+    "milestones": parse_milestones,
+    "loss_options": parse_loss_options,
+    "border_weights": parse_border_weights,
+}
+"""Options that are texts on the command line, and may be in files."""
+
+
 def layered(*layers: Options) -> Options:
     """All options, those of later layers in the place of earlier ones'.
 
-    Options of a model go with it: a later layer with another model leaves the earlier ones' behind.
+    Options of a model, or of a loss, go with it: a later layer with another one leaves the earlier ones' behind.
 
     >>> layered({"model": "unet", "model_options": {"width": 8}}, {"model": "fcn8s", "epochs": 3})
     {'model': 'fcn8s', 'epochs': 3}
@@ -150,6 +159,8 @@ def layered(*layers: Options) -> Options:
     for layer in layers:
         if layer.get("model", result.get("model")) != result.get("model"):
             result.pop("model_options", None)
+        if layer.get("loss", result.get("loss", "ce")) != result.get("loss", "ce"):
+            result.pop("loss_options", None)
         own = {**result.get("model_options", {}), **layer.get("model_options", {})}
         result |= layer
         if own:

@@ -183,6 +183,7 @@ class ConfusionMatrix:
         """Everything as plain numbers and lists, for JSON; None where there is no score."""
         return {
             "pixel_accuracy": plain(self.pixel_accuracy),
+            "pixel_error": plain(self.pixel_error),
             "mean_accuracy": plain(self.mean_accuracy),
             "mean_iu": plain(self.mean_iu),
             "mean_dice": plain(self.mean_dice),
