@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .metrics import ConfusionMatrix
     from .models import WarmStart
 
+NOTABLE_WAIT = 0.05
+"""The share of an epoch that training may wait for images without its being said."""
+
 COMPILING = "compiling kernels for this machine, once"
 
 # About how many kernels a command uses: what tells the first run of it how far the compiler is.
@@ -193,10 +196,11 @@ class TrainingDisplay(Callbacks):
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
+        idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
