@@ -1,4 +1,4 @@
-"""A small U-Net that learns for 50 steps, here and in PyTorch: from the same weights, on the same images, in float64."""
+"""A small U-Net learns for 50 steps, here and in PyTorch: from the same weights and images, in float64."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ WAYS = {
     ),
     "adam after a warm-up": (
         lambda m, p: m.Adam(p, lr=1e-2),
-        lambda m, o: m.SequentialLR(o, [m.LinearLR(o, 0.1, total_iters=10), m.CosineAnnealingLR(o, STEPS - 10)], [10]),
+        lambda m, o: m.SequentialLR(
+            o, [m.LinearLR(o, 0.1, total_iters=10), m.CosineAnnealingLR(o, STEPS - 10)], [10]
+        ),
         None,
     ),
     "adamw, clipped": (lambda m, p: m.AdamW(p, lr=1e-2), lambda m, o: m.StepLR(o, 20), 0.5),

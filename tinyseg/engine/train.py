@@ -177,9 +177,7 @@ class Trainer:
         patience, done = self.config.training.patience, len(self.history)
         if patience is None or self.best is None or done - self.best.epoch < patience:
             return False
-        self.callbacks.warning(
-            f"the mean IU has not become better since epoch {self.best.epoch}: stopped after {done}"
-        )
+        self.callbacks.warning(f"no better mean IU since epoch {self.best.epoch}: stopped after epoch {done}")
         return True
 
     def _epoch(self, epoch: int) -> None:
