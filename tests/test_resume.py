@@ -167,14 +167,13 @@ def test_ctrl_c_keeps_what_there_is(
 
 WAYS: dict[str, dict[str, Any]] = {
     "accumulated and averaged": {"accumulate": 2, "ema": 0.9, "batch_size": 2, "recalibrate": 2},
-    "one cycle after a warm-up, clipped": {"schedule": "onecycle", "warmup": 0.5, "clip_norm": 0.5, "optimizer": "sgd"},
-    "a plateau": {"schedule": "plateau", "plateau_patience": 1, "gamma": 0.5, "optimizer": "rmsprop", "momentum": 0.5},
-    "steps, by Nesterov, summed": {
-        "schedule": "multistep", "milestones": (1, 3), "optimizer": "sgd", "nesterov": True, "reduction": "sum",
-        "lr": 1e-5, "bias_lr": 2.0, "clip_value": 0.1,
-    },
+    "one cycle, clipped": {"schedule": "onecycle", "warmup": 0.5, "clip_norm": 0.5, "optimizer": "sgd"},
+    "a plateau": {"schedule": "plateau", "plateau_patience": 1, "gamma": 0.5, "optimizer": "rmsprop"},
+    "rmsprop with momentum": {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "poly", "power": 2.0},
+    "steps, by Nesterov": {"schedule": "multistep", "milestones": (1, 3), "optimizer": "sgd", "nesterov": True},
+    "summed": {"reduction": "sum", "lr": 1e-5, "bias_lr": 2.0, "clip_value": 0.1},
     "frozen, with patience": {"freeze": ("down",), "patience": 9, "schedule": "exponential", "optimizer": "adamw"},
-}  # fmt: skip
+}
 
 
 class Stop(Callbacks):
