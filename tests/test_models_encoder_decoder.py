@@ -57,7 +57,8 @@ def test_images_that_do_not_fit(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_few_steps_lower_the_loss(name: str) -> None:
-    losses = losses_of_training(small(name), size=64 if name == "deconvnet" else 48)
+    # What is padded around an image of 48x48 for DeconvNet is most of it, and 28 layers start at N(0, 0.01^2)
+    losses = losses_of_training(small(name), size=48, steps=20 if name == "deconvnet" else 8)
     assert losses[-1] < 0.8 * losses[0]
 
 

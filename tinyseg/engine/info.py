@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-from .. import models
+from .. import models, nn
 from ..autograd import Edge, Node
 from ..geometry import Field
 from ..models import SegmentationModel
@@ -134,7 +134,8 @@ def describe(
     >>> info.coarsest.name, info.coarsest.stride, info.coarsest.field
     ('score5', (32, 32), (156, 156))
     """
-    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    with nn.init.skip():  # what it says does not depend on weights
+        model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
     return describe_model(model, size or DEFAULT_SIZE)
 
 
@@ -145,7 +146,9 @@ def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:
     ``InputError`` as ``open_run`` does, and for a size that is too small.
     """
     config = open_run(path).config
-    return describe_model(create_model(config), size or config.data.size or config.data.crop or DEFAULT_SIZE)
+    with nn.init.skip():
+        model = create_model(config)
+    return describe_model(model, size or config.data.size or config.data.crop or DEFAULT_SIZE)
 
 
 def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 3) -> ModelInfo:

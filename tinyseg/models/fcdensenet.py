@@ -13,6 +13,7 @@ from .. import nn
 from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .layers import draw
 from .segmentation import SegmentationModel
 
 
@@ -45,10 +46,15 @@ class FCDenseNet(SegmentationModel):
     def __init__(
         self, name: str, num_classes: int, in_channels: int, width: int, growth: int, blocks: tuple[int, ...]
     ) -> None:
-        levels = len(blocks) // 2
-        super().__init__(name, num_classes, in_channels, stride=2**levels)
-        self.first = _drawn(nn.Conv2d(in_channels, width, 3, padding=1))
+        super().__init__(name, num_classes, in_channels, stride=2 ** (len(blocks) // 2))
         self.pool = nn.MaxPool2d(2)
+        with nn.init.skip():
+            self._build(width, growth, blocks)
+        draw(self, nn.init.kaiming_uniform_)  # section 4.1
+
+    def _build(self, width: int, growth: int, blocks: tuple[int, ...]) -> None:
+        levels = len(blocks) // 2
+        self.first = nn.Conv2d(self.in_channels, width, 3, padding=1)
         self.down, self.thin, self.up, self.merge = (nn.ModuleList() for _ in range(4))
         channels, skips = width, []
         for layers in blocks[:levels]:
@@ -59,11 +65,11 @@ class FCDenseNet(SegmentationModel):
         self.middle = DenseBlock(channels, blocks[levels], growth)
         new = blocks[levels] * growth
         for layers, skip in zip(blocks[levels + 1 :], reversed(skips), strict=True):
-            self.up.append(_drawn(nn.ConvTranspose2d(new, new, 3, stride=2)))
+            self.up.append(nn.ConvTranspose2d(new, new, 3, stride=2))
             channels = new + skip
             self.merge.append(DenseBlock(channels, layers, growth))
             channels, new = channels + layers * growth, layers * growth
-        self.score = _drawn(nn.Conv2d(channels, num_classes, 1))
+        self.score = nn.Conv2d(channels, self.num_classes, 1)
 
     def fitting(self, size: int) -> int:
         """Any size."""
@@ -85,15 +91,8 @@ class FCDenseNet(SegmentationModel):
 
 def _layer(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """Batch norm, ReLU, a convolution that keeps the size, dropout of 0.2."""
-    convolution = _drawn(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
     return nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(), convolution, nn.Dropout(0.2))
-
-
-def _drawn(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """Weights from Kaiming's uniform distribution (section 4.1), the bias 0."""
-    nn.init.kaiming_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _fcdensenet(
