@@ -19,6 +19,7 @@ from ..autograd import Edge, Node
 from ..geometry import Field
 from ..models import SegmentationModel
 from ..nn import Module
+from ..nn.init import skip
 from ..ops.creation import zeros
 from ..paths import PathLike
 from ..tensor import Tensor
@@ -134,7 +135,8 @@ def describe(
     >>> info.coarsest.name, info.coarsest.stride, info.coarsest.field
     ('score5', (32, 32), (156, 156))
     """
-    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    with skip():
+        model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
     return describe_model(model, size or DEFAULT_SIZE)
 
 
