@@ -274,7 +274,7 @@ def _untouched(folder: Path) -> None:
             ("--backbone", "vgg"),
             ["unet: unknown option --backbone; it has --width (default 32), --depth"],
         ),
-        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth, --width; it has --backbone (default"]),
+        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth; it has --backbone (default"]),
         (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),

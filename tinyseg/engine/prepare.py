@@ -18,7 +18,7 @@ from ..data import (
     open_dataset,
 )
 from ..errors import DataError, InputError, flag
-from ..models import Preprocessing, SegmentationModel
+from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes, segmentation_model
@@ -126,7 +126,7 @@ def _check_numbers(options: TrainOptions) -> None:
             raise InputError(f"unknown {flag(name)} {getattr(options, name)!r}; there are {', '.join(known)}")
 
 
-def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
+def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
     """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
     height, width = model.min_size
     if size[0] < height or size[1] < width:
