@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from networks import losses_of_training, shaken
+from runs import Log, make_folder, options, without_pictures
 
 import tinyseg
-from tinyseg import models
+from tinyseg import engine, models
 from tinyseg.engine import describe_model, measure_field
 from tinyseg.errors import OptionError
 from tinyseg.models.fcdensenet import FCDenseNet
@@ -100,3 +102,33 @@ def test_the_receptive_field_is_what_moves_a_unit(name: str) -> None:
 def test_what_is_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         models.create(name, num_classes=2, **options)
+
+
+@pytest.mark.parametrize("name", ["unet_paper", "unetpp-deep", "segnet"])
+def test_they_are_trained_evaluated_and_used(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On images whose sides no network divides: windows of 32x32 in training, whole images of 45x39 afterwards."""
+    without_pictures(monkeypatch)
+    root = make_folder(tmp_path / "data", train=4, val=2, size=(45, 39))
+    model, own = SMALL[name]
+    plan = engine.prepare(options(root, model=model, model_options=own, epochs=1))
+    result = engine.train(plan, tmp_path / "run", workers=1)
+    _, found = engine.evaluate(result.folder, workers=1)
+    assert found.loss == pytest.approx(result.history[0].val_loss, rel=1e-4)
+    image = root / "val" / "images" / "0.png"
+    (prediction,) = engine.predict(result.folder, [image], tmp_path / "out")
+    assert prediction.size == (45, 39)
+
+
+def test_training_lowers_the_model_s_own_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times the loss, where the model says so."""
+    without_pictures(monkeypatch)
+    root = make_folder(tmp_path / "data", train=4, val=1)
+    losses = []
+    for times in (1, 3):
+        monkeypatch.setattr(
+            models.SegmentationModel, "loss", lambda self, x, labels, f, times=times: times * f(self(x), labels)
+        )
+        log = Log()
+        engine.train(engine.prepare(options(root, epochs=1)), tmp_path / str(times), log, workers=1)
+        losses.append(log.losses[0])
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-5)
