@@ -16,10 +16,9 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, models
+from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
-from tinyseg.errors import flag
 
 
 class Result(NamedTuple):
@@ -135,7 +134,7 @@ def test_models_are_listed_with_a_line_and_their_options() -> None:
         assert lines[place + 1].strip() == entry["description"]
         assert len(entry["description"]) > 10
         assert entry["options"] == models.options(name)
-        assert all(f"{flag(option)} {default}" in lines[place + 2] for option, default in entry["options"].items())
+        assert all(f"{errors.flag(option)} {default}" in lines[place + 2] for option, default in entry["options"].items())
 
 
 def test_info_of_a_run(run: Path) -> None:
