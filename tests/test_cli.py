@@ -134,7 +134,8 @@ def test_models_are_listed_with_a_line_and_their_options() -> None:
         assert lines[place + 1].strip() == entry["description"]
         assert len(entry["description"]) > 10
         assert entry["options"] == models.options(name)
-        assert all(f"{errors.flag(option)} {default}" in lines[place + 2] for option, default in entry["options"].items())
+        for option, default in entry["options"].items():
+            assert f"{errors.flag(option)} {default}" in lines[place + 2]
 
 
 def test_info_of_a_run(run: Path) -> None:
