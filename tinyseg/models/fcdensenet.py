@@ -71,6 +71,11 @@ class FCDenseNet(SegmentationModel):
             channels, new = channels + layers * growth, layers * growth
         self.score = nn.Conv2d(channels, self.num_classes, 1)
 
+    @property
+    def single_unit(self) -> int:
+        """Pools round down."""
+        return 2 * self.stride - 1
+
     def fitting(self, size: int) -> int:
         """Any size."""
         return size

@@ -43,6 +43,11 @@ class SegNet(SegmentationModel):
             self.decoder.append(nn.Sequential(*_layers(width, width, width, DEPTHS[0] - 1), score))
         draw(self, nn.init.kaiming_normal_)
 
+    @property
+    def single_unit(self) -> int:
+        """The last pool is followed by no layer of its size."""
+        return self.stride // 2
+
     def fitting(self, size: int) -> int:
         """Any size."""
         return size
