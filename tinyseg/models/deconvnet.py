@@ -87,6 +87,6 @@ def _block(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
 
 
 def deconvnet(num_classes: int, in_channels: int = 3, width: int = 64) -> DeconvNet:
-    """DeconvNet: 251.8 million parameters."""
+    """DeconvNet: VGG16 with its fully connected layers, and their mirror image; 251.8 million parameters."""
     check_width("deconvnet", width)
     return DeconvNet(num_classes, in_channels, width)

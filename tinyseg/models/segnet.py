@@ -76,7 +76,7 @@ def _layers(inputs: int, between: int, outputs: int, depth: int) -> list[nn.Modu
 
 
 def segnet(num_classes: int, in_channels: int = 3, width: int = 64) -> SegNet:
-    """SegNet: 29.45 million parameters; 26 convolutions.
+    """SegNet: VGG16's convolutions and their mirror image, unpooling by indices; 29.45 million parameters.
 
     The paper trains with SGD at a rate of 1e-3 and a momentum of 0.9, and weights classes by their median frequency.
     """
