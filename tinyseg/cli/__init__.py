@@ -3,9 +3,9 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, presets, evaluate, predict, info, warmup, gradcheck  # isort: skip
+from . import train, presets, evaluate, predict, info, models, warmup, gradcheck  # isort: skip
 
-__all__ = ["app", "evaluate", "gradcheck", "info", "main", "predict", "presets", "train", "warmup"]
+__all__ = ["app", "evaluate", "gradcheck", "info", "main", "models", "predict", "presets", "train", "warmup"]
 
 
 def main() -> None:

@@ -48,7 +48,8 @@ class DataConfig:
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
-    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
+    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr``
+    then come in reverse: as the weights expect them that training began with, or as measured. Colours are #rrggbb.
     """
 
     name: str
@@ -67,6 +68,7 @@ class DataConfig:
     size: Size | None = None
     crop: Size | None = None
     scale: tuple[float, float] | None = None
+    bgr: bool = False
 
     @property
     def classes(self) -> Classes:

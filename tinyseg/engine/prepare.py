@@ -12,13 +12,12 @@ from ..data import (
     IGNORE_INDEX,
     ClassCounts,
     Dataset,
-    Normalisation,
     class_counts,
     measure_normalisation,
     open_dataset,
 )
 from ..errors import DataError, InputError, flag
-from ..models import SegmentationModel
+from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
@@ -145,7 +144,7 @@ def prepare(options: TrainOptions) -> Plan:
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop)
+    data = _data_config(options, root, train_set, crop, _preprocessing(options, model, train_set))
     given = options.class_weights
     weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
     training = _training_config(options, batch_size, weights)
@@ -230,7 +229,7 @@ def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
 
 
-def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
+def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
     """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
     height, width = model.min_size
     if size[0] < height or size[1] < width:
@@ -280,7 +279,7 @@ def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> 
 
 def _check_batch_norm(model: SegmentationModel, batch_size: int, size: Size | None) -> None:
     """Batch norm has no variance over the single pixel of a single image."""
-    if batch_size == 1 and size is not None and max(size) <= model.stride:
+    if batch_size == 1 and size is not None and max(size) <= model.single_unit:
         raise InputError(
             f"one image of {size[0]}x{size[1]} is a single pixel in the deepest layer of {model.name}, too little "
             "for batch normalisation; take larger images or a larger batch"
@@ -326,13 +325,20 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     )
 
 
-def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:
+def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) -> Preprocessing:
+    """What the weights expect of images: as they know them, or else by mean and deviation of the training images."""
+    if options.init_from is not None:
+        source = source_data(options.init_from, train_set.in_channels)
+        return Preprocessing(source.mean, source.std, source.bgr)
+    return model.preprocessing or Preprocessing(*measure_normalisation(train_set))
+
+
+def _data_config(
+    options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, preprocessing: Preprocessing
+) -> DataConfig:
     classes = train_set.classes
     # Shapes are drawn at all the sizes there are; others may be seen nearer or farther.
     drawn = options.data == "shapes"
-    source = None if options.init_from is None else source_data(options.init_from, train_set.in_channels)
-    # Weights that have learnt go on with images as they know them.
-    normalisation = measure_normalisation(train_set) if source is None else Normalisation(source.mean, source.std)
     return DataConfig(
         name=options.data,
         num_classes=len(classes),
@@ -341,8 +347,8 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         class_colors=tuple(format_color(color) for color in classes.colors),
         void_color=format_color(classes.void_color),
         ignore_index=IGNORE_INDEX,
-        mean=normalisation.mean,
-        std=normalisation.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         flip=options.augment,
         seed=options.data_seed,
         root=root,
@@ -350,6 +356,7 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         size=options.size,
         crop=crop,
         scale=SCALES if options.augment and not drawn else None,
+        bgr=preprocessing.bgr,
     )
 
 

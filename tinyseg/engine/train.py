@@ -198,7 +198,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict()))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), self._preprocessing()))
         self.save()
         self._write_reports()
         if self.config.training.pictures:
@@ -262,6 +262,7 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
+            **self._preprocessing(),
         }
         save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
 
@@ -274,6 +275,11 @@ class Trainer:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise CheckpointError(f"{path}: the run cannot go on from it: {reason}") from error
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
+        kept = self.model.preprocessing
+        return {} if kept is None else {"preprocessing": asdict(kept)}
 
     def _counts(self) -> list[int]:
         return [len(self.train_set), len(self.val_set)]
