@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from . import backend
+from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .errors import flag
 
 if TYPE_CHECKING:
     from .data import Classes
@@ -297,6 +298,23 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
     ):
         line(console, text)
+
+
+def print_models(console: Console) -> None:
+    """Each network with a line on it and its options."""
+    for name in models.names():
+        line(console, name, style="bold")
+        line(console, f"  {models.description(name)}")
+        options = [_default(option, default) for option, default in models.options(name).items()]
+        if options:
+            line(console, f"  {', '.join(options)}")
+
+
+def _default(option: str, default: Any) -> str:
+    """An option as it is typed, with its default; of what is on or off, the flag that changes it."""
+    if isinstance(default, bool):
+        return flag(f"no_{option}" if default else option)
+    return f"{flag(option)} {default}"
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

@@ -39,7 +39,7 @@ def segment(model: SegmentationModel, config: Config, image: NDArray[Any]) -> ND
     entered = to_channels(image, data.in_channels)
     entered = entered if data.size is None else resize_image(entered, data.size)
     check_size(model, entered.shape[:2], "an image")
-    normalised = Normalise(data.mean, data.std).image(entered)
+    normalised = Normalise(data.mean, data.std, data.bgr).image(entered)
     # A transposed view: the memory stays channels-last, as kernels like it.
     logits = model(tensor(normalised.transpose(2, 0, 1)[None]))
     labels = upsampled(logits, image.shape[:2]).argmax(1).numpy()[0]
