@@ -29,9 +29,13 @@ def shaken(net: models.SegmentationModel) -> models.SegmentationModel:
 
 
 def losses_of_training(net: models.SegmentationModel, size: int, steps: int = 8, lr: float = 0.01) -> list[float]:
-    """The loss of each step that learns the left half of two images from the right, at one number a pixel."""
+    """The loss of each step that learns which half of an image is bright; of two images it is the left and the right.
+
+    They must differ, or batch norm over a single deep pixel of each would leave nothing.
+    """
     image = tinyseg.zeros(2, net.in_channels, size, size)
-    image[:, :, :, : size // 2] = 1.0
+    image[0, :, :, : size // 2] = 1.0
+    image[1, :, :, size // 2 :] = 1.0
     optimizer = tinyseg.optim.Adam(net.parameters(), lr=lr)
     found = []
     for _ in range(steps):

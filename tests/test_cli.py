@@ -16,7 +16,7 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, models
+from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
 
@@ -123,6 +123,20 @@ def test_info_as_a_table_and_as_json() -> None:
     assert (totals["maximum_stride"], totals["receptive_field"]) == ([2, 2], [14, 14])
     assert f"parameters: {found['totals']['parameters']:,}" in text
     assert found["layers"][0]["output_shape"] == [4, 32, 48]
+
+
+def test_models_are_listed_with_a_line_and_their_options() -> None:
+    lines = done("models").splitlines()
+    found = json.loads(done("models", "--json"))
+    assert list(found) == models.names()
+    for name, entry in found.items():
+        place = lines.index(name)
+        assert lines[place + 1].strip() == entry["description"]
+        assert len(entry["description"]) > 10
+        assert entry["options"] == models.options(name)
+        for option, default in entry["options"].items():
+            typed = errors.flag(option) if default is False else f"{errors.flag(option)} {default}"
+            assert typed in lines[place + 2].strip().split(", ")
 
 
 def test_info_of_a_run(run: Path) -> None:
@@ -281,13 +295,13 @@ def _untouched(folder: Path) -> None:
     [
         (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
         (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
-        (_untouched, ("--model", "segmenter"), ["segmenter", "fcn8s"]),
+        (_untouched, ("--model", "lenet"), ["lenet", "fcn8s"]),
         (
             _untouched,
             ("--backbone", "vgg"),
             ["unet: unknown option --backbone; it has --width (default 32), --depth"],
         ),
-        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth, --width; it has --backbone (default"]),
+        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth; it has --backbone (default"]),
         (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
@@ -342,9 +356,10 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("predict", "RUN", "small.png", "--out", "."), ["small.png", "overwritten"]),
         (("predict", "RUN", "small.png", "--out", "out"), ["small.png", "2x2", "too small"]),
         (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
-        (("info", "segmenter"), ["segmenter", "unet"]),
+        (("info", "lenet"), ["lenet", "unet"]),
         (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
-        (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
+        (("info", "fcn8s", "--depth", "8"), ["unknown option --depth"]),
+        (("info", "vgg16", "--size", "16x16"), ["16x16", "vgg16", "32x32"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
         (("train", "--resume", "RUN", "--augment", "none"), ["--augment scale=0.75:1.5,flip", "--augment none"]),
@@ -401,7 +416,7 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
 
 
 def test_debug_shows_the_traceback() -> None:
-    result = call("info", "segmenter", "--debug")
+    result = call("info", "lenet", "--debug")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
 

@@ -15,13 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from . import backend
+from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .errors import flag
 
 if TYPE_CHECKING:
     from .data import Classes
     from .metrics import ConfusionMatrix
     from .models import WarmStart
+
+NOTABLE_WAIT = 0.05
+"""The share of an epoch that training may wait for images without its being said."""
 
 COMPILING = "compiling kernels for this machine, once"
 
@@ -226,10 +230,11 @@ class TrainingDisplay(Callbacks):
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
+        idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
@@ -367,6 +372,23 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
     ):
         line(console, text)
+
+
+def print_models(console: Console) -> None:
+    """Each network with a line on it and its options."""
+    for name in models.names():
+        line(console, name, style="bold")
+        line(console, f"  {models.description(name)}")
+        options = [_default(option, default) for option, default in models.options(name).items()]
+        if options:
+            line(console, f"  {', '.join(options)}")
+
+
+def _default(option: str, default: Any) -> str:
+    """An option as it is typed, with its default; of what is on or off, the flag that changes it."""
+    if isinstance(default, bool):
+        return flag(f"no_{option}" if default else option)
+    return f"{flag(option)} {default}"
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

@@ -3,7 +3,7 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, presets, evaluate, predict, check, datasets, info, warmup, gradcheck  # isort: skip
+from . import train, presets, evaluate, predict, check, datasets, info, models, warmup, gradcheck  # isort: skip
 
 __all__ = [
     "app",
@@ -13,6 +13,7 @@ __all__ = [
     "gradcheck",
     "info",
     "main",
+    "models",
     "predict",
     "presets",
     "train",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .ahead import in_order
 
 IGNORE_INDEX = 255
 """The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""
@@ -237,16 +238,14 @@ class ClassCounts(NamedTuple):
 
 
 def class_counts(dataset: Dataset) -> ClassCounts:
-    """Count the pixels of each class over all of ``dataset``: every mask is read once, and no image."""
+    """Count the pixels of each class over all of ``dataset``: every mask is read once, in threads, and no image."""
     count = len(dataset.classes)
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
     ignored = 0
-    for index in range(len(dataset)):
-        mask = dataset.mask(index)
-        histogram = np.bincount(mask.ravel(), minlength=256)
+    for histogram in in_order(lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), len(dataset)):
         pixels += histogram[:count]
-        image_pixels += np.where(histogram[:count] > 0, mask.size, 0)
+        image_pixels += np.where(histogram[:count] > 0, histogram.sum(), 0)
         ignored += int(histogram[IGNORE_INDEX])
     return ClassCounts(pixels, image_pixels, ignored, len(dataset))
 
@@ -307,12 +306,17 @@ def measure_normalisation(dataset: Dataset, limit: int = 200) -> Normalisation:
     total = np.zeros(dataset.in_channels)
     squares = np.zeros(dataset.in_channels)
     pixels = 0
-    for index in chosen:
-        image = unit_range(dataset[index].image).astype(np.float64)
-        total += image.sum((0, 1))
-        squares += np.square(image).sum((0, 1))
-        pixels += image.shape[0] * image.shape[1]
+    for part, part_squares, part_pixels in in_order(lambda place: _moments(dataset[chosen[place]].image), count):
+        total += part
+        squares += part_squares
+        pixels += part_pixels
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-6] = 1
     return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _moments(image: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Sums and sums of squares of each channel, of an image in 0..1, and the number of its pixels."""
+    values = unit_range(image).astype(np.float64)
+    return values.sum((0, 1)), np.square(values).sum((0, 1)), values.shape[0] * values.shape[1]

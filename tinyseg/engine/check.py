@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Classes, Folder, get_kind, open_dataset, parse_table, read_mapping
+from ..data.ahead import in_order
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color
 from ..data.images import LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError
@@ -123,28 +123,16 @@ def check(
     checker = _Checker(data, str(root), num_classes, table)
     datasets = checker.open_splits()
     total, done = sum(len(dataset) for dataset in datasets), 0
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="tinyseg-check") as pool:
-        for dataset in datasets:
-            part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
-            checker.splits.append(part)
-            for seen in _ahead(pool, partial(_examine, dataset), len(dataset)):
-                checker.add(part, seen)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+    for dataset in datasets:
+        part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
+        checker.splits.append(part)
+        for seen in in_order(partial(_examine, dataset), len(dataset), workers):
+            checker.add(part, seen)
+            done += 1
+            if progress is not None:
+                progress(done, total)
     checker.compare_files(datasets)
     return checker.report(datasets[0])
-
-
-def _ahead(pool: ThreadPoolExecutor, work: Callable[[int], _Seen], count: int, most: int = 32) -> Iterator[_Seen]:
-    """``work(0)``, ``work(1)``, ... in order, never more than ``most`` of them at once in memory."""
-    pending: deque[Future[_Seen]] = deque()
-    for index in range(count):
-        pending.append(pool.submit(work, index))
-        if len(pending) == most:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 # One sample

@@ -96,16 +96,20 @@ class Learner:
             if training.clip_value is not None:
                 clip_grad_value_(parameters, training.clip_value)
             if training.clip_norm is not None:
-                norm = clip_grad_norm_(parameters, training.clip_norm).item()
-                if not np.isfinite(norm):
-                    cause = first_bad_gradient(self.model)
-                    raise DivergenceError(f"({_names(self._gathered)}): the gradients are {norm}. {cause}")
+                self._clip(parameters, training.clip_norm)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.model)
         # Counted even when all batches were skipped: the rate is a function of the step's number.
         self.schedule.step()
         self._before, self._gathered, self._pixels = self._gathered, [], 0.0
+
+    def _clip(self, parameters: list[Tensor], max_norm: float) -> None:
+        try:
+            clip_grad_norm_(parameters, max_norm, error_if_nonfinite=True)
+        except ValueError:
+            cause = first_bad_gradient(self.model)
+            raise DivergenceError(f"({_names(self._gathered)}): the gradients are not finite. {cause}") from None
 
     def _cause(self, images: Tensor) -> str:
         """What was not finite first, in words; where a parameter is, the step before made it so."""

@@ -28,7 +28,7 @@ from ..data import (
     parse_table,
 )
 from ..errors import DataError, InputError
-from ..models import SegmentationModel
+from ..models import Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
 from .config import Config, DataConfig, Size
 
@@ -76,9 +76,14 @@ def names_digest(dataset: Dataset) -> str:
 
 
 def create_model(config: Config) -> SegmentationModel:
-    """The network, with random weights, as its stage has it."""
-    model, data = config.model, config.data
-    return segmentation_model(model.name, data.num_classes, data.in_channels, model.options, config.training.stage)
+    """The network, with random weights, as its stage has it, and with the preprocessing that the run's are trained
+    with.
+    """
+    data, given = config.data, config.model
+    stage = config.training.stage
+    model = segmentation_model(given.name, data.num_classes, data.in_channels, given.options, stage)
+    model.preprocessing = Preprocessing(data.mean, data.std, data.bgr)
+    return model
 
 
 def segmentation_model(
@@ -124,13 +129,13 @@ class ToChannels(Transform):
 def training_transform(data: DataConfig) -> Transform:
     """Resize, augment (a crop among the augmentations), normalise: as far as each is asked for."""
     resize: list[Transform] = [] if data.size is None else [Resize(data.size)]
-    return Compose([*resize, *augmentations(data.augment, data.crop), Normalise(data.mean, data.std)])
+    return Compose([*resize, *augmentations(data.augment, data.crop), Normalise(data.mean, data.std, data.bgr)])
 
 
 def evaluation_transform(data: DataConfig) -> Transform:
     """The image with the model's channels, resized as in training and normalised; the label as it is."""
     resize: list[Transform] = [] if data.size is None else [ResizeImage(data.size)]
-    return Compose([ToChannels(data.in_channels), *resize, Normalise(data.mean, data.std)])
+    return Compose([ToChannels(data.in_channels), *resize, Normalise(data.mean, data.std, data.bgr)])
 
 
 def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:

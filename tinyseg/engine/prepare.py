@@ -13,7 +13,6 @@ from ..data import (
     BorderWeights,
     ClassCounts,
     Dataset,
-    Normalisation,
     class_counts,
     get_kind,
     measure_normalisation,
@@ -23,7 +22,7 @@ from ..data import (
     read_mapping,
 )
 from ..errors import DataError, InputError, flag
-from ..models import SegmentationModel
+from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
@@ -162,7 +161,7 @@ def prepare(options: TrainOptions) -> Plan:
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop, mapping)
+    data = _data_config(options, root, train_set, crop, mapping, _preprocessing(options, model, train_set))
     given = options.class_weights
     weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
     training = _training_config(options, batch_size, weights)
@@ -273,7 +272,7 @@ def _is_enlarged(options: TrainOptions) -> bool:
     return any(text.startswith(("scale", "rare")) for text in settled_augmentations(options))
 
 
-def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
+def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
     """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
     height, width = model.min_size
     if size[0] < height or size[1] < width:
@@ -325,7 +324,7 @@ def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> 
 
 def _check_batch_norm(model: SegmentationModel, batch_size: int, size: Size | None) -> None:
     """Batch norm has no variance over the single pixel of a single image."""
-    if batch_size == 1 and size is not None and max(size) <= model.stride:
+    if batch_size == 1 and size is not None and max(size) <= model.single_unit:
         raise InputError(
             f"one image of {size[0]}x{size[1]} is a single pixel in the deepest layer of {model.name}, too little "
             "for batch normalisation; take larger images or a larger batch"
@@ -371,13 +370,23 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     )
 
 
+def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) -> Preprocessing:
+    """What the weights expect of images: as they know them, or else by mean and deviation of the training images."""
+    if options.init_from is not None:
+        source = source_data(options.init_from, train_set.in_channels)
+        return Preprocessing(source.mean, source.std, source.bgr)
+    return model.preprocessing or Preprocessing(*measure_normalisation(train_set))
+
+
 def _data_config(
-    options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, mapping: dict[str, int] | None
+    options: TrainOptions,
+    root: str | None,
+    train_set: Dataset,
+    crop: Size | None,
+    mapping: dict[str, int] | None,
+    preprocessing: Preprocessing,
 ) -> DataConfig:
     classes = train_set.classes
-    source = None if options.init_from is None else source_data(options.init_from, train_set.in_channels)
-    # Weights that have learnt go on with images as they know them.
-    normalisation = measure_normalisation(train_set) if source is None else Normalisation(source.mean, source.std)
     return DataConfig(
         name=options.data,
         num_classes=len(classes),
@@ -386,8 +395,8 @@ def _data_config(
         class_colors=tuple(format_color(color) for color in classes.colors),
         void_color=format_color(classes.void_color),
         ignore_index=IGNORE_INDEX,
-        mean=normalisation.mean,
-        std=normalisation.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         augment=settled_augmentations(options),
         seed=options.data_seed,
         root=root,
@@ -395,6 +404,7 @@ def _data_config(
         size=options.size,
         crop=crop,
         mapping=mapping,
+        bgr=preprocessing.bgr,
     )
 
 

@@ -144,7 +144,7 @@ class Segmenter:
     def _views(self, image: NDArray[Any]) -> list[Tensor]:
         """The logits (1, K, h, w) of each view, turned back."""
         data = self.config.data
-        normalised = Normalise(data.mean, data.std).image(image)
+        normalised = Normalise(data.mean, data.std, data.bgr).image(image)
         found = []
         for scale in self.views.scales:
             least = self.model.min_size

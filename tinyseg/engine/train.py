@@ -186,9 +186,7 @@ class Trainer:
         patience, done = self.config.training.patience, len(self.history)
         if patience is None or self.best is None or done - self.best.epoch < patience:
             return False
-        self.callbacks.warning(
-            f"the mean IU has not become better since epoch {self.best.epoch}: stopped after {done}"
-        )
+        self.callbacks.warning(f"no better mean IU since epoch {self.best.epoch}: stopped after epoch {done}")
         return True
 
     def _epoch(self, epoch: int) -> None:
@@ -210,7 +208,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict()))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), self._preprocessing()))
         self.save()
         self._write_reports()
         if self.config.training.pictures:
@@ -274,6 +272,7 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
+            **self._preprocessing(),
         }
         save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
 
@@ -286,6 +285,11 @@ class Trainer:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise CheckpointError(f"{path}: the run cannot go on from it: {reason}") from error
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
+        kept = self.model.preprocessing
+        return {} if kept is None else {"preprocessing": asdict(kept)}
 
     def _counts(self) -> list[int]:
         return [len(self.train_set), len(self.val_set)]

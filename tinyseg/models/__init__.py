@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ..errors import InputError, OptionError
@@ -39,6 +40,7 @@ __all__ = [
     "all_options",
     "convolutionalize",
     "create",
+    "description",
     "joint_loss",
     "names",
     "options",
@@ -115,21 +117,32 @@ def names() -> list[str]:
     return list(_MODELS)
 
 
+def description(name: str) -> str:
+    """A line on a model; raises ``InputError`` for an unknown name.
+
+    >>> description("fcn16s")
+    'FCN-16s: one skip, from stage 4.'
+    """
+    return inspect.cleandoc(_factory(name).__doc__ or "").splitlines()[0]
+
+
 def options(name: str) -> dict[str, Any]:
     """The options of a model and their defaults; raises ``InputError`` for an unknown name."""
+    parameters = inspect.signature(_factory(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+
+
+def _factory(name: str) -> Callable[..., Network]:
     if name not in _MODELS:
         raise InputError(f"unknown model {name!r}; there are {', '.join(_MODELS)}")
-    parameters = inspect.signature(_MODELS[name]).parameters.values()
-    return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+    return _MODELS[name]
 
 
 def all_options() -> dict[str, Option]:
     """Every option that a model has, by name.
 
-    >>> Option("depth", "how often it halves the image", {"unet": 4, "small": 2}).help
-    'Of a model: how often it halves the image. [default: 4 of unet; 2 of small]'
-    >>> all_options()["depth"].defaults["unet"]
-    4
+    >>> all_options()["head"].help
+    'Of a model: largefov, or a pyramid of rates: aspp-s or aspp-l. [default: largefov of deeplab]'
     """
     defaults: dict[str, dict[str, Any]] = {}
     for model in names():
@@ -162,8 +175,8 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
                 option,
             )
     for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
-        if count < 1:
-            raise OptionError(f"{name}: {{{what}}} must be at least 1, got {count}", what)
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+            raise OptionError(f"{name}: {{{what}}} must be a whole number of at least 1, got {count!r}", what)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
 
 

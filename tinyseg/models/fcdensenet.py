@@ -13,6 +13,7 @@ from .. import nn
 from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .layers import draw
 from .segmentation import SegmentationModel
 
 
@@ -45,10 +46,15 @@ class FCDenseNet(SegmentationModel):
     def __init__(
         self, name: str, num_classes: int, in_channels: int, width: int, growth: int, blocks: tuple[int, ...]
     ) -> None:
-        levels = len(blocks) // 2
-        super().__init__(name, num_classes, in_channels, stride=2**levels)
-        self.first = _drawn(nn.Conv2d(in_channels, width, 3, padding=1))
+        super().__init__(name, num_classes, in_channels, stride=2 ** (len(blocks) // 2))
         self.pool = nn.MaxPool2d(2)
+        with nn.init.skip():
+            self._build(width, growth, blocks)
+        draw(self, nn.init.kaiming_uniform_)  # section 4.1
+
+    def _build(self, width: int, growth: int, blocks: tuple[int, ...]) -> None:
+        levels = len(blocks) // 2
+        self.first = nn.Conv2d(self.in_channels, width, 3, padding=1)
         self.down, self.thin, self.up, self.merge = (nn.ModuleList() for _ in range(4))
         channels, skips = width, []
         for layers in blocks[:levels]:
@@ -59,11 +65,16 @@ class FCDenseNet(SegmentationModel):
         self.middle = DenseBlock(channels, blocks[levels], growth)
         new = blocks[levels] * growth
         for layers, skip in zip(blocks[levels + 1 :], reversed(skips), strict=True):
-            self.up.append(_drawn(nn.ConvTranspose2d(new, new, 3, stride=2)))
+            self.up.append(nn.ConvTranspose2d(new, new, 3, stride=2))
             channels = new + skip
             self.merge.append(DenseBlock(channels, layers, growth))
             channels, new = channels + layers * growth, layers * growth
-        self.score = _drawn(nn.Conv2d(channels, num_classes, 1))
+        self.score = nn.Conv2d(channels, self.num_classes, 1)
+
+    @property
+    def single_unit(self) -> int:
+        """Pools round down."""
+        return 2 * self.stride - 1
 
     def fitting(self, size: int) -> int:
         """Any size."""
@@ -85,15 +96,8 @@ class FCDenseNet(SegmentationModel):
 
 def _layer(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """Batch norm, ReLU, a convolution that keeps the size, dropout of 0.2."""
-    convolution = _drawn(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
     return nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(), convolution, nn.Dropout(0.2))
-
-
-def _drawn(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """Weights from Kaiming's uniform distribution (section 4.1), the bias 0."""
-    nn.init.kaiming_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _fcdensenet(
@@ -107,17 +111,17 @@ def _fcdensenet(
 
 
 def fcdensenet56(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 12) -> FCDenseNet:
-    """56 layers: 4 in each block; 1.377 million parameters."""
+    """FC-DenseNet56: 4 layers in each block; 1.377 million parameters."""
     return _fcdensenet("fcdensenet56", num_classes, in_channels, width, growth, (4,) * 11)
 
 
 def fcdensenet67(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 16) -> FCDenseNet:
-    """67 layers: 5 in each block; 3.463 million parameters."""
+    """FC-DenseNet67: 5 layers in each block; 3.463 million parameters."""
     return _fcdensenet("fcdensenet67", num_classes, in_channels, width, growth, (5,) * 11)
 
 
 def fcdensenet103(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 16) -> FCDenseNet:
-    """103 layers: from 4 to 15 in a block; 9.322 million parameters.
+    """FC-DenseNet103: from 4 to 15 layers in a block; 9.322 million parameters.
 
     The paper trains with RMSprop at a rate of 1e-3, times 0.995 an epoch, weight decay 1e-4, batches of 3 crops of
     224x224.

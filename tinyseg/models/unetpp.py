@@ -17,6 +17,7 @@ from .. import nn
 from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .layers import draw
 from .segmentation import Criterion, SegmentationModel
 
 
@@ -31,19 +32,22 @@ class UNetPlusPlus(SegmentationModel):
         super().__init__("unetpp", num_classes, in_channels, stride=2**depth)
         self.width, self.depth, self.deep_supervision, self.plain = width, depth, deep_supervision, plain
         self.pool = nn.MaxPool2d(2)
+        with nn.init.skip():
+            self._build()
+        draw(self, nn.init.kaiming_normal_)
+
+    def _build(self) -> None:
+        width, depth, plain = self.width, self.depth, self.plain
         widths = [width * 2**level for level in range(depth + 1)]
-        for level, (before, channels) in enumerate(zip([in_channels, *widths], widths, strict=False)):
+        for level, (before, channels) in enumerate(zip([self.in_channels, *widths], widths, strict=False)):
             setattr(self, f"x{level}_0", _double_conv(before, channels))
         for level, place in self._inside():
             channels = widths[level]
-            up = nn.ConvTranspose2d(2 * channels, channels, 2, stride=2)
-            nn.init.kaiming_normal_(up.weight)
-            nn.init.zeros_(up.bias)
-            setattr(self, f"up{level}_{place}", up)
+            setattr(self, f"up{level}_{place}", nn.ConvTranspose2d(2 * channels, channels, 2, stride=2))
             met = 2 if plain else place + 1
             setattr(self, f"x{level}_{place}", _double_conv(met * channels, channels))
         for place in self.supervised:
-            setattr(self, f"head{place}", nn.Conv2d(width, num_classes, 1))
+            setattr(self, f"head{place}", nn.Conv2d(width, self.num_classes, 1))
 
     def _inside(self) -> list[tuple[int, int]]:
         """The nodes that something comes up to, in an order in which they can be computed."""
@@ -93,7 +97,8 @@ class UNetPlusPlus(SegmentationModel):
         if depth not in self.supervised:
             heads = ", ".join(map(str, self.supervised))
             raise ValueError(f"UNetPlusPlus.prune: depth must be that of a head ({heads}), got {depth}")
-        cut = UNetPlusPlus(self.num_classes, self.in_channels, self.width, depth, False, self.plain)
+        with nn.init.skip():
+            cut = UNetPlusPlus(self.num_classes, self.in_channels, self.width, depth, False, self.plain)
         for name in cut._modules:
             setattr(cut, name, self._modules[name])
         cut.train(self.training)
@@ -104,10 +109,7 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
     """Twice: 3x3 convolution, ReLU."""
     layers: list[nn.Module] = []
     for before in (inputs, outputs):
-        convolution = nn.Conv2d(before, outputs, 3, padding=1)
-        nn.init.kaiming_normal_(convolution.weight)
-        nn.init.zeros_(convolution.bias)
-        layers += [convolution, nn.ReLU()]
+        layers += [nn.Conv2d(before, outputs, 3, padding=1), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
@@ -119,11 +121,11 @@ def unetpp(
     deep_supervision: bool = False,
     plain: bool = False,
 ) -> UNetPlusPlus:
-    """U-Net++: 9,041,601 parameters for 1 channel and 1 class; 9,041,700 with ``deep_supervision``.
+    """U-Net++: a U-Net whose skips are networks themselves; 9,041,601 parameters for 1 channel and 1 class.
 
-    ``deep_supervision``: a head on each X[0,j]; training takes the mean of their losses, and the logits are the mean
-    of theirs. The network can then be cut at a head (``prune``). ``plain``: without the nodes inside, the U-Net that
-    the paper compares with (7,759,521). The paper's loss is 0.5 BCE - Dice.
+    ``deep_supervision``: a head on each X[0,j] (9,041,700 parameters); training takes the mean of their losses, and the
+    logits are the mean of theirs. The network can then be cut at a head (``prune``). ``plain``: without the nodes
+    inside, the U-Net that the paper compares with (7,759,521). The paper's loss is 0.5 BCE - Dice.
     """
     if width < 1 or not 1 <= depth <= 8:
         raise OptionError(

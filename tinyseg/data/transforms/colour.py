@@ -99,17 +99,19 @@ class RandomNoise(Transform):
 class Normalise(Transform):
     """``(image - mean) / std`` for each channel, as ``float32``, of the image in 0..1.
 
-    One mean and one standard deviation for each channel, or one for all. Raises ``ValueError`` when they are
-    not as many, a ``std`` is not positive, or the image has another number of channels.
+    One mean and one standard deviation for each channel, or one for all; with ``bgr`` the channels then come in
+    reverse, as weights trained with Caffe expect them. Raises ``ValueError`` when they are not as many, a ``std`` is
+    not positive, or the image has another number of channels.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], bgr: bool = False) -> None:
         if len(mean) != len(std) or len(mean) == 0:
             raise ValueError(f"Normalise: {len(mean)} means but {len(std)} standard deviations")
         if min(std) <= 0:
             raise ValueError(f"Normalise: standard deviations must be positive, got {list(std)}")
         self.mean = np.array(mean, np.float64)
         self.std = np.array(std, np.float64)
+        self.bgr = bgr
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Normalise the image; all else stays."""
@@ -120,13 +122,18 @@ class Normalise(Transform):
         height, width, channels = image.shape
         if len(self.mean) not in (1, channels):
             raise ValueError(f"Normalise: {len(self.mean)} means for an image of {channels} channels")
+        mean, std = self.mean, self.std
+        if self.bgr:
+            image, mean, std = image[:, :, ::-1], mean[::-1], std[::-1]
         values, white = _as_floats(image)
         # Factors as long as a row: NumPy is several times slower where the innermost axis has only 3 elements. It
         # lets go of the interpreter lock meanwhile, so that other threads load, too.
         rows = values.reshape(height, width * channels)
-        rows *= self._row(1 / (white * self.std), width, channels)
-        rows -= self._row(self.mean / self.std, width, channels)
+        rows *= _row(1 / (white * std), width, channels)
+        rows -= _row(mean / std, width, channels)
         return values
 
-    def _row(self, factors: NDArray[np.float64], width: int, channels: int) -> NDArray[np.float32]:
-        return np.tile(np.broadcast_to(factors, channels), width).astype(np.float32)
+
+def _row(factors: NDArray[np.float64], width: int, channels: int) -> NDArray[np.float32]:
+    """The factors of the channels, again and again for each pixel of a row."""
+    return np.tile(np.broadcast_to(factors, channels), width).astype(np.float32)
