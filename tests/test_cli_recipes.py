@@ -34,7 +34,8 @@ def test_presets_are_listed_and_printed(tmp_path: Path) -> None:
 
 def test_flags_go_before_a_file_and_a_file_before_a_preset(root: Path, tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(
-        f"data = 'folder'\nroot = '{root.as_posix()}'\nlr = 1e-4\nmomentum = 0.5\nwidth = 2\nworkers = 1\nepochs = 1\n",
+        f"data = 'folder'\nroot = '{root.as_posix()}'\n"
+        "lr = 1e-4\nmomentum = 0.5\nwidth = 2\nworkers = 1\nepochs = 1\n",
         encoding="utf-8",
     )
     flags = ("--preset", "unet-paper", "--config", tmp_path / "own.toml", "--lr", 1e-3, "--depth", 1, "--quiet")
