@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,9 +110,28 @@ def test_absent_classes_are_said_to_be_absent(run: Path, tmp_path: Path) -> None
 def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> None:
     images = sorted((root / "val" / "images").iterdir())
     text = done("predict", run, *images, "--out", tmp_path / "out")
-    assert len(text.splitlines()) == 4
+    *lines, speed = text.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(r"images: 4, [0-9.]+ a second", speed)
     assert "0.png -> 0.png, 0_overlay.png: " in text
     assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) -> None:
+    images, out = root / "val" / "images", tmp_path / "out"
+    flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
+    text = done("predict", run, images, "--out", out, *flags)
+    assert "0.png -> 0.png, 0_probabilities.npy: " in text
+    assert len(list(out.iterdir())) == 8
+    for given, wanted in (
+        (("--max-pixels", 1000), "--max-pixels"),
+        (("--tile", 8, "--overlap", 64), "--overlap 64 leaves nothing of a --tile of 8"),
+        (("--tta", "twice"), "--tta: expected flip, vflip"),
+        (("--probabilities", "csv"), "unknown --probabilities 'csv'"),
+    ):
+        code, _, errors = call("predict", run, images, "--out", tmp_path / "none", *given)
+        assert (code, errors.count("\n")) == (2, 1)
+        assert wanted in errors
 
 
 def test_info_as_a_table_and_as_json() -> None:
