@@ -18,7 +18,8 @@ from runs import TINY_FLAGS, make_folder, without_pictures, write
 import tinyseg
 from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
-from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
+from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
+from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
 
 
 class Result(NamedTuple):
@@ -168,13 +169,21 @@ def test_help_names_every_model_and_default() -> None:
     text = " ".join(done("train", "--help").split())
     assert all(name in text for name in models.names())
     defaults = engine.TrainOptions()
-    for flag in ("data", "model", "optimizer", "schedule", "class_weights", "momentum", "weight_decay", "batch_size"):
+    for flag in (
+        "data", "model", "optimizer", "schedule", "class_weights", "weight_decay", "batch_size", "accumulate",
+        "power", "reduction", "gamma", "plateau_patience", "recalibrate", "pictures",
+    ):  # fmt: skip
         part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
         assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
     assert f"[default: {EPOCHS['shapes']} for shapes, else {OTHER_EPOCHS}]" in text
     rates = LEARNING_RATES
     assert rates["adam"] == rates["adamw"]
-    assert f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd]" in text
+    assert (
+        f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd, {rates['rmsprop']:g} for rmsprop]"
+    ) in text
+    assert MOMENTA == {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
+    assert "[default: 0.9, and 0 for rmsprop]" in text
+    assert all(name in text for name in (*OPTIMIZERS, *SCHEDULES, *STAGES))
 
 
 def test_help_comes_without_the_heavy_libraries() -> None:

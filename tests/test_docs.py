@@ -62,12 +62,13 @@ def test_pictures_that_are_shown_exist() -> None:
     assert all((ROOT / path).is_file() for path in shown)
 
 
-def test_every_command_of_the_readme_is_known() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/training.md"])
+def test_every_command_of_a_page_is_known(page: str) -> None:
     import typer.main
 
     from tinyseg.cli import app
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     commands = typer.main.get_command(app)
     for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|check|datasets|info|gradcheck)[^`\n]*)", text):
         name, *words = line.split()
