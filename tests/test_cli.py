@@ -195,7 +195,7 @@ def test_help_names_every_model_and_default() -> None:
     ):  # fmt: skip
         part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
         assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
-    assert f"[default: {EPOCHS['shapes']} for shapes, else {OTHER_EPOCHS}]" in text
+    assert f"[default: {EPOCHS['shapes']} for shapes, {EPOCHS['cells']} for cells, else {OTHER_EPOCHS}]" in text
     rates = LEARNING_RATES
     assert rates["adam"] == rates["adamw"]
     assert (

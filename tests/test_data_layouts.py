@@ -330,6 +330,22 @@ def test_real_cityscapes(data_root: Path) -> None:
 
 
 @pytest.mark.data
+def test_real_names_of_pascal_context(data_root: Path, tmp_path: Path) -> None:
+    """All of the 59 are found among the 459, three of them under another name."""
+    real = at(data_root, "voc", "lists")
+    layouts.pascal_context(tmp_path)
+    shutil.copy(real / "pascal-context-classes-400.txt", tmp_path / "labels.txt")
+    shutil.copy(real / "pascal-context-classes-59.txt", tmp_path / "59_labels.txt")
+    train = open_dataset("pascal-context", "train", root=tmp_path)
+    assert len(train.classes) == 59
+    table = train.table  # type: ignore[attr-defined]
+    assert sorted(value for value in table.values() if value != 255) == list(range(59))
+    # Lines of the long list, by hand: 2 aeroplane, 397 table.
+    assert train.classes.names[table[2]] == "aeroplane"
+    assert train.classes.names[table[397]] == "diningtable"
+
+
+@pytest.mark.data
 def test_real_ade20k(data_root: Path) -> None:
     val = open_dataset("ade20k", "val", root=at(data_root, "ade20k"))
     assert [val.size(index) for index in range(len(val))] == [(512, 683), (364, 500), (300, 400)]

@@ -30,7 +30,7 @@ from tinyseg.data import (
     augmentations,
     parse_augmentations,
 )
-from tinyseg.data.transforms.geometry import smooth_field
+from tinyseg.data.transforms.geometry import _resampled, smooth_field
 from tinyseg.errors import InputError
 
 
@@ -211,6 +211,26 @@ def test_scales_lie_between_their_bounds_and_halve_as_often_as_they_double() -> 
     assert 50 <= min(heights) < 60
     assert 170 < max(heights) <= 200
     assert 35 < sum(height < 100 for height in heights) < 65
+
+
+# Places between pixels
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("size", [(7, 9), (1, 5), (2, 2), (5, 1)])
+def test_values_between_pixels_are_scipy_s(size: tuple[int, int], dtype: type) -> None:
+    """Bilinear, and mirrored outside, however far."""
+    given = sample(*size, dtype)
+    rows, columns = (rng(7 + axis).uniform(-3 * size[axis], 4 * size[axis], size) for axis in (0, 1))
+    moved = _resampled(given, rows, columns)
+    for channel in range(3):
+        expected = ndimage.map_coordinates(
+            given.image[:, :, channel].astype(float), (rows, columns), order=1, mode="mirror"
+        )
+        found = moved.image[:, :, channel].astype(float)
+        np.testing.assert_allclose(found, expected, atol=0.5001 if dtype is np.uint8 else 1e-6)
+    nearest = ndimage.map_coordinates(given.mask, (rows, columns), order=0, mode="grid-constant", cval=255)
+    np.testing.assert_array_equal(moved.mask, nearest)
 
 
 # U-Net's deformation

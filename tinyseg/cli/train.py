@@ -70,7 +70,7 @@ def train(
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images. [default: 3 for shapes, else 50]")
+        int | None, typer.Option(help="Times through the images. [default: 3 for shapes, 5 for cells, else 50]")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step. [default: 8]")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop. [default: adam]")] = None,

@@ -26,6 +26,9 @@ from .mapping import Table
 
 BACKGROUND = "background"
 
+OTHER_NAMES = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
+"""What three of the 59 are called among the 459."""
+
 
 class PascalContext(Layout):
     """PASCAL Context; ``root`` holds ``VOC2010`` and ``trainval``."""
@@ -58,10 +61,11 @@ class PascalContext(Layout):
 
 
 def _table(root: Path, numbers: dict[str, int], chosen: list[str]) -> Table:
-    if missing := [name for name in chosen if name not in numbers]:
+    called = [name if name in numbers else OTHER_NAMES.get(name, name) for name in chosen]
+    if missing := [name for name in called if name not in numbers]:
         raise DataError(f"{root / '59_labels.txt'}: {missing[0]!r} is not among the names in labels.txt")
     table: dict[Any, int] = dict.fromkeys((0, *numbers.values()), IGNORE_INDEX)
-    return {**table, **{numbers[name]: index for index, name in enumerate(chosen)}}
+    return {**table, **{numbers[name]: index for index, name in enumerate(called)}}
 
 
 def _numbered(path: Path) -> list[tuple[int, str]]:

@@ -7,7 +7,8 @@
 """
 
 from .callbacks import BatchReport, Callbacks, Together
-from .check import CheckReport, Finding, SplitReport, check
+from .check import check
+from .check_report import CheckReport, Finding, SplitReport
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model

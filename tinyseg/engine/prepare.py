@@ -361,8 +361,8 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     if counts.ignored:
         raise DataError(
             f"{train_set.name}: the training masks hold only {present[0]} and {IGNORE_INDEX}, and {IGNORE_INDEX} is "
-            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, write its number there "
-            "(1, for example)"
+            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, say so by --mapping "
+            "(tinyseg check --fix-mapping writes one)"
         )
     notes.append(
         f"WARNING: every pixel of the training masks is {train_set.classes.names[present[0]]!r}; the network can "

@@ -196,23 +196,52 @@ def _pixel_of_some_class(mask: NDArray[np.uint8], rng: np.random.Generator) -> S
 
 def _resampled(sample: Sample, rows: NDArray[Any], columns: NDArray[Any]) -> Sample:
     """Each pixel of the result is taken from (row, column), bilinear for values and nearest for labels."""
-    from scipy import ndimage
+    nearest = np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)
+    inside = np.ones(rows.shape, bool)
+    for places, length in zip(nearest, sample.mask.shape, strict=True):
+        inside &= (places >= 0) & (places < length)
+        np.clip(places, 0, length - 1, out=places)
 
-    def values(image: Plane) -> Plane:
-        result = np.empty(rows.shape + image.shape[2:], image.dtype)
-        for channel in range(image.shape[2]):
-            result[:, :, channel] = ndimage.map_coordinates(
-                image[:, :, channel], (rows, columns), image.dtype, order=1, mode="mirror"
-            )
-        return result
+    place = nearest[0] * sample.mask.shape[1] + nearest[1]
 
     def labels(plane: Plane, outside: int) -> Plane:
-        nearest = np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp)
-        inside = (nearest[0] >= 0) & (nearest[0] < plane.shape[0]) & (nearest[1] >= 0) & (nearest[1] < plane.shape[1])
-        taken = plane[np.where(inside, nearest[0], 0), np.where(inside, nearest[1], 0)]
-        return np.where(inside, taken, np.asarray(outside, plane.dtype))
+        return np.where(inside, plane.ravel().take(place), np.asarray(outside, plane.dtype))
 
-    return moved(sample, values, labels)
+    corners = _Corners(rows, columns, sample.mask.shape)
+    return moved(sample, corners.mixed, labels)
+
+
+class _Corners:
+    """The four pixels around each of many places (row, column), and how much each of them counts there."""
+
+    def __init__(self, rows: NDArray[Any], columns: NDArray[Any], size: tuple[int, ...]) -> None:
+        (top, bottom, self.down), (left, right, self.along) = (
+            _neighbours(places, length) for places, length in zip((rows, columns), size, strict=True)
+        )
+        self.places = [line * size[1] + column for line in (top, bottom) for column in (left, right)]
+
+    def mixed(self, image: Plane) -> Plane:
+        """The values of ``(H, W, C)`` at the places, bilinear."""
+        result = np.empty(self.down.shape + image.shape[2:], image.dtype)
+        for channel in range(image.shape[2]):
+            plane = image[:, :, channel].ravel()
+            one, two, three, four = (plane.take(places).astype(np.float32) for places in self.places)
+            one += self.along * (two - one)
+            three += self.along * (four - three)
+            one += self.down * (three - one)
+            result[:, :, channel] = one + np.float32(0.5) if image.dtype == np.uint8 else one
+        return result
+
+
+def _neighbours(places: NDArray[Any], length: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """The pixels before and behind each place along an axis that is mirrored at its ends, and the way from one on."""
+    if length == 1:
+        nothing = np.zeros(places.shape, np.intp)
+        return nothing, nothing, nothing.astype(np.float32)
+    period = 2 * (length - 1)
+    mirrored = np.abs(np.remainder(places + length - 1, period) - (length - 1))
+    before = np.minimum(mirrored.astype(np.intp), length - 2)
+    return before, before + 1, (mirrored - before).astype(np.float32)
 
 
 class RandomRotate(Transform):
