@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, models
+from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
-from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
+from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
+from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
 
 
 class Result(NamedTuple):
@@ -108,9 +110,28 @@ def test_absent_classes_are_said_to_be_absent(run: Path, tmp_path: Path) -> None
 def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> None:
     images = sorted((root / "val" / "images").iterdir())
     text = done("predict", run, *images, "--out", tmp_path / "out")
-    assert len(text.splitlines()) == 4
+    *lines, speed = text.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(r"images: 4, [0-9.]+ a second", speed)
     assert "0.png -> 0.png, 0_overlay.png: " in text
     assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) -> None:
+    images, out = root / "val" / "images", tmp_path / "out"
+    flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
+    text = done("predict", run, images, "--out", out, *flags)
+    assert "0.png -> 0.png, 0_probabilities.npy: " in text
+    assert len(list(out.iterdir())) == 8
+    for given, wanted in (
+        (("--max-pixels", 1000), "--max-pixels"),
+        (("--tile", 8, "--overlap", 64), "--overlap 64 leaves nothing of a --tile of 8"),
+        (("--tta", "twice"), "--tta: expected flip, vflip"),
+        (("--probabilities", "csv"), "unknown --probabilities 'csv'"),
+    ):
+        code, _, errors = call("predict", run, images, "--out", tmp_path / "none", *given)
+        assert (code, errors.count("\n")) == (2, 1)
+        assert wanted in errors
 
 
 def test_info_as_a_table_and_as_json() -> None:
@@ -118,9 +139,44 @@ def test_info_as_a_table_and_as_json() -> None:
     assert "down.0.0" in text
     found = json.loads(done("info", "unet", "--size", "32x48", "--width", 4, "--depth", 1, "--json"))
     assert found["size"] == [32, 48]
-    assert found["totals"]["convolution_layers"] == 8
+    totals = found["totals"]
+    assert (totals["convolution_layers"], totals["transposed_convolution_layers"]) == (7, 1)
+    assert (totals["maximum_stride"], totals["receptive_field"]) == ([2, 2], [14, 14])
     assert f"parameters: {found['totals']['parameters']:,}" in text
     assert found["layers"][0]["output_shape"] == [4, 32, 48]
+
+
+def test_models_are_listed_with_a_line_and_their_options() -> None:
+    lines = done("models").splitlines()
+    found = json.loads(done("models", "--json"))
+    assert list(found) == models.names()
+    for name, entry in found.items():
+        place = lines.index(name)
+        assert lines[place + 1].strip() == entry["description"]
+        assert len(entry["description"]) > 10
+        assert entry["options"] == models.options(name)
+        for option, default in entry["options"].items():
+            typed = errors.flag(option) if default is False else f"{errors.flag(option)} {default}"
+            assert typed in lines[place + 2].strip().split(", ")
+
+
+def test_info_of_a_run(run: Path) -> None:
+    found = json.loads(done("info", run, "--json"))
+    config = engine.read_config(run / "config.toml")
+    assert (found["model"], found["num_classes"]) == (config.model.name, config.data.num_classes)
+    assert found["totals"]["parameters"] == sum(layer["parameters"] for layer in found["layers"])
+    result = call("info", run, "--num-classes", 3, "--width", 8)
+    assert result.exit_code == 2
+    assert "is a run, whose network is settled; leave --num-classes, --width away" in result.stderr
+
+
+def test_every_option_of_a_model_is_one_of_the_commands() -> None:
+    """With one type for all models, and none that the command has already (then typer would take the last)."""
+    for option in models.all_options().values():
+        assert {type(default) for default in option.defaults.values()} == {option.kind}
+        for command in (cli.train.train, cli.info.info):
+            assert option.name not in command.__wrapped__.__annotations__  # type: ignore[attr-defined]
+            assert f"--{option.name.replace('_', '-')} " in done(command.__name__, "--help")
 
 
 def test_help_and_version() -> None:
@@ -133,13 +189,21 @@ def test_help_names_every_model_and_default() -> None:
     text = " ".join(done("train", "--help").split())
     assert all(name in text for name in models.names())
     defaults = engine.TrainOptions()
-    for flag in ("data", "model", "optimizer", "schedule", "class_weights", "momentum", "weight_decay", "batch_size"):
+    for flag in (
+        "data", "model", "optimizer", "schedule", "class_weights", "weight_decay", "batch_size", "accumulate",
+        "power", "reduction", "gamma", "plateau_patience", "recalibrate", "pictures",
+    ):  # fmt: skip
         part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
         assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
-    assert f"[default: {EPOCHS['shapes']} for shapes, else {OTHER_EPOCHS}]" in text
+    assert f"[default: {EPOCHS['shapes']} for shapes, {EPOCHS['cells']} for cells, else {OTHER_EPOCHS}]" in text
     rates = LEARNING_RATES
     assert rates["adam"] == rates["adamw"]
-    assert f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd]" in text
+    assert (
+        f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd, {rates['rmsprop']:g} for rmsprop]"
+    ) in text
+    assert MOMENTA == {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
+    assert "[default: 0.9, and 0 for rmsprop]" in text
+    assert all(name in text for name in (*OPTIMIZERS, *SCHEDULES, *STAGES))
 
 
 def test_help_comes_without_the_heavy_libraries() -> None:
@@ -188,7 +252,20 @@ def test_a_run_goes_on_by_its_own_command_line(root: Path, tmp_path: Path) -> No
     folder = tmp_path / "run"
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--model", "unet", "--width", 4, "--batch-size", 99)
     done("train", "--out", folder, *flags)
-    defaults = ("--depth", 4, "--data-seed", 0, "--lr", 0.002, "--augment", "--optimizer", "adam", "--seed", 0)
+    defaults = (
+        "--depth",
+        4,
+        "--data-seed",
+        0,
+        "--lr",
+        0.002,
+        "--augment",
+        "flip,scale",
+        "--optimizer",
+        "adam",
+        "--seed",
+        0,
+    )
     defaults += ("--momentum", 0.9, "--weight-decay", 0.0001, "--schedule", "cosine", "--class-weights", "none")
     assert "going on after epoch 1" in done("train", "--resume", folder, *flags, *defaults)
     _is_refusal(call("train", "--resume", folder, "--batch-size", 7), ["--batch-size 8", "--batch-size 7"])
@@ -247,13 +324,13 @@ def _untouched(folder: Path) -> None:
     [
         (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
         (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
-        (_untouched, ("--model", "segnet"), ["segnet", "fcn8s"]),
+        (_untouched, ("--model", "lenet"), ["lenet", "fcn8s"]),
         (
             _untouched,
             ("--backbone", "vgg"),
             ["unet: unknown option --backbone; it has --width (default 32), --depth"],
         ),
-        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth, --width; it has --backbone (default"]),
+        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth; it has --backbone (default"]),
         (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
@@ -308,12 +385,13 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("predict", "RUN", "small.png", "--out", "."), ["small.png", "overwritten"]),
         (("predict", "RUN", "small.png", "--out", "out"), ["small.png", "2x2", "too small"]),
         (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
-        (("info", "segnet"), ["segnet", "unet"]),
+        (("info", "lenet"), ["lenet", "unet"]),
         (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
-        (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
+        (("info", "fcn8s", "--depth", "8"), ["unknown option --depth"]),
+        (("info", "vgg16", "--size", "16x16"), ["16x16", "vgg16", "32x32"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
-        (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
+        (("train", "--resume", "RUN", "--augment", "none"), ["--augment scale=0.75:1.5,flip", "--augment none"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
         (("train", "--resume", "RUN", "--width", "8"), ["--width 4", "--width 8"]),
         (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),
@@ -367,7 +445,7 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
 
 
 def test_debug_shows_the_traceback() -> None:
-    result = call("info", "segnet", "--debug")
+    result = call("info", "lenet", "--debug")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
 

@@ -15,12 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from . import backend
+from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .errors import flag
 
 if TYPE_CHECKING:
     from .data import Classes
     from .metrics import ConfusionMatrix
+    from .models import WarmStart
+
+NOTABLE_WAIT = 0.05
+"""The share of an epoch that training may wait for images without its being said."""
 
 COMPILING = "compiling kernels for this machine, once"
 
@@ -79,6 +84,39 @@ def telling_of_compilation(kernels: int) -> Iterator[Callable[[], None]]:
         notice = _CompileNotice(console, kernels, lambda note: progress.update(task, note=note, visible=True))
         with compiling(notice):
             yield progress.stop
+
+
+class PredictionProgress:
+    """A bar on standard error for the tiles of an image; it is away while results are printed. Use it by ``with``."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = progress_bar(self.console)
+        self.task = self.bar.add_task("predicting", total=None, note="", visible=False)
+        self._compiling = compiling(_CompileNotice(self.console, PREDICTION, self._note))
+
+    def __enter__(self) -> PredictionProgress:
+        self._compiling.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.end()
+        self._compiling.__exit__(None, None, None)
+
+    def _note(self, text: str) -> None:
+        self.bar.start()
+        self.bar.update(self.task, note=text, visible=True)
+
+    def tell(self, done: int, total: int) -> None:
+        """So many tiles of an image are done; an image of one tile is too quick for a bar."""
+        if total > 1:
+            self.bar.update(self.task, completed=done, total=total)
+            self._note(f"tile {done}/{total}")
+
+    def end(self) -> None:
+        """Take the bar away, for a result to be printed."""
+        self.bar.update(self.task, visible=False)
+        self.bar.stop()
 
 
 class _CompileNotice:
@@ -144,6 +182,18 @@ class TrainingDisplay(Callbacks):
         if self.task is not None:
             self.progress.reset(self.task, total=self.total, description="")
 
+    def warm_started(self, report: WarmStart) -> None:
+        """What was taken over, and each key that was not."""
+        count = len(report.copied) + len(report.reshaped)
+        line(self.console, f"begun with {count} tensors of another run")
+        for text, keys in (
+            ("not there, so new", report.fresh),
+            ("of another shape there, so new", report.other_shape),
+            ("only there, so not used", report.unused),
+        ):
+            if keys:
+                line(self.console, f"  {text}: {', '.join(keys)}")
+
     def epoch_started(self, epoch: int, batches: int) -> None:
         """The bar's text."""
         self.images, self.loss = 0, None
@@ -180,10 +230,11 @@ class TrainingDisplay(Callbacks):
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
+        idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
@@ -242,6 +293,47 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
         line(console, f"absent, in no label and never predicted, so in no mean: {names}")
 
 
+def print_measures(console: Console, measures: dict[str, dict[str, Any]], classes: Classes) -> None:
+    """The scores that were asked for beside the usual ones."""
+    if found := measures.get("boundary"):
+        _print_boundaries(console, found, classes)
+    if found := measures.get("cells"):
+        line(
+            console,
+            f"IoU of cells {number(found['cell_iou'])}: {found['matched_cells']} of {found['cells']} cells are "
+            f"matched, {found['predicted_cells']} are predicted",
+        )
+    if found := measures.get("rand"):
+        line(
+            console,
+            f"V-Rand {number(found['rand'])}  split {number(found['rand_split'])}  "
+            f"merge {number(found['rand_merge'])}, in the foreground",
+        )
+
+
+def _print_boundaries(console: Console, found: dict[str, Any], classes: Classes) -> None:
+    """A table of the classes that have a boundary, and the names of those that have none."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("class")
+    for heading in ("boundary F1", "Hausdorff 95%"):
+        table.add_column(heading, justify="right")
+    for index, name in enumerate(classes.names):
+        if index not in found["no_boundary"]:
+            infinite = index in found["infinite_hausdorff95"]
+            distance = "infinite" if infinite else f"{found['hausdorff95'][index]:.1f} px"
+            table.add_row(_plain(name), number(found["boundary_f1"][index]), distance)
+    console.print(table)
+    mean = found["mean_hausdorff95"]
+    distance = "-" if mean is None else f"{mean:.1f} px"
+    line(console, f"mean boundary F1 {number(found['mean_boundary_f1'])}  mean Hausdorff 95% {distance}")
+    if found["no_boundary"]:
+        names = ", ".join(classes.names[index] for index in found["no_boundary"])
+        line(console, f"without a boundary in labels and predictions, so in no mean: {names}")
+    if found["infinite_hausdorff95"]:
+        names = ", ".join(classes.names[index] for index in found["infinite_hausdorff95"])
+        line(console, f"more than 5% of the boundary is in images where the other has none: {names}")
+
+
 def _plain(text: str) -> Any:
     """``text`` for a table, where brackets in it would be taken for markup."""
     from rich.text import Text
@@ -269,13 +361,34 @@ def print_info(console: Console, info: ModelInfo) -> None:
     height, width = info.size
     for text in (
         f"{info.model} for images of {height}x{width} with {info.in_channels} channels, {info.num_classes} classes",
-        f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained",
-        f"convolution layers: {info.convolutions}",
+        f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained; numbers in buffers: "
+        f"{info.buffers:,}",
+        f"convolution layers on the longest path: {info.convolutions}, and {info.transposed_convolutions} transposed "
+        f"ones; of both kinds in all: {info.all_convolutions}",
+        f"maximum stride: {_pair(info.coarsest.stride)}",
+        f"receptive field there, of {info.coarsest.name}: {_pair(info.coarsest.field)} pixels",
+        f"receptive field of the output: {_pair(info.output_field)} pixels",
         f"multiply-adds for one image: {info.multiply_adds / 1e9:.2f} billion",
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
-        f"receptive field: {_pair(info.field)} pixels",
     ):
         line(console, text)
+
+
+def print_models(console: Console) -> None:
+    """Each network with a line on it and its options."""
+    for name in models.names():
+        line(console, name, style="bold")
+        line(console, f"  {models.description(name)}")
+        options = [_default(option, default) for option, default in models.options(name).items()]
+        if options:
+            line(console, f"  {', '.join(options)}")
+
+
+def _default(option: str, default: Any) -> str:
+    """An option as it is typed, with its default; of what is on or off, the flag that changes it."""
+    if isinstance(default, bool):
+        return flag(f"no_{option}" if default else option)
+    return f"{flag(option)} {default}"
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

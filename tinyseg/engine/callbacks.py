@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..models import WarmStart
     from .train import EpochRow, Trainer, TrainingResult
 
 
@@ -26,6 +27,9 @@ class Callbacks:
     def started(self, trainer: Trainer) -> None:
         """All is checked and ready; the first epoch comes next."""
 
+    def warm_started(self, report: WarmStart) -> None:
+        """Weights were taken over from another run."""
+
     def epoch_started(self, epoch: int, batches: int) -> None:
         """Epoch 1, 2, ... with so many batches."""
 
@@ -43,3 +47,50 @@ class Callbacks:
 
     def finished(self, result: TrainingResult) -> None:
         """The run is complete, pictures included."""
+
+
+class Together(Callbacks):
+    """Tells each of several what goes on, in their order."""
+
+    def __init__(self, *parts: Callbacks) -> None:
+        self.parts = parts
+
+    def started(self, trainer: Trainer) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.started(trainer)
+
+    def warm_started(self, report: WarmStart) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.warm_started(report)
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.epoch_started(epoch, batches)
+
+    def batch_done(self, report: BatchReport) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.batch_done(report)
+
+    def validating(self, images: int, total: int) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.validating(images, total)
+
+    def epoch_done(self, row: EpochRow, is_best: bool) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.epoch_done(row, is_best)
+
+    def warning(self, text: str) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.warning(text)
+
+    def finished(self, result: TrainingResult) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.finished(result)

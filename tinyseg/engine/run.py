@@ -6,8 +6,12 @@
     best.safetensors     the weights with the best mean IU on the validation images
     last.safetensors     the weights after the last epoch, and all that --resume needs
     metrics.csv          a row for each epoch
+    metrics.jsonl        the same, a JSON object in each line
     curves.png           the same as curves
     predictions.png      validation images, their labels, and what the best weights make of them
+    pictures/            the same after each epoch, if that was asked for
+    warm_start.csv       which weights came from another run, key by key, if that was asked for
+    tensorboard/         event files, if that was asked for
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ from pathlib import Path
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
 from ..models import SegmentationModel
+from ..nn.init import skip
 from ..paths import PathLike
 from .config import Config, read_config
 from .pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
-METRICS, CURVES, PREDICTIONS = "metrics.csv", "curves.png", "predictions.png"
+METRICS, METRICS_LINES, CURVES, PREDICTIONS = "metrics.csv", "metrics.jsonl", "curves.png", "predictions.png"
+PICTURES, WARM_START, TENSORBOARD = "pictures", "warm_start.csv", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ def read_folder(folder: Path) -> Config:
 
 def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     """The run's model with its weights, ready to predict, and the checkpoint they came from."""
-    model = create_model(run.config)
+    with skip():
+        model = create_model(run.config)
     checkpoint = load_weights(run.checkpoint, model)
     model.eval()
     return model, checkpoint

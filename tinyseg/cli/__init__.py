@@ -1,0 +1,26 @@
+"""The command line: a command a file. It parses, calls ``engine``, and prints."""
+
+from .common import app
+
+# The order of these is the order of the commands in the help.
+from . import train, presets, evaluate, predict, check, datasets, info, models, warmup, gradcheck  # isort: skip
+
+__all__ = [
+    "app",
+    "check",
+    "datasets",
+    "evaluate",
+    "gradcheck",
+    "info",
+    "main",
+    "models",
+    "predict",
+    "presets",
+    "train",
+    "warmup",
+]
+
+
+def main() -> None:
+    """The entry point of the command ``tinyseg``."""
+    app()

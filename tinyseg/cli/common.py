@@ -1,0 +1,109 @@
+"""What all commands share: the application they are commands of, options, errors, set-up.
+
+What a user's files and options can get wrong ends with a line on standard error and exit code 2; training that
+diverges with 1, Ctrl-C with 130. ``--debug`` shows where it happened.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError, OptionError, flag
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    name="tinyseg",
+    help="Train networks that label every pixel of an image, measure them, and use them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """``180x240`` as (height, width)."""
+    from ..engine.recipes import parse_size as parse
+
+    return None if text is None else parse(text)
+
+
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads that compute. [default: one for each core]")]
+Workers = Annotated[int, typer.Option(min=0, help="Threads that load images.")]
+Device = Annotated[str, typer.Option(help="cpu, or reference: plain NumPy, slow.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@contextmanager
+def reporting(debug: bool) -> Iterator[None]:
+    """Turn what can go wrong into a line or two on standard error, and an exit code."""
+    from ..engine import DivergenceError
+
+    try:
+        yield
+    except BrokenPipeError:  # the reader had enough; click ends quietly
+        raise
+    except (InputError, DivergenceError, OSError, MemoryError) as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            typer.echo(f"error: {_message(error)}", err=True)
+        raise typer.Exit(FAILED if isinstance(error, (DivergenceError, MemoryError)) else BAD_INPUT) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; a smaller --batch-size or --size needs less"
+    if isinstance(error, OptionError):
+        return error.spelt(flag)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def set_up(device: str, threads: int | None) -> None:
+    """Choose the device and the number of threads; raises ``InputError`` for a device there is not."""
+    from .. import backend
+
+    if device not in backend.DEVICES:
+        raise InputError(f"unknown device {device!r}; there are {', '.join(backend.DEVICES)}")
+    backend.set_default_device(device)
+    if threads is not None:
+        backend.set_num_threads(threads)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from .. import __version__
+
+        typer.echo(f"tinyseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train networks that label every pixel of an image, measure them, and use them.
+
+    The first run: tinyseg train. It needs no data: the images are drawn.
+    """
+
+
+def quoted(path: Path) -> str:
+    """``path`` as it is typed in a shell."""
+    return f'"{path}"' if " " in str(path) else str(path)

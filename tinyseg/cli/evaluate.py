@@ -1,0 +1,59 @@
+"""``tinyseg evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import AsJson, Debug, Device, Threads, Workers, app, reporting, set_up
+
+
+@app.command(short_help="Score a trained network on a data set.")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run's folder (its best weights), or a checkpoint in it.")],
+    data: Annotated[str | None, typer.Option(help="Other data than the run's, with the same classes.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,NAME...",
+            help="More scores: boundary (F1, Hausdorff 95%), cells (IoU of matched cells), rand (V-Rand), or all.",
+        ),
+    ] = "",
+    as_json: AsJson = False,
+    threads: Threads = None,
+    workers: Workers = 2,
+    device: Device = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Score a trained network on a whole data set, at the labels' own resolution."""
+    with reporting(debug):
+        set_up(device, threads)
+        from rich.console import Console
+
+        from .. import console, engine
+
+        with console.counting("evaluating", console.EVALUATION) as progress:
+            config, result = engine.evaluate(
+                run,
+                data=data,
+                root=root,
+                split=split,
+                workers=workers,
+                progress=progress,
+                metrics=engine.parse_metrics(metrics),
+            )
+        if as_json:
+            where = {"run": str(run), "data": config.data.name, "split": split}
+            typer.echo(json.dumps({**where, "classes": config.data.class_names, **result.as_dict()}, indent=2))
+            return
+        output = Console()
+        console.line(
+            output, f"{config.data.name}, {split}: {result.images} images, loss {console.number(result.loss)}"
+        )
+        console.print_scores(output, result.scores, config.data.classes)
+        console.print_measures(output, result.measures, config.data.classes)
