@@ -1,6 +1,6 @@
-"""Array kernels for semantic segmentation: plain NumPy, Numba for CPUs. They know nothing of tensors or gradients.
+"""Array kernels for semantic segmentation: plain NumPy, Numba for CPUs and for NVIDIA GPUs. They know nothing of tensors or gradients.
 
-``spec`` is the contract. ``reference`` and ``cpu`` are backends: modules that hold a function for each entry of
+``spec`` is the contract. ``reference``, ``cpu`` and ``cuda`` are backends: modules that hold a function for each entry of
 the contract. ``load`` imports one and checks it.
 """
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from . import spec
 
-BACKENDS = ("reference", "cpu")
+BACKENDS = ("reference", "cpu", "cuda")
 
 
 def load(name: str) -> ModuleType:

@@ -1,0 +1,288 @@
+"""The GPU at work: its context and stream, launches, copies to and from the host, memory.
+
+Launches and copies are queued on one stream and run in that order; the host goes on at once and waits only where it
+asks for values (``download``, ``synchronize``). Nothing here is touched before the first array is made.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import driver, simulator
+from .compiler import SIMULATED, Kernel, machine_code
+from .memory import Pool, Storage
+
+# Under the simulator a launch has so few threads that it ends soon, and so many that they must divide the work.
+ELEMENT_THREADS = 3 if SIMULATED else 256
+REDUCE_THREADS = 4 if SIMULATED else 256
+_MOST_BLOCKS = 2 if SIMULATED else 4096
+_STAGING_BYTES = 8 << 20
+_SIMULATED_BYTES = 1 << 30
+
+_CODES: dict[type, str] = {
+    int: "i8",
+    bool: "i8",
+    float: "f8",
+    np.int64: "i8",
+    np.uint64: "u8",
+    np.float32: "f4",
+    np.float64: "f8",
+}
+_FORMATS = {"i8": "q", "u8": "Q", "f4": "f4x", "f8": "d"}  # each argument in a slot of eight bytes
+
+
+@dataclass
+class Copies:
+    """How often, and how many bytes, were copied from and to the host since the process began."""
+
+    uploads: int = 0
+    uploaded_bytes: int = 0
+    downloads: int = 0
+    downloaded_bytes: int = 0
+
+
+copies = Copies()
+
+
+class _Local(threading.local):
+    """Of each thread of the host: whether the context is its current one, and where arguments of a launch stand."""
+
+    ready = False
+
+    def __init__(self) -> None:
+        self.slots = (ctypes.c_uint64 * 64)()
+        at = ctypes.addressof(self.slots)
+        self.pointers = (ctypes.c_void_p * 64)(*(at + 8 * i for i in range(64)))
+
+
+class _Staging:
+    """Host memory that does not move (pinned), through which copies run while the host goes on."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self.address: int = gpu.driver.ask("cuMemHostAlloc", _STAGING_BYTES, 0)
+        self.event: int = gpu.driver.ask("cuEventCreate", driver.WITHOUT_TIMING)
+        self.lock = threading.Lock()
+        self.memory = np.frombuffer((ctypes.c_uint8 * _STAGING_BYTES).from_address(self.address), np.uint8)
+
+    def upload(self, address: int, values: np.ndarray[Any, Any]) -> None:
+        """Queue a copy of bytes to the device; waits if the copy before has not left this memory."""
+        with self.lock:
+            for start in range(0, values.size, _STAGING_BYTES):
+                part = values[start : start + _STAGING_BYTES]
+                self.gpu.driver.cuEventSynchronize(self.event)
+                self.memory[: part.size] = part
+                self.gpu.driver.cuMemcpyHtoDAsync_v2(address + start, self.address, part.size, self.gpu.stream)
+                self.gpu.driver.cuEventRecord(self.event, self.gpu.stream)
+
+    def download(self, values: np.ndarray[Any, Any], address: int) -> None:
+        """Wait for the device and copy bytes from it."""
+        with self.lock:
+            for start in range(0, values.size, _STAGING_BYTES):
+                part = values[start : start + _STAGING_BYTES]
+                self.gpu.driver.cuMemcpyDtoHAsync_v2(self.address, address + start, part.size, self.gpu.stream)
+                self.gpu.driver.cuStreamSynchronize(self.gpu.stream)
+                part[...] = self.memory[: part.size]
+
+
+class Gpu:
+    """A device's primary context, which other libraries share, one stream of our own, and the pool."""
+
+    def __init__(self) -> None:
+        self.driver = driver.load()
+        self.device: int = self.driver.ask("cuDeviceGet", 0, kind=ctypes.c_int)
+        self.context: int = self.driver.ask("cuDevicePrimaryCtxRetain", self.device)
+        self.local = _Local()
+        self.enter()
+        major, minor = (self._attribute(number) for number in driver.COMPUTE_CAPABILITY)
+        self.capability = major, minor
+        self.multiprocessors = self._attribute(driver.MULTIPROCESSORS)
+        name = ctypes.create_string_buffer(256)
+        self.driver.cuDeviceGetName(name, 256, self.device)
+        self.name = name.value.decode()
+        self.stream: int = self.driver.ask("cuStreamCreate", driver.NON_BLOCKING)
+        self.pool = Pool(self)
+        self.staging = _Staging(self)
+        self.loading = threading.Lock()
+
+    def _attribute(self, number: int) -> int:
+        value: int = self.driver.ask("cuDeviceGetAttribute", number, self.device, kind=ctypes.c_int)
+        return value
+
+    def enter(self) -> None:
+        """Make the context the calling thread's, if it is not."""
+        if not self.local.ready:
+            self.driver.cuCtxSetCurrent(self.context)
+            self.local.ready = True
+
+    def allocate(self, size: int) -> int | None:
+        """A segment for the pool."""
+        self.enter()
+        try:
+            address: int = self.driver.ask("cuMemAlloc_v2", size, kind=ctypes.c_uint64)
+        except driver.CudaError as error:
+            if error.code != driver.OUT_OF_MEMORY:
+                raise
+            return None
+        return address
+
+    def free(self, address: int) -> None:
+        """Give a segment back; the driver waits until no kernel uses it."""
+        self.enter()
+        self.driver.cuMemFree_v2(address)
+
+    def info(self) -> tuple[int, int]:
+        """Free and total bytes of the device."""
+        self.enter()
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
+
+    def load(self, kernel: Kernel, codes: tuple[str, ...]) -> tuple[int, struct.Struct]:
+        """A kernel's handle for these types, and how its arguments are packed."""
+        with self.loading:
+            if codes not in kernel.ready:
+                name, code = machine_code(kernel, codes, self.capability)
+                module = self.driver.ask("cuModuleLoadData", code)
+                function = self.driver.ask("cuModuleGetFunction", module, name.encode())
+                kernel.ready[codes] = function, argument_format(codes)
+        loaded: tuple[int, struct.Struct] = kernel.ready[codes]
+        return loaded
+
+    def launch(
+        self,
+        kernel: Kernel,
+        blocks: tuple[int, int, int],
+        threads: tuple[int, int, int],
+        codes: tuple[str, ...],
+        values: list[Any],
+    ) -> None:
+        """Queue a launch; the driver copies the arguments before it returns."""
+        self.enter()
+        loaded = kernel.ready.get(codes)
+        function, layout = loaded if loaded is not None else self.load(kernel, codes)
+        local = self.local
+        layout.pack_into(local.slots, 0, *values)
+        code = self.driver.launch_raw(function, *blocks, *threads, 0, self.stream, local.pointers, None)
+        if code:
+            self.driver.fail(f"launch of {kernel.name}", code)
+
+
+class _SimulatedGpu:
+    """The host's memory in the place of a device's."""
+
+    name, capability, multiprocessors = "simulator", (0, 0), 1
+
+    def __init__(self) -> None:
+        self.pool = Pool(self)
+        self.next = 512
+
+    def allocate(self, size: int) -> int | None:
+        """Addresses are only numbers here: each storage has elements of its own, where a reach too far is noticed."""
+        if self.pool.reserved + size > _SIMULATED_BYTES:
+            return None
+        self.next += size
+        return self.next - size
+
+    def free(self, address: int) -> None:
+        """Nothing was taken."""
+
+    def info(self) -> tuple[int, int]:
+        """As if the device had a gibibyte."""
+        return _SIMULATED_BYTES - self.pool.reserved, _SIMULATED_BYTES
+
+
+def argument_format(codes: tuple[str, ...]) -> struct.Struct:
+    """How arguments of these types are packed, a slot of eight bytes each."""
+    return struct.Struct("=" + "".join("Q" if code.endswith("*") else _FORMATS[code] for code in codes))
+
+
+@functools.cache
+def gpu() -> Any:
+    """The device, made ready at the first call; raises ``RuntimeError`` where there is none."""
+    return _SimulatedGpu() if SIMULATED else Gpu()
+
+
+def storage(size: int) -> Storage:
+    """So many bytes of the device, not initialised."""
+    elements = None
+    if SIMULATED:
+        elements = np.full(-(-size // 8) * 8, 0xFF, np.uint8)  # NaN, of either type
+    return Storage(gpu().pool, size, elements)
+
+
+def upload(target: Storage, values: np.ndarray[Any, Any]) -> None:
+    """Copy a contiguous array's bytes to the beginning of device memory."""
+    raw = values.reshape(-1).view(np.uint8)
+    copies.uploads += 1
+    copies.uploaded_bytes += raw.size
+    if SIMULATED:
+        target.elements[: raw.size] = raw
+    else:
+        gpu().enter()
+        gpu().staging.upload(target.address, raw)
+
+
+def download(values: np.ndarray[Any, Any], source: Storage, start: int) -> None:
+    """Fill a contiguous array with bytes of device memory from ``start`` on, after all that was queued before."""
+    raw = values.reshape(-1).view(np.uint8)
+    copies.downloads += 1
+    copies.downloaded_bytes += raw.size
+    if SIMULATED:
+        raw[...] = source.elements[start : start + raw.size]
+    else:
+        gpu().enter()
+        gpu().staging.download(raw, source.address + start)
+
+
+def synchronize() -> None:
+    """Wait until the device has done all that was queued."""
+    if not SIMULATED:
+        gpu().enter()
+        gpu().driver.cuStreamSynchronize(gpu().stream)
+
+
+def spread(count: int) -> tuple[int, int]:
+    """Blocks and threads for ``count`` elements, over which each thread goes in steps of ``cuda.gridsize(1)``."""
+    return min(-(-count // ELEMENT_THREADS), _MOST_BLOCKS), ELEMENT_THREADS
+
+
+def _sizes(value: int | tuple[int, ...]) -> tuple[int, int, int]:
+    if isinstance(value, int):
+        return value, 1, 1
+    x, y, z = (*value, 1, 1)[:3]
+    return x, y, z
+
+
+def launch(kernel: Kernel, blocks: int | tuple[int, ...], threads: int | tuple[int, ...], *arguments: Any) -> None:
+    """Queue a kernel: arguments are device arrays, whose first element is pointed to, and numbers.
+
+    A ``float`` is a float64 to the kernel, and ``np.float32`` a float32. No blocks, no launch.
+    """
+    codes, values = [], []
+    for argument in arguments:
+        code = _CODES.get(argument.__class__)
+        codes.append(argument.code if code is None else code)
+        if SIMULATED:
+            values.append(argument.memory() if code is None else argument)
+        else:
+            values.append(argument.address if code is None else argument)
+    blocks, threads = _sizes(blocks), _sizes(threads)
+    if 0 in blocks:
+        return
+    if SIMULATED:
+        variant = tuple(codes)
+        if variant not in kernel.ready:
+            function = kernel.bound(variant)
+            kernel.ready[variant] = function, simulator.has_barriers(function)
+        numbers = [np.float64(value) if value.__class__ is float else value for value in values]
+        simulator.run(*kernel.ready[variant], blocks, threads, *numbers)
+    else:
+        gpu().launch(kernel, blocks, threads, tuple(codes), values)
