@@ -60,7 +60,11 @@ class Kernel:
     """
 
     def __init__(
-        self, function: Callable[..., Any], signatures: Sequence[str], threads: int, letters: dict[str, Any]
+        self,
+        function: Callable[..., Any],
+        signatures: Sequence[str],
+        threads: int | tuple[int, int],
+        letters: dict[str, Any],
     ) -> None:
         self.function = function
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
@@ -88,10 +92,13 @@ class Kernel:
         return bound
 
 
-def kernel(*signatures: str, threads: int = 256, **letters: Sequence[str]) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(
+    *signatures: str, threads: int | tuple[int, int] = 256, **letters: Sequence[str]
+) -> Callable[[Callable[..., Any]], Kernel]:
     """Declare a kernel: ``@kernel("T* T* i8", T=FLOATS)`` takes two pointers of either type and an integer.
 
-    ``threads``: the most that a block will have; the compiler shares out the registers accordingly.
+    ``threads``: the most that a block will have, or that and how many such blocks a multiprocessor is to hold; the
+    compiler shares out the registers accordingly.
     """
 
     def declare(function: Callable[..., Any]) -> Kernel:
