@@ -1,8 +1,9 @@
 """From a device's name to its kernels. The only file that imports ``tinyseg_kernels``.
 
 Two devices share the processor: ``"cpu"``, Numba's compiled kernels, and ``"reference"``, the plain NumPy in which
-every operator is defined: slow, and right. A tensor knows its device, and operators take their kernels from there;
-tensors of two devices do not mix.
+every operator is defined: slow, and right. The third, ``"cuda"``, is an NVIDIA GPU; nothing of it is imported before
+it is named. A tensor knows its device, and operators take their kernels from there; tensors of two devices do not
+mix.
 """
 
 from __future__ import annotations
@@ -12,23 +13,49 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-DEVICES = ("cpu", "reference")
+DEVICES = ("cpu", "reference", "cuda")
 
 _default = "cpu"
+_conv_algorithm = "auto"
+_loaded: dict[str, ModuleType] = {}
+
+
+def resolve(device: str | None) -> str:
+    """A device's name as tensors keep it: the default one for None, ``"cuda"`` for ``"cuda:0"``.
+
+    Raises ``ValueError`` for an unknown one.
+
+    >>> resolve("cuda:0")
+    'cuda'
+    """
+    if device is None:
+        return _default
+    name = "cuda" if device == "cuda:0" else device
+    if name not in DEVICES:
+        raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
+    return name
+
+
+def names_device(name: object) -> bool:
+    """Whether this, where a type or a device may stand, is a device."""
+    return isinstance(name, str) and (name in DEVICES or name.startswith("cuda:"))
 
 
 @functools.cache
 def kernels(device: str) -> ModuleType:
-    """The backend of ``device``, imported at its first use; raises ``ValueError`` for an unknown one.
+    """The backend of ``device``, imported at its first use.
+
+    Raises ``ValueError`` for an unknown one, and ``RuntimeError`` for a GPU that cannot be used, saying why.
 
     >>> kernels("reference").__name__
     'tinyseg_kernels.reference'
     """
-    if device not in DEVICES:
-        raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
     import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
 
-    return tinyseg_kernels.load(device)
+    module = tinyseg_kernels.load(resolve(device))
+    if hasattr(module,"set_conv_algorithm"): module.set_conv_algorithm(_conv_algorithm)
+    _loaded[device] = module
+    return module
 
 
 def get_default_device() -> str:
@@ -39,8 +66,8 @@ def get_default_device() -> str:
 def set_default_device(device: str) -> None:
     """Make tensors on ``device`` when none is named."""
     global _default
-    kernels(device)
-    _default = device
+    kernels(resolve(device))
+    _default = resolve(device)
 
 
 def set_num_threads(count: int) -> None:
@@ -50,7 +77,7 @@ def set_num_threads(count: int) -> None:
     """
     if count < 1:
         raise ValueError(f"set_num_threads: expected at least 1, got {count}")
-    for device in DEVICES:
+    for device in ("cpu", "reference"):
         kernels(device).set_num_threads(int(count))
 
 
@@ -69,14 +96,16 @@ def set_conv_algorithm(name: str) -> None:
     """
     if name not in ("auto", "direct", "winograd"):
         raise ValueError(f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', got {name!r}")
-    for device in DEVICES:
-        kernels(device).set_conv_algorithm(name)
+    global _conv_algorithm
+    _conv_algorithm = name
+    for module in _loaded.values():
+        module.set_conv_algorithm(name)
 
 
 def empty_cache() -> None:
     """Give memory that is kept for later tensors, but not in use, back to the system."""
-    for device in DEVICES:
-        kernels(device).empty_cache()
+    for module in _loaded.values():
+        module.empty_cache()
 
 
 def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:

@@ -731,6 +731,14 @@ class Tensor:
         """Cast to a type, or copy to a device (a string may stand first); itself if nothing changes."""
         return _operators["to"](self, dtype, device)
 
+    def cuda(self) -> Tensor:
+        """On the GPU."""
+        return _operators["to"](self, None, "cuda")
+
+    def cpu(self) -> Tensor:
+        """On the CPU."""
+        return _operators["to"](self, None, "cpu")
+
     def float(self) -> Tensor:
         """As float32."""
         return _operators["to"](self, float32, None)
@@ -834,6 +842,6 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
     dtype = check_dtype(values.dtype if dtype is None else dtype, "tensor")
     if values.dtype != dtype:
         values = values.astype(dtype)
-    device = device or backend.get_default_device()
+    device = backend.resolve(device)
     result = Tensor(backend.kernels(device).from_numpy(values), device)
     return result.requires_grad_() if requires_grad else result

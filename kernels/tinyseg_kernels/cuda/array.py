@@ -18,10 +18,10 @@ _CODES = {np.dtype(code): f"{code}*" for code in ("f4", "f8", "i4", "i8", "u1")}
 class DeviceArray:
     """Elements in device memory; ``strides`` and ``offset`` count elements, not bytes.
 
-    ``code`` and ``address`` are what a launch takes: the pointer's type, bool being stored as uint8, and its value.
+    ``is_contiguous``: they lie side by side in row-major order. ``code`` and ``address`` are what a launch takes: the pointer's type, bool being stored as uint8, and its value.
     """
 
-    __slots__ = ("address", "code", "dtype", "ndim", "offset", "shape", "size", "storage", "strides")
+    __slots__ = ("address", "code", "dtype", "is_contiguous", "ndim", "offset", "shape", "size", "storage", "strides")
 
     def __init__(
         self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
@@ -30,6 +30,7 @@ class DeviceArray:
         self.ndim, self.size = len(shape), math.prod(shape)
         self.code = _CODES[dtype]
         self.address = storage.address + offset * dtype.itemsize
+        self.is_contiguous = is_row_major(shape, strides)
 
     def memory(self) -> Memory:
         """What a simulated kernel may index: from the first element on to the end of the storage."""
@@ -41,11 +42,6 @@ class DeviceArray:
         """All of the storage, from its beginning: for kernels that add ``offset`` themselves."""
         size = self.storage.size // self.dtype.itemsize
         return DeviceArray(self.storage, 0, (size,), (1,), self.dtype)
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie side by side in row-major order."""
-        return self.strides == row_major(self.shape) or is_row_major(self.shape, self.strides)
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

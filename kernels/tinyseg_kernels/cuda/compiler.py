@@ -62,22 +62,13 @@ class Kernel:
     def __init__(
         self,
         function: Callable[..., Any],
-        signatures: Sequence[str],
-        threads: int | tuple[int, int],
-        letters: dict[str, Any],
+        variants: dict[tuple[str, ...], dict[str, str]],
+        threads: int | tuple[int, int] = 256,
     ) -> None:
-        self.function = function
+        self.function, self.variants, self.threads = function, variants, threads
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
-        self.threads = threads
-        self.variants: dict[tuple[str, ...], dict[str, str]] = {}
         self.ready: dict[tuple[str, ...], Any] = {}
-        for signature, values in itertools.product(signatures, itertools.product(*letters.values())):
-            chosen = dict(zip(letters, values, strict=True))
-            codes = []
-            for word in signature.split():
-                letter = word.removesuffix("*")
-                codes.append(chosen.get(letter, letter) + word[len(letter) :])
-            self.variants[tuple(codes)] = chosen
+        KERNELS.append(self)
 
     def bound(self, codes: tuple[str, ...]) -> types.FunctionType:
         """The function of a variant, in which the letters are types."""
@@ -101,12 +92,15 @@ def kernel(
     compiler shares out the registers accordingly.
     """
 
-    def declare(function: Callable[..., Any]) -> Kernel:
-        declared = Kernel(function, signatures, threads, letters)
-        KERNELS.append(declared)
-        return declared
-
-    return declare
+    variants: dict[tuple[str, ...], dict[str, str]] = {}
+    for signature, values in itertools.product(signatures, itertools.product(*letters.values())):
+        chosen = dict(zip(letters, values, strict=True))
+        codes = []
+        for word in signature.split():
+            letter = word.removesuffix("*")
+            codes.append(chosen.get(letter, letter) + word[len(letter) :])
+        variants[tuple(codes)] = chosen
+    return lambda function: Kernel(function, variants, threads)
 
 
 def helper(function: F) -> F:

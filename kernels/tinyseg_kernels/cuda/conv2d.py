@@ -7,15 +7,18 @@ from typing import Any
 from . import plan, runtime
 from .array import DeviceArray, contiguous, empty
 from .correlate import CORRELATE
-from .elementwise import assign
+from .elementwise import assign, fill
 from .plan import Pair, Window
 from .sum_parts import sum_parts
+from .weight_gradient import WEIGHT_GRADIENT
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
 Memo = dict[Any, Any] | None
 
 _VECTOR_BYTES = 16
+
+_chosen = "auto"
 
 
 def _row_major(out: DeviceArray) -> DeviceArray:
@@ -89,6 +92,32 @@ def conv_transpose2d(
         return
     window = _window(out, y, weight, stride, padding, dilation, groups)
     _correlate(y, weight, bias, out, window, True, relu)
+
+
+def conv2d_weight_gradient(
+    x: DeviceArray, grad: DeviceArray, out: DeviceArray, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
+    """See ``spec.py``."""
+    if out.size == 0:
+        return
+    if grad.size == 0:
+        fill(out, 0)
+        return
+    work = plan.weight_gradient(_window(x, grad, out, stride, padding, dilation, groups))
+    memory = _row_major(out)
+    tile, parts = work.split.tile, work.split.parts
+    target = memory if parts == 1 else empty((parts, *out.shape), out.dtype)
+    arrays = contiguous(grad), contiguous(x), target, work.numbers
+    runtime.launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, *arrays)
+    if parts > 1:
+        sum_parts(target, None, memory, parts, False)
+    _deliver(memory, out)
+
+
+def set_conv_algorithm(name: str) -> None:
+    """See ``spec.py``."""
+    global _chosen
+    _chosen = name
 
 
 def _window(

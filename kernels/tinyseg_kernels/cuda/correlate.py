@@ -40,7 +40,8 @@ from .vector import fetch, read_row, read_vector, shared_vectors, within, write_
 
 def _make_kernel(tile: Tile) -> Kernel:
     """The kernel for one tile, launched with ``Plan.blocks`` and ``tile.threads``."""
-    rows, columns, depth, vector, pitch = tile.rows, tile.columns, tile.depth, tile.vector, tile.pitch
+    rows, columns, depth, vector = tile.rows, tile.columns, tile.depth, tile.vector
+    pitch, b_pitch = tile.pitch, tile.b_pitch
     column_vectors = tile.column_vectors
     height, width, threads = tile.thread_rows, tile.thread_columns, tile.threads
     across, down = columns // width, rows // height
@@ -105,7 +106,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         weight_start = np.int32(group * weight_group + (first_m + a_row) * weight_row)
 
         put_a = np.int32(a_k * pitch + a_row)
-        put_b = np.int32(b_start + thread)
+        put_b = np.int32(b_start + b_k * b_pitch + b_pixel)
 
         for e in range(sums_size):
             sums[e] = 0
@@ -127,11 +128,11 @@ def _make_kernel(tile: Tile) -> Kernel:
                 multiply(sums, left, right, slices, np.int32((step - 1) & 1), in_a, in_b)
             if step < steps:
                 at_a = np.int32(put_a + (step & 1) * (depth * pitch))
-                at_b = np.int32(put_b + (step & 1) * (depth * columns))
+                at_b = np.int32(put_b + (step & 1) * (depth * b_pitch))
                 for e in range(fetched_a):
                     write_vector(slices, np.int32(at_a + e * sweep_a), coming_a, e, 1)
                 for e in range(fetched_b):
-                    write_vector(slices, np.int32(at_b + e * (sweep_b * columns)), coming_b, e, 1)
+                    write_vector(slices, np.int32(at_b + e * (sweep_b * b_pitch)), coming_b, e, 1)
             cuda.syncthreads()
 
         # Each thread puts its sums where they belong: a vector at once where four pixels are neighbours in memory.

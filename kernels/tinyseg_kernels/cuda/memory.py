@@ -51,9 +51,13 @@ def in_units(size: int) -> str:
 class System(Protocol):
     """Where segments come from; ``allocate`` returns an address, or None if there is not enough."""
 
-    def allocate(self, size: int) -> int | None: ...
+    def allocate(self, size: int) -> int | None:
+        """A new segment."""
+        ...
 
-    def free(self, address: int) -> None: ...
+    def free(self, address: int) -> None:
+        """A segment is given back."""
+        ...
 
     def info(self) -> tuple[int, int]:
         """Free and total bytes."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .array import DeviceArray, from_numpy
-from .tiles import Split, Tile, choose
+from .tiles import Split, choose
+from .vector import inverse
 
 Pair = tuple[int, int]
 
@@ -162,3 +163,42 @@ def correlation(window: Window, adjoint: bool) -> Plan:
     ]  # fmt: skip
     blocks = row_tiles * -(-pixels // split.tile.columns), groups * len(lattices) * split.parts
     return Plan(split, blocks, _on_device(header, np.array(descriptions), *entries))
+
+
+@functools.lru_cache(maxsize=1024)
+def weight_gradient(window: Window) -> Plan:
+    """The plan of ``conv2d_weight_gradient``."""
+    images, channels, height, width = window.x_shape
+    _, outputs, out_rows, out_columns = window.y_shape
+    taps_down, taps_across = window.kernel
+    inputs, group_outputs = channels // window.groups, outputs // window.groups
+    results, pixels = inputs * taps_down * taps_across, images * out_rows * out_columns
+    split = choose(window.code, group_outputs, results, pixels, window.groups)
+    row_tiles = -(-group_outputs // split.tile.rows)
+    channel, r, s = np.indices((inputs, taps_down, taps_across))
+    down, across = r * window.dilation[0], s * window.dilation[1]
+    table = np.stack([(channel * height + down) * width + across, down, across, 0 * r], -1)
+    header = [
+        channels * height * width,
+        inputs * height * width,
+        height,
+        width,
+        group_outputs,
+        outputs,
+        results,
+        out_rows * out_columns,
+        out_columns,
+        pixels,
+        *window.stride,
+        *window.padding,
+        *inverse(out_rows * out_columns),
+        *inverse(out_columns),
+        row_tiles,
+        split.parts,
+        24,  # where the table begins
+        0,
+        0,
+        0,
+    ]
+    blocks = row_tiles * -(-results // split.tile.columns), window.groups * split.parts
+    return Plan(split, blocks, _on_device(header, table))

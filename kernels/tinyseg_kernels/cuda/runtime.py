@@ -31,11 +31,20 @@ _CODES: dict[type, str] = {
     bool: "i8",
     float: "f8",
     np.int64: "i8",
+    np.int32: "i4",
+    np.uint8: "u1",
     np.uint64: "u8",
     np.float32: "f4",
     np.float64: "f8",
 }
-_FORMATS = {"i8": "q", "u8": "Q", "f4": "f4x", "f8": "d"}  # each argument in a slot of eight bytes
+_FORMATS = {
+    "i8": "q",
+    "u8": "Q",
+    "f4": "f4x",
+    "f8": "d",
+    "i4": "i4x",
+    "u1": "B7x",
+}  # each argument in a slot of eight bytes
 
 
 @dataclass

@@ -88,9 +88,14 @@ class Tile:
         return self.rows + self.vector
 
     @property
+    def b_pitch(self) -> int:
+        """The same of the slice of b."""
+        return self.columns + self.vector
+
+    @property
     def shared_size(self) -> int:
         """Elements of shared memory: two slices of a, then two of b."""
-        return self.b_start + 2 * self.depth * self.columns
+        return self.b_start + 2 * self.depth * self.b_pitch
 
     @property
     def b_start(self) -> int:
@@ -164,7 +169,7 @@ def choose(code: str, rows: int, columns: int, depth: int, count: int) -> Split:
 
 def multiplier(tile: Tile) -> Any:
     """The device function that multiplies one slice of a with one of b and adds to a thread's sums."""
-    depth, vector, pitch, columns = tile.depth, tile.vector, tile.pitch, tile.columns
+    depth, vector, pitch, b_pitch, columns = tile.depth, tile.vector, tile.pitch, tile.b_pitch, tile.columns
     row_vectors, column_vectors = tile.row_vectors, tile.column_vectors
     height, width = tile.thread_rows, tile.thread_columns
     b_start = tile.b_start
@@ -184,11 +189,11 @@ def multiplier(tile: Tile) -> Any:
         and ``in_b``: the thread's first vector in either.
         """
         from_a = np.int32(half * (depth * pitch) + in_a)
-        from_b = np.int32(b_start + half * (depth * columns) + in_b)
+        from_b = np.int32(b_start + half * (depth * b_pitch) + in_b)
         for _ in range(np.int32(depth // 2)):
             one(sums, left, right, slices, from_a, from_b)
-            one(sums, left, right, slices, np.int32(from_a + pitch), np.int32(from_b + columns))
+            one(sums, left, right, slices, np.int32(from_a + pitch), np.int32(from_b + b_pitch))
             from_a = np.int32(from_a + 2 * pitch)
-            from_b = np.int32(from_b + 2 * columns)
+            from_b = np.int32(from_b + 2 * b_pitch)
 
     return multiply

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED, cuda
+from .compiler import SIMULATED, cuda, helper
 
 
 if SIMULATED:
@@ -191,3 +191,21 @@ else:
             return builder.call(assembly, [pointer, flag])
 
         return memory.dtype(memory, types.int64, types.boolean), code
+
+
+@helper
+def divide(number, factor, shift):  # type: ignore[no-untyped-def]
+    """number // divisor for 0 <= number < 2**31, by the two numbers that ``inverse`` gives for the divisor."""
+    return np.int32((np.uint64(number) * np.uint64(np.uint32(factor))) >> np.uint64(shift))
+
+
+def inverse(divisor: int) -> tuple[int, int]:
+    """``factor`` and ``shift`` such that number * factor >> shift == number // divisor for 0 <= number < 2**31.
+
+    With 2**(bits - 1) < divisor <= 2**bits the factor, 2**(31 + bits) / divisor rounded up, is too large by less than
+    1, so that the product is by less than 2**31 <= 2**(31 + bits) / divisor: not enough to reach the next whole
+    number (Granlund and Montgomery 1994). The factor has 32 bits; it is given as an int32 of the same bits.
+    """
+    bits = (divisor - 1).bit_length()
+    factor = -(-(2 ** (31 + bits)) // divisor)
+    return int(np.uint32(factor).astype(np.int32)), 31 + bits
