@@ -31,6 +31,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     sums_size, shared_size, b_start = height * width, tile.shared_size, tile.b_start
     sweep = threads // depth  # a thread fetches every so many-th row of a, and column of b, at one pixel
     fetched_a, fetched_b = rows // sweep, columns // sweep
+    taps_size = 4 * fetched_b
     multiply = multiplier(tile)
 
     def weight_gradient(grad, x, out, plan):  # type: ignore[no-untyped-def]
@@ -40,7 +41,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         right = cuda.local.array(width, T)
         coming_a = cuda.local.array(fetched_a, T)
         coming_b = cuda.local.array(fetched_b, T)
-        taps = cuda.local.array(4 * fetched_b, np.int32)
+        taps = cuda.local.array(taps_size, np.int32)
 
         thread = np.int32(cuda.threadIdx.x)
         in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
