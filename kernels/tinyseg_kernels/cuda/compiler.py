@@ -60,7 +60,10 @@ class Kernel:
     """
 
     def __init__(
-        self, function: Callable[..., Any], variants: dict[tuple[str, ...], dict[str, str]], threads: int = 256
+        self,
+        function: Callable[..., Any],
+        variants: dict[tuple[str, ...], dict[str, str]],
+        threads: int | tuple[int, int] = 256,
     ) -> None:
         self.function, self.variants, self.threads = function, variants, threads
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
@@ -80,10 +83,13 @@ class Kernel:
         return bound
 
 
-def kernel(*signatures: str, threads: int = 256, **letters: Sequence[str]) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(
+    *signatures: str, threads: int | tuple[int, int] = 256, **letters: Sequence[str]
+) -> Callable[[Callable[..., Any]], Kernel]:
     """Declare a kernel: ``@kernel("T* T* i8", T=FLOATS)`` takes two pointers of either type and an integer.
 
-    ``threads``: the most that a block will have; the compiler shares out the registers accordingly.
+    ``threads``: the most that a block will have, or that and how many such blocks a multiprocessor is to hold; the
+    compiler shares out the registers accordingly.
     """
 
     variants: dict[tuple[str, ...], dict[str, str]] = {}
