@@ -9,14 +9,18 @@ mix.
 from __future__ import annotations
 
 import functools
+import importlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 DEVICES = ("cpu", "reference", "cuda")
 
 _default = "cpu"
 _conv_algorithm = "auto"
+_precision = "highest"
 _loaded: dict[str, ModuleType] = {}
 
 
@@ -52,10 +56,55 @@ def kernels(device: str) -> ModuleType:
     """
     import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
 
+    if resolve(device) == "cuda":
+        _need_gpu(tinyseg_kernels)
     module = tinyseg_kernels.load(resolve(device))
-    if hasattr(module,"set_conv_algorithm"): module.set_conv_algorithm(_conv_algorithm)
+    module.set_conv_algorithm(_conv_algorithm)
+    if device == "cuda":
+        module.set_float32_matmul_precision(_precision)
     _loaded[device] = module
     return module
+
+
+def _need_gpu(tinyseg_kernels: ModuleType) -> None:
+    """``RuntimeError`` unless the GPU's kernels can be imported and there is a GPU."""
+    try:
+        importlib.import_module(f"{tinyseg_kernels.__name__}.cuda").gpu()
+    except ImportError as error:
+        raise RuntimeError(f"device 'cuda' needs numba-cuda: pip install 'tinyseg[cuda]' ({error})") from error
+    except RuntimeError as error:
+        raise RuntimeError(f"device 'cuda' cannot be used: {error}") from error
+
+
+def report(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array for a few numbers that a kernel finds out for the host: to read it costs no copy, but it is to be read
+    by a function that is handed to ``check_later``.
+    """
+    module = kernels(device)
+    return module.empty_report(shape, dtype) if device == "cuda" else module.empty(shape, dtype)
+
+
+_checks: deque[Callable[[], None]] = deque()
+_MOST_CHECKS = 500
+
+
+def check_later(device: str, check: Callable[[], None]) -> None:
+    """Run ``check``, which reads a report and raises if it is a bad one: at once where kernels are done when they
+    return, and on a GPU as soon as values are read for which the host has to wait anyway.
+    """
+    if device != "cuda":
+        check()
+        return
+    _checks.append(check)
+    if len(_checks) > _MOST_CHECKS:
+        kernels(device).synchronize()
+        settle(device)
+
+
+def settle(device: str) -> None:
+    """The host has waited for the device: run the checks that are due."""
+    while device == "cuda" and _checks:
+        _checks.popleft()()
 
 
 def get_default_device() -> str:
@@ -100,6 +149,28 @@ def set_conv_algorithm(name: str) -> None:
     _conv_algorithm = name
     for module in _loaded.values():
         module.set_conv_algorithm(name)
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """How exactly products of float32 are summed up on a GPU, as PyTorch names it: ``"highest"``, the default, keeps
+    float32 throughout; ``"high"`` and ``"medium"`` allow tensor cores, which round factors to ten bits. The CPU has no
+    such thing, and sums as always.
+
+    Raises ``ValueError`` for another name.
+    """
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(
+            f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}"
+        )
+    _precision = precision
+    if "cuda" in _loaded:
+        _loaded["cuda"].set_float32_matmul_precision(precision)
+
+
+def get_float32_matmul_precision() -> str:
+    """What was set."""
+    return _precision
 
 
 def empty_cache() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import random, viz
+from ..backend import empty_cache, get_default_device
 from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Dataset
 from ..errors import CheckpointError, InputError
@@ -198,7 +199,7 @@ class Trainer:
         with closing(self.loader.epoch(epoch - 1)) as batches:  # type: ignore[type-var]  # a generator
             for number, batch in enumerate(batches, 1):
                 pixels = self.weights.total(batch.labels)
-                loss = self._step(epoch, number, batch) if pixels else None
+                loss = self._fitting_step(epoch, number, batch) if pixels else None
                 # Counted even when a batch is skipped: the rate is a function of the step's number.
                 self.schedule.step()
                 skipped += loss is None
@@ -206,19 +207,46 @@ class Trainer:
                 self.callbacks.batch_done(BatchReport(epoch, number, self.loader.num_batches, len(batch.names), loss))
         return (total / weight if weight else None), skipped
 
+    def _fitting_step(self, epoch: int, number: int, batch: Batch) -> float:
+        """``_step``; a GPU whose memory is too small for it is told of with a size of batches that fits."""
+        try:
+            return self._step(epoch, number, batch)
+        except MemoryError as error:
+            if get_default_device() != "cuda":
+                raise
+            message = str(error)
+        # Outside of the except clause, whose error holds on to all that the step had made.
+        raise MemoryError(f"{message}; {self._advice(batch)}. {self._kept()}")
+
+    def _advice(self, batch: Batch) -> str:
+        """Which batch size would fit, found by trying: the run is over, so its weights may change."""
+        size = len(batch.names)
+        for fewer in (size >> shift for shift in range(1, size.bit_length())):
+            self.optimizer.zero_grad()
+            empty_cache()
+            part = Batch(batch.images[:fewer], batch.labels[:fewer], batch.names[:fewer])
+            try:
+                self._step(0, 0, part)
+            except MemoryError:
+                continue
+            except (DivergenceError, ValueError):  # of other images than the batch's: no matter of memory
+                pass
+            return f"batches of {size} do not fit, batches of {fewer} do: --batch-size {fewer}"
+        return "not even one image fits: a smaller --size, or a narrower network, needs less"
+
     def _step(self, epoch: int, number: int, batch: Batch) -> float:
         """Forward, backward, and a step of the optimiser; the loss."""
         images = tensor(batch.images)
         loss = self.weights.loss(self.model(images), tensor(batch.labels), "mean")
-        value = float(loss.item())
+        self.optimizer.zero_grad()
+        loss.backward()
+        value = float(loss.item())  # only here, so that a GPU has the way back to do while the host waits
         if not np.isfinite(value):
             raise DivergenceError(
                 f"epoch {epoch}, batch {number} ({', '.join(batch.names)}): the loss is {value}. First not finite: "
                 f"{first_non_finite(self.model, images)}. Try a lower learning rate than "
                 f"{self.config.training.lr:g}. {self._kept()}"
             )
-        self.optimizer.zero_grad()
-        loss.backward()
         self.optimizer.step()
         return value
 

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..autograd import Op
+from ..backend import check_later, report
 from ..tensor import Tensor, int64
 from .common import array_or_none, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
 from .elementwise import where
@@ -71,15 +72,19 @@ class SoftCrossEntropy(Op):
 
 
 def _check_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> None:
-    """Raises ``IndexError`` for a label that is neither a class nor ignored."""
-    bounds = new(target, (3,), int64)
-    target.backend.label_bounds(target.array, bounds.array, ignore_index)
-    low, high, _ = bounds.tolist()
-    if low < 0 or high >= classes:
-        raise IndexError(
-            f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
-            f"(ignore_index={ignore_index})"
-        )
+    """Raises ``IndexError`` for a label that is neither a class nor ignored; on a GPU as soon as the loss is read."""
+    bounds = report(target.device, (3,), int64)
+    target.backend.label_bounds(target.array, bounds, ignore_index)
+
+    def check() -> None:
+        low, high, _ = target.backend.to_numpy(bounds).tolist()
+        if low < 0 or high >= classes:
+            raise IndexError(
+                f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
+                f"(ignore_index={ignore_index})"
+            )
+
+    check_later(target.device, check)
 
 
 def _as_images(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import runtime
-from .memory import Storage
+from .memory import HostStorage, Storage
 from .simulator import Memory
 
 _CODES = {np.dtype(code): f"{code}*" for code in ("f4", "f8", "i4", "i8", "u1")} | {np.dtype(bool): "u1*"}
@@ -24,7 +24,7 @@ class DeviceArray:
     __slots__ = ("address", "code", "dtype", "is_contiguous", "ndim", "offset", "shape", "size", "storage", "strides")
 
     def __init__(
-        self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
+        self, storage: Storage | HostStorage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self.storage, self.offset, self.shape, self.strides, self.dtype = storage, offset, shape, strides, dtype
         self.ndim, self.size = len(shape), math.prod(shape)
@@ -70,6 +70,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
     return DeviceArray(runtime.storage(math.prod(shape) * dtype.itemsize), 0, shape, row_major(shape), dtype)
 
 
+def empty_report(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+    """A few elements that kernels write and ``to_numpy`` reads without a copy and without waiting: they are good once
+    anything was read that came later.
+    """
+    dtype, shape = np.dtype(dtype), tuple(shape)
+    storage = runtime.report_storage(math.prod(shape) * dtype.itemsize)
+    return DeviceArray(storage, 0, shape, row_major(shape), dtype)
+
+
 def empty_activation(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
     """Row-major N,C,H,W: neighbouring threads read neighbouring pixels."""
     return empty(shape, dtype)
@@ -85,17 +94,23 @@ def empty_like(array: DeviceArray, dtype: Any) -> DeviceArray:
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> DeviceArray:
-    """A copy on the device, in row-major order; the host need not wait for it."""
-    copy = empty(array.shape, array.dtype)
+    """A copy on the device, in row-major order. It is uploaded as it lies in memory and turned there: the host need
+    not wait, and to turn channels-last images would take it long.
+    """
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    lying = np.ascontiguousarray(array.transpose(order))
+    copy = empty(lying.shape, array.dtype)
     if copy.size:
-        runtime.upload(copy.storage, np.ascontiguousarray(array))
-    return copy
+        runtime.upload(copy.storage, lying)
+    return contiguous(transpose(copy, tuple(order.index(axis) for axis in range(array.ndim))))
 
 
 def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
     """A copy on the host, once the device has come so far; what is not contiguous is made so there first."""
     values = np.empty(array.shape, array.dtype)
-    if array.size:
+    if isinstance(array.storage, HostStorage):
+        values.reshape(-1).view(np.uint8)[...] = array.storage.elements[: values.nbytes]
+    elif array.size:
         source = contiguous(array)
         runtime.download(values, source.storage, source.offset * array.dtype.itemsize)
     return values

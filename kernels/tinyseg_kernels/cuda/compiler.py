@@ -24,6 +24,7 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 if SIMULATED:
     from .simulator import cuda
 else:
+    import numba_cuda  # noqa: F401 - Numba's own numba.cuda is out of date; with this one installed it is this one
     from numba import cuda
 
 __all__ = [

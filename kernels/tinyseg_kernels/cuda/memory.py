@@ -195,6 +195,20 @@ class Pool:
             other.next.previous = block
 
 
+class HostStorage:
+    """A few bytes of the host's memory that the device writes and the host reads, once it has waited, for nothing."""
+
+    __slots__ = ("__weakref__", "_free", "address", "elements", "size")
+
+    def __init__(self, free: deque[Any], size: int) -> None:
+        self._free, self.size = free, size
+        self.address, self.elements = free.pop()
+
+    def __del__(self) -> None:
+        if hasattr(self, "elements"):
+            self._free.append((self.address, self.elements))
+
+
 class Storage:
     """Memory that arrays share; it goes back to the pool with the last of them."""
 

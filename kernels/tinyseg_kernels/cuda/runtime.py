@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from collections import deque
+
 from . import driver, simulator
 from .compiler import SIMULATED, Kernel, machine_code
-from .memory import Pool, Storage
+from .memory import HostStorage, Pool, Storage
 
 # Under the simulator a launch has so few threads that it ends soon, and so many that they must divide the work.
 ELEMENT_THREADS = 3 if SIMULATED else 256
@@ -25,6 +27,8 @@ REDUCE_THREADS = 4 if SIMULATED else 256
 _MOST_BLOCKS = 2 if SIMULATED else 4096
 _STAGING_BYTES = 8 << 20
 _SIMULATED_BYTES = 1 << 30
+_REPORT_BYTES = 64  # of a report: what the device tells the host
+_REPORTS = 1024  # that may wait to be read
 
 _CODES: dict[type, str] = {
     int: "i8",
@@ -120,6 +124,9 @@ class Gpu:
         self.pool = Pool(self)
         self.staging = _Staging(self)
         self.loading = threading.Lock()
+        # Where addresses are unified, as on all 64-bit systems, the device writes there by the same address.
+        start: int = self.driver.ask("cuMemHostAlloc", _REPORTS * _REPORT_BYTES, driver.PORTABLE | driver.MAPPED)
+        self.reports = _report_slots(start, (ctypes.c_uint8 * (_REPORTS * _REPORT_BYTES)).from_address(start))
 
     def _attribute(self, number: int) -> int:
         value: int = self.driver.ask("cuDeviceGetAttribute", number, self.device, kind=ctypes.c_int)
@@ -192,6 +199,7 @@ class _SimulatedGpu:
     def __init__(self) -> None:
         self.pool = Pool(self)
         self.next = 512
+        self.reports = _report_slots(0, bytearray(_REPORTS * _REPORT_BYTES))
 
     def allocate(self, size: int) -> int | None:
         """Addresses are only numbers here: each storage has elements of its own, where a reach too far is noticed."""
@@ -206,6 +214,13 @@ class _SimulatedGpu:
     def info(self) -> tuple[int, int]:
         """As if the device had a gibibyte."""
         return _SIMULATED_BYTES - self.pool.reserved, _SIMULATED_BYTES
+
+
+def _report_slots(address: int, memory: Any) -> deque[Any]:
+    """Addresses and bytes of the places for reports."""
+    whole = np.frombuffer(memory, np.uint8)
+    starts = range(0, whole.size, _REPORT_BYTES)
+    return deque((address + start, whole[start : start + _REPORT_BYTES]) for start in starts)
 
 
 def argument_format(codes: tuple[str, ...]) -> struct.Struct:
@@ -225,6 +240,11 @@ def storage(size: int) -> Storage:
     if SIMULATED:
         elements = np.full(-(-size // 8) * 8, 0xFF, np.uint8)  # NaN, of either type
     return Storage(gpu().pool, size, elements)
+
+
+def report_storage(size: int) -> HostStorage:
+    """A few bytes that kernels write and the host reads without a copy, once it has waited for the device."""
+    return HostStorage(gpu().reports, size)
 
 
 def upload(target: Storage, values: np.ndarray[Any, Any]) -> None:
@@ -249,6 +269,20 @@ def download(values: np.ndarray[Any, Any], source: Storage, start: int) -> None:
     else:
         gpu().enter()
         gpu().staging.download(raw, source.address + start)
+
+
+_precision = "highest"
+
+
+def set_float32_matmul_precision(name: str) -> None:
+    """Whether products of float32 may go by tensor cores: highest (no), high or medium."""
+    global _precision
+    _precision = name
+
+
+def get_float32_matmul_precision() -> str:
+    """What was set."""
+    return _precision
 
 
 def synchronize() -> None:
