@@ -77,7 +77,7 @@ _absolute = Operation("absolute", lambda x: -x if x < 0 else x, *_UNARY, kinds=_
 _sign = Operation(
     "sign", lambda x: x if x != x else typed(1, x) if x > 0 else typed(-1, x) if x < 0 else typed(0, x), *_UNARY
 )
-_sign_whole = Operation("sign_whole", lambda x: (x > 0) - (x < 0), *_UNARY, kinds=_WHOLE)
+_sign_whole = Operation("sign_whole", lambda x: 1 if x > 0 else (-1 if x < 0 else 0), *_UNARY, kinds=_WHOLE)
 _exp = Operation("exp", lambda x: exponential(x), *_UNARY)
 _log = Operation("log", lambda x: logarithm(x), *_UNARY)
 _sqrt = Operation("sqrt", lambda x: square_root(x), *_UNARY)

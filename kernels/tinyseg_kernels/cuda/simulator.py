@@ -106,11 +106,11 @@ class _Thread:
 
 
 class _Shared:
-    """``cuda.shared``: one array for a block and a place in the source."""
+    """``cuda.shared``: one array for a block and a call in the code."""
 
     def array(self, shape: Any, dtype: Any) -> Memory:
         caller = sys._getframe(1)
-        key = caller.f_code, caller.f_lineno
+        key = caller.f_code, caller.f_lasti
         shared = cuda.thread.block.shared
         if key not in shared:
             shared[key] = _fresh(shape, dtype)
