@@ -6,6 +6,7 @@ images of one pixel, inputs and outputs that do not lie in row-major order.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Callable
 from types import ModuleType
@@ -19,6 +20,18 @@ from tinyseg_kernels import reference
 Array = np.ndarray
 FLOATS = [np.float32, np.float64]
 TOLERANCE = {np.dtype(np.float32): 2e-4, np.dtype(np.float64): 1e-11}
+
+
+@pytest.fixture(scope="module")
+def cuda() -> ModuleType:
+    """The backend, on a GPU or simulated."""
+    pytest.importorskip("numba_cuda", reason="the cuda backend needs numba-cuda (pip install tinyseg[cuda])")
+    backend = importlib.import_module("tinyseg_kernels.cuda")
+    try:
+        importlib.import_module("tinyseg_kernels.cuda.runtime").gpu()
+    except RuntimeError as error:
+        pytest.skip(f"no GPU ({error}); NUMBA_ENABLE_CUDASIM=1 simulates one")
+    return backend
 
 
 def random(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Array:
@@ -135,7 +148,7 @@ def test_convolution_of_random_shapes(cuda: ModuleType, seed: int) -> None:
     compare(cuda, "conv2d_weight_gradient", [x, y], [weight], stride, padding, dilation, groups)
 
 
-def test_an_array_too_large_for_32_bits_is_refused() -> None:
+def test_an_array_too_large_for_32_bits_is_refused(cuda: ModuleType) -> None:
     from tinyseg_kernels.cuda.plan import Window
 
     with pytest.raises(ValueError, match=r"shape \(1, 64, 8192, 8192\) has 2\*\*31 or more elements in one image"):
