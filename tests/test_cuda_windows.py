@@ -304,3 +304,53 @@ def test_sums_repeat_to_the_bit(cuda: ModuleType, name: str) -> None:
         return cuda.to_numpy(out)
 
     run_twice(gradient)
+
+
+# --- Winograd's way, for 3x3 kernels and stride 1.
+
+THREE_BY_THREE = {  # x, outputs, padding, dilation
+    "whole tiles": ((1, 3, 8, 4), 2, ONE, ONE),
+    "parts of tiles": ((2, 2, 7, 5), 5, ONE, ONE),
+    "no padding": ((1, 3, 6, 7), 4, NONE, ONE),
+    "wide padding": ((1, 2, 3, 4), 3, (3, 2), ONE),
+    "one pixel": ((1, 1, 1, 1), 1, ONE, ONE),
+    "dilated": ((1, 2, 7, 9), 3, (2, 3), (2, 3)),
+    "dilated beyond the image": ((2, 2, 3, 3), 2, (4, 4), (4, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", THREE_BY_THREE)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_winograd(cuda: ModuleType, name: str, dtype: Any) -> None:
+    x_shape, outputs, padding, dilation = THREE_BY_THREE[name]
+    w_shape = outputs, x_shape[1], 3, 3
+    y_shape = (x_shape[0], outputs, *pooled_size(x_shape[2:], (3, 3), ONE, padding, dilation))
+    x, weight, y = random(x_shape, dtype), random(w_shape, dtype, 1), random(y_shape, dtype, 2)
+    window = ONE, padding, dilation, 1
+    cuda.set_conv_algorithm("winograd")
+    try:
+        for bias, relu in ((None, False), (random((outputs,), dtype, 3), True)):
+            compare(cuda, "conv2d", [x, weight, bias], [y], *window, relu, None)
+        compare(cuda, "conv_transpose2d", [y, weight, random((x_shape[1],), dtype, 4)], [x], *window, True, None)
+    finally:
+        cuda.set_conv_algorithm("auto")
+
+
+def test_a_memo_keeps_what_winograd_made_of_the_weight(cuda: ModuleType) -> None:
+    """The second call of either direction finds it; the two do not take each other's."""
+    x, weight, memo = random((1, 2, 5, 6)), random((2, 2, 3, 3), seed=1), {}
+    cuda.set_conv_algorithm("winograd")
+    try:
+        for name, _ in itertools.product(("conv2d", "conv_transpose2d"), range(2)):
+            compare(cuda, name, [x, weight, None], [np.zeros_like(x)], ONE, ONE, ONE, 1, False, memo)
+    finally:
+        cuda.set_conv_algorithm("auto")
+    assert len(memo) == 2
+
+
+def test_winograd_is_chosen_where_channels_are_many(cuda: ModuleType) -> None:
+    from tinyseg_kernels.cuda.winograd import pays
+
+    assert pays((8, 256, 64, 64), (8, 256, 64, 64), ONE, False)
+    assert not pays((8, 3, 256, 256), (8, 64, 256, 256), ONE, False)
+    assert not pays((1, 1024, 4, 4), (1, 1024, 4, 4), ONE, False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import depthwise, plan, runtime
+from . import depthwise, plan, runtime, winograd
 from .array import DeviceArray, contiguous, empty
 from .correlate import CORRELATE
 from .elementwise import fill
@@ -24,6 +24,14 @@ _chosen = "auto"
 
 def _is_depthwise(weight: DeviceArray, groups: int) -> bool:
     return groups > 1 and weight.shape[1] == 1
+
+
+def _uses_winograd(source: DeviceArray, out: DeviceArray, window: Window, memo: Memo) -> bool:
+    """Whether it applies, and is asked for or seems the faster one."""
+    applies = window.kernel == (3, 3) and window.stride == (1, 1) and window.groups == 1
+    if not applies or _chosen == "direct":
+        return False
+    return _chosen == "winograd" or winograd.pays(source.shape, out.shape, window.dilation, memo is not None)
 
 
 def _correlate(
@@ -68,7 +76,10 @@ def conv2d(
         depthwise.conv2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(x, out, weight, stride, padding, dilation, groups)
-        _correlate(source, weight, bias, memory, window, False, relu)
+        if _uses_winograd(x, out, window, memo):
+            winograd.convolve(source, weight, bias, memory, padding, dilation, False, relu, memo)
+        else:
+            _correlate(source, weight, bias, memory, window, False, relu)
     deliver(memory, out)
 
 
@@ -93,7 +104,11 @@ def conv_transpose2d(
         depthwise.conv_transpose2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(out, y, weight, stride, padding, dilation, groups)
-        _correlate(source, weight, bias, memory, window, True, relu)
+        if _uses_winograd(y, out, window, memo):
+            turned = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
+            winograd.convolve(source, weight, bias, memory, turned, dilation, True, relu, memo)
+        else:
+            _correlate(source, weight, bias, memory, window, True, relu)
     deliver(memory, out)
 
 
