@@ -37,7 +37,7 @@ def _function(simulated: Callable[..., Any], single: str, double: str) -> Callab
         return function
     of_single, of_double = getattr(libdevice, single), getattr(libdevice, double)
 
-    def choose(x: Any) -> Any:
+    def choose(x):
         return (lambda x: of_single(x)) if x == types.float32 else (lambda x: of_double(x))
 
     overload(function)(choose)
@@ -76,11 +76,11 @@ def floored(a: Any, b: Any) -> Any:
 if not SIMULATED:
 
     @overload(load)
-    def _load(x: Any, i: Any) -> Any:
+    def _load(x, i):
         return (lambda x, i: x[i]) if isinstance(x, types.CPointer) else (lambda x, i: x)
 
     @overload(typed)
-    def _typed(value: Any, x: Any) -> Any:
+    def _typed(value, x):
         if x == types.float32:
             return lambda value, x: np.float32(value)
         if x == types.float64:
@@ -88,13 +88,13 @@ if not SIMULATED:
         return lambda value, x: np.int64(value)
 
     @overload(power)
-    def _power(base: Any, exponent: Any) -> Any:
+    def _power(base, exponent):
         if base == types.float32:
             return lambda base, exponent: libdevice.powf(base, exponent)
         if base == types.float64:
             return lambda base, exponent: libdevice.pow(base, exponent)
 
-        def whole(base: Any, exponent: Any) -> Any:
+        def whole(base, exponent):
             result, square, left = np.int64(1), np.int64(base), np.int64(exponent)
             while left > 0:
                 if left & 1:
@@ -106,22 +106,22 @@ if not SIMULATED:
         return whole
 
     @overload(modulo)
-    def _modulo(a: Any, b: Any) -> Any:
+    def _modulo(a, b):
         if not isinstance(a, types.Float):
             return lambda a, b: np.int64(0) if b == -1 else np.int64(a) % np.int64(b)
 
-        def rest(a: Any, b: Any) -> Any:
+        def rest(a, b):
             left = _fmod(a, b)  # with a's sign
             return left + b if left != 0 and (left < 0) != (b < 0) else left
 
         return rest
 
     @overload(floored)
-    def _floored(a: Any, b: Any) -> Any:
+    def _floored(a, b):
         if not isinstance(a, types.Float):
             return lambda a, b: -np.int64(a) if b == -1 else np.int64(a) // np.int64(b)
 
-        def whole(a: Any, b: Any) -> Any:
+        def whole(a, b):
             # By what is left over, since a / b itself may have been rounded up to a whole number.
             if b == 0:
                 return a / b
@@ -133,11 +133,11 @@ if not SIMULATED:
 
         return whole
 
-    def _fmod(a: Any, b: Any) -> Any:
+    def _fmod(a, b):
         raise NotImplementedError
 
     @overload(_fmod)
-    def _fmod_of(a: Any, b: Any) -> Any:
+    def _fmod_of(a, b):
         if a == types.float32:
             return lambda a, b: libdevice.fmodf(a, b)
         return lambda a, b: libdevice.fmod(a, b)
