@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import plan, runtime
+from . import depthwise, plan, runtime, winograd
 from .array import DeviceArray, contiguous, empty
 from .correlate import CORRELATE
-from .elementwise import assign, fill
+from .elementwise import fill
 from .plan import Pair, Window
+from .planes import deliver, row_major
 from .sum_parts import sum_parts
 from .weight_gradient import WEIGHT_GRADIENT
 
@@ -21,14 +22,16 @@ _VECTOR_BYTES = 16
 _chosen = "auto"
 
 
-def _row_major(out: DeviceArray) -> DeviceArray:
-    """The array itself, or one beside it that a kernel can write to."""
-    return out if out.is_contiguous else empty(out.shape, out.dtype)
+def _is_depthwise(weight: DeviceArray, groups: int) -> bool:
+    return groups > 1 and weight.shape[1] == 1
 
 
-def _deliver(written: DeviceArray, out: DeviceArray) -> None:
-    if written is not out:
-        assign(written, out)
+def _uses_winograd(source: DeviceArray, out: DeviceArray, window: Window, memo: Memo) -> bool:
+    """Whether it applies, and is asked for or seems the faster one."""
+    applies = window.kernel == (3, 3) and window.stride == (1, 1) and window.groups == 1
+    if not applies or _chosen == "direct":
+        return False
+    return _chosen == "winograd" or winograd.pays(source.shape, out.shape, window.dilation, memo is not None)
 
 
 def _correlate(
@@ -40,20 +43,16 @@ def _correlate(
     adjoint: bool,
     relu: bool,
 ) -> None:
-    """Either direction; see ``correlate.py``."""
+    """Either direction, of contiguous arrays; see ``correlate.py``."""
     work = plan.correlation(window, adjoint)
-    source, weight = contiguous(source), contiguous(weight)
-    bias = None if bias is None else contiguous(bias)
-    memory = _row_major(out)
     tile, parts = work.split.tile, work.split.parts
-    target = memory if parts == 1 else empty((parts, *out.shape), out.dtype)
+    target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
     vectors = target.address % _VECTOR_BYTES == 0
     with_bias = bias is not None and parts == 1
     arrays = weight, source, bias if with_bias else weight, target, work.numbers
     runtime.launch(CORRELATE[tile], work.blocks, tile.threads, *arrays, with_bias, relu and parts == 1, vectors)
     if parts > 1:
-        sum_parts(target, bias, memory, parts, relu)
-    _deliver(memory, out)
+        sum_parts(target, bias, out, parts, relu)
 
 
 def conv2d(
@@ -71,8 +70,17 @@ def conv2d(
     """See ``spec.py``."""
     if out.size == 0:
         return
-    window = _window(x, out, weight, stride, padding, dilation, groups)
-    _correlate(x, weight, bias, out, window, False, relu)
+    source, weight, bias = contiguous(x), contiguous(weight), None if bias is None else contiguous(bias)
+    memory = row_major(out)
+    if _is_depthwise(weight, groups):
+        depthwise.conv2d(source, weight, bias, memory, stride, padding, dilation, relu)
+    else:
+        window = _window(x, out, weight, stride, padding, dilation, groups)
+        if _uses_winograd(x, out, window, memo):
+            winograd.convolve(source, weight, bias, memory, padding, dilation, False, relu, memo)
+        else:
+            _correlate(source, weight, bias, memory, window, False, relu)
+    deliver(memory, out)
 
 
 def conv_transpose2d(
@@ -90,8 +98,18 @@ def conv_transpose2d(
     """See ``spec.py``."""
     if out.size == 0:
         return
-    window = _window(out, y, weight, stride, padding, dilation, groups)
-    _correlate(y, weight, bias, out, window, True, relu)
+    source, weight, bias = contiguous(y), contiguous(weight), None if bias is None else contiguous(bias)
+    memory = row_major(out)
+    if _is_depthwise(weight, groups):
+        depthwise.conv_transpose2d(source, weight, bias, memory, stride, padding, dilation, relu)
+    else:
+        window = _window(out, y, weight, stride, padding, dilation, groups)
+        if _uses_winograd(y, out, window, memo):
+            turned = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
+            winograd.convolve(source, weight, bias, memory, turned, dilation, True, relu, memo)
+        else:
+            _correlate(source, weight, bias, memory, window, True, relu)
+    deliver(memory, out)
 
 
 def conv2d_weight_gradient(
@@ -103,15 +121,22 @@ def conv2d_weight_gradient(
     if grad.size == 0:
         fill(out, 0)
         return
-    work = plan.weight_gradient(_window(x, grad, out, stride, padding, dilation, groups))
-    memory = _row_major(out)
+    x, grad, memory = contiguous(x), contiguous(grad), row_major(out)
+    if _is_depthwise(out, groups):
+        depthwise.conv2d_weight_gradient(x, grad, memory, stride, padding, dilation)
+    else:
+        _sum_over_pixels(x, grad, memory, _window(x, grad, out, stride, padding, dilation, groups))
+    deliver(memory, out)
+
+
+def _sum_over_pixels(x: DeviceArray, grad: DeviceArray, out: DeviceArray, window: Window) -> None:
+    """The gradient by the weight, of contiguous arrays; see ``weight_gradient.py``."""
+    work = plan.weight_gradient(window)
     tile, parts = work.split.tile, work.split.parts
-    target = memory if parts == 1 else empty((parts, *out.shape), out.dtype)
-    arrays = contiguous(grad), contiguous(x), target, work.numbers
-    runtime.launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, *arrays)
+    target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
+    runtime.launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, grad, x, target, work.numbers)
     if parts > 1:
-        sum_parts(target, None, memory, parts, False)
-    _deliver(memory, out)
+        sum_parts(target, None, out, parts, False)
 
 
 def set_conv_algorithm(name: str) -> None:

@@ -131,7 +131,7 @@ TILES = {code: tuple(Tile(code, *shape) for shape in shapes) for code, shapes in
 # The choice of a tile must not depend on the GPU, so that all of them add in the same order: this is the number of
 # multiprocessors of the largest. A smaller one has more blocks than it needs.
 _MULTIPROCESSORS = 132
-_SHORTEST = 16  # steps of a block that are worth a block of their own
+_SHORTEST = 4 if SIMULATED else 16  # steps of a block that are worth a block of their own
 
 
 @dataclass(frozen=True)
@@ -142,20 +142,20 @@ class Split:
     parts: int
 
 
-def choose(code: str, rows: int, columns: int, depth: int, count: int) -> Split:
+def choose(code: str, rows: int, columns: int, depth: int, count: int, cut: bool = True) -> Split:
     """The tile, and the parts along k, with which ``count`` products of rows x columns with that depth are over first.
 
     Blocks run in waves, one on each multiprocessor (it holds two or more at a time, and shares its time among them).
     A wave lasts as long as a tile: large ones need fewer instructions, small ones leave less of the last wave empty
     and less of the tiles at the border. Where even small tiles are too few, k is cut into parts: each writes sums of
-    its own, which are added afterwards.
+    its own, which are added afterwards. ``cut`` False: it must not be.
     """
     best, least = None, float("inf")
     for tile in TILES[code]:
         tiles = -(-rows // tile.rows) * -(-columns // tile.columns) * count
         steps = max(1, -(-depth // tile.depth))
         most = max(1, min(steps // _SHORTEST, _MULTIPROCESSORS * 2 // max(1, tiles)))
-        for parts in {1, most}:
+        for parts in {1, most} if cut else {1}:
             waves = -(-tiles * parts // _MULTIPROCESSORS)
             length = -(-steps // parts) + 4  # a block begins and ends, too
             time = waves * tile.rows * tile.columns * tile.depth * length * tile.work
