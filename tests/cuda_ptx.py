@@ -1,8 +1,8 @@
 """Compile the GPU's kernels without a GPU: ``python tests/cuda_ptx.py``.
 
-Every variant of every kernel (its types) becomes PTX for one compute capability, and one variant of each kernel becomes
-PTX and then machine code for all: 7.5 (Turing), 8.0 and 8.6 (Ampere), 9.0 (Hopper). What PTX says of a kernel's
-parameters must be what a launch packs. Needs numba-cuda, so it is no test of pytest's.
+Every variant of every kernel (its types) becomes PTX for one compute capability, and one variant of each kernel
+becomes PTX and then machine code for all: 7.5 (Turing), 8.0 and 8.6 (Ampere), 9.0 (Hopper). What PTX says of a
+kernel's parameters must be what a launch packs. Needs numba-cuda, so it is no test of pytest's.
 """
 
 from __future__ import annotations

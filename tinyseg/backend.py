@@ -160,9 +160,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     """
     global _precision
     if precision not in ("highest", "high", "medium"):
-        raise ValueError(
-            f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}"
-        )
+        raise ValueError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
     _precision = precision
     if "cuda" in _loaded:
         _loaded["cuda"].set_float32_matmul_precision(precision)

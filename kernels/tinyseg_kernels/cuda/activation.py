@@ -58,9 +58,7 @@ _leaky_relu = Operation("leaky_relu", lambda x, slope: x if x > 0 else slope * x
 _leaky_relu_backward = Operation(
     "leaky_relu_backward", lambda grad, y, slope: grad if y > 0 else slope * grad, "T* T* T* T*", "T* T* T T*"
 )
-_leaky_relu_slope = Operation(
-    "leaky_relu_slope", lambda grad, x: typed(0, x) if x > 0 else grad * x, "T* T* T*"
-)
+_leaky_relu_slope = Operation("leaky_relu_slope", lambda grad, x: typed(0, x) if x > 0 else grad * x, "T* T* T*")
 _elu = Operation("elu", lambda x, alpha: x if x > 0 else alpha * exponential_minus_1(x), "T* T T*")
 _elu_backward = Operation(
     "elu_backward", lambda grad, x, alpha: grad if x > 0 else grad * (alpha * exponential(x)), "T* T* T T*"

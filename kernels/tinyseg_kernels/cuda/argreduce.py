@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, row_major_like
 from .compiler import NUMBERS, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import REDUCE_THREADS, launch, spread
 
 
@@ -72,14 +71,13 @@ def _arg_rows(x, out, length, sign):
 def _arg(x: DeviceArray, out: DeviceArray, axis: int, sign: int) -> None:
     if out.size == 0:
         return
-    x, target = contiguous(x), out if out.is_contiguous else empty(out.shape, out.dtype)
+    x, target = contiguous(x), row_major_like(out)
     length, inner = (x.shape[axis], math.prod(x.shape[axis + 1 :])) if x.ndim else (1, 1)
     if inner == 1 and length >= REDUCE_THREADS:
         launch(_arg_rows, out.size, REDUCE_THREADS, x, target, length, sign)
     else:
         launch(_arg_columns, *spread(out.size), x, target, out.size, length, inner, sign)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def argmax(x: DeviceArray, out: DeviceArray, axis: int) -> None:

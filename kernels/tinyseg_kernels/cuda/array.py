@@ -18,13 +18,19 @@ _CODES = {np.dtype(code): f"{code}*" for code in ("f4", "f8", "i4", "i8", "u1")}
 class DeviceArray:
     """Elements in device memory; ``strides`` and ``offset`` count elements, not bytes.
 
-    ``is_contiguous``: they lie side by side in row-major order. ``code`` and ``address`` are what a launch takes: the pointer's type, bool being stored as uint8, and its value.
+    ``is_contiguous``: they lie side by side in row-major order. ``code`` and ``address`` are what a launch takes: the
+    pointer's type, bool being stored as uint8, and its value.
     """
 
     __slots__ = ("address", "code", "dtype", "is_contiguous", "ndim", "offset", "shape", "size", "storage", "strides")
 
     def __init__(
-        self, storage: Storage | HostStorage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
+        self,
+        storage: Storage | HostStorage,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        dtype: np.dtype[Any],
     ) -> None:
         self.storage, self.offset, self.shape, self.strides, self.dtype = storage, offset, shape, strides, dtype
         self.ndim, self.size = len(shape), math.prod(shape)
@@ -137,6 +143,11 @@ def contiguous(array: DeviceArray) -> DeviceArray:
     copy = empty(array.shape, array.dtype)
     assign(array, copy)
     return copy
+
+
+def row_major_like(array: DeviceArray) -> DeviceArray:
+    """The array itself if it lies in row-major order, else a new one for what is to be delivered to it."""
+    return array if array.is_contiguous else empty(array.shape, array.dtype)
 
 
 def _view(array: DeviceArray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> DeviceArray:

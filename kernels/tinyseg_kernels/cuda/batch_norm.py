@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, empty, row_major_like
 from .blocks import block_sum, parts_for
 from .compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import REDUCE_THREADS, launch, spread
 
 _PLANE_THREADS = 3 if SIMULATED else 256
@@ -109,15 +109,14 @@ def batch_norm(
     relu: bool,
 ) -> None:
     """(x - mean) * rstd * weight + bias, and ReLU, which lets a NaN through."""
-    x, target = contiguous(x), out if out.is_contiguous else empty(out.shape, out.dtype)
+    x, target = contiguous(x), row_major_like(out)
     n, c, h, w = x.shape
     if x.size == 0:
         return
     flags = int(weight is not None), int(bias is not None), int(relu)
     factors = contiguous(mean), contiguous(rstd), contiguous(weight or mean), contiguous(bias or mean)
     launch(_normalise, *planes(n, c, h * w), x, *factors, target, *flags, n * c, c, h * w)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 @kernel("T* T* T* T* T* T* f8* i8 i8 i8 i8 i8 i8 i8", T=FLOATS, threads=REDUCE_THREADS)
@@ -226,7 +225,7 @@ def batch_norm_backward(
 ) -> None:
     """weight * rstd * (grad - grad_bias / M - xhat * grad_weight / M), without the sums weight * rstd * grad."""
     grad, x = contiguous(grad), contiguous(x)
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     n, c, h, w = x.shape
     if x.size == 0:
         return
@@ -236,5 +235,4 @@ def batch_norm_backward(
     sums = contiguous(grad_weight or mean), contiguous(grad_bias or mean)
     share = x.dtype.type(1 / (n * h * w))
     launch(_backward, *planes(n, c, h * w), grad, x, *factors, *sums, target, *flags, n * c, c, h * w, share)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

@@ -118,7 +118,9 @@ def _make_kernel(tile: Tile) -> Kernel:
                 in_weight = np.int32(weight_start + entry[0])
                 for e in range(fetched_a):
                     m = np.int32(first_m + a_row + e * sweep_a)
-                    coming_a[e] = fetch(weight, np.int32(in_weight + e * sweep_a * weight_row), (k < terms) & (m < outputs))
+                    coming_a[e] = fetch(
+                        weight, np.int32(in_weight + e * sweep_a * weight_row), (k < terms) & (m < outputs)
+                    )
                 for e in range(fetched_b):
                     k = np.int32(first_k + b_k + e * sweep_b)
                     read_vector(entry, 0, plan, table + 4 * k, 4)

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, empty, row_major_like
 from .compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import REDUCE_THREADS, launch, spread
 from .scalar import exponential, logarithm
 from .softmax import log_sum
@@ -160,12 +160,11 @@ def cross_entropy_backward(
     """grad * (softmax * sum w q - w q), 0 where ignored."""
     count, classes, pixels = _sizes(logits)
     number = logits.dtype.type(smoothing)
-    result = out if out.is_contiguous else empty(out.shape, out.dtype)
+    result = row_major_like(out)
     inputs = contiguous(grad), contiguous(logits), contiguous(target), contiguous(class_weight or logits)
     numbers = int(class_weight is not None), count, classes, pixels, int(ignore_index), number
     launch(_backward, *spread(count), *inputs, result, *numbers)
-    if result is not out:
-        assign(result, out)
+    deliver(result, out)
 
 
 def soft_cross_entropy(
@@ -192,12 +191,11 @@ def soft_cross_entropy_backward(
 ) -> None:
     """grad * (softmax * sum w q - w q)."""
     count, classes, pixels = _sizes(logits)
-    result = out if out.is_contiguous else empty(out.shape, out.dtype)
+    result = row_major_like(out)
     inputs = contiguous(grad), contiguous(logits), contiguous(target), contiguous(class_weight or logits)
     numbers = int(class_weight is not None), count, classes, pixels, logits.dtype.type(smoothing)
     launch(_soft_backward, *spread(count), *inputs, result, *numbers)
-    if result is not out:
-        assign(result, out)
+    deliver(result, out)
 
 
 _BOUNDS_BLOCKS = 2 if SIMULATED else 256

@@ -303,6 +303,12 @@ def assign(x: Any, out: DeviceArray) -> None:
     apply(_truth if out.dtype.kind == "b" else _assign, out, x)
 
 
+def deliver(values: DeviceArray, out: DeviceArray) -> None:
+    """``out`` = values, unless these are ``out`` itself (see ``row_major_like``)."""
+    if values is not out:
+        assign(values, out)
+
+
 def fill(out: DeviceArray, value: float) -> None:
     """One value everywhere."""
     stored = np.dtype(np.uint8) if out.dtype.kind == "b" else out.dtype

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, empty, slice_view
+from .array import DeviceArray, contiguous, row_major_like, slice_view
 from .compiler import NUMBERS, T, cuda, kernel
-from .elementwise import assign
+from .elementwise import assign, deliver
 from .runtime import launch, spread
 
 
@@ -42,12 +42,11 @@ def gather(x: DeviceArray, index: DeviceArray, out: DeviceArray, axis: int) -> N
         return
     around = tuple(slice(None) if d == axis else slice(size) for d, size in enumerate(index.shape))
     x, index = contiguous(slice_view(x, around)), contiguous(index)
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     inner = math.prod(index.shape[axis + 1 :])
     numbers = out.size, index.shape[axis], inner, x.shape[axis]
     launch(_gather, *spread(out.size), x, index, target, *numbers)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def scatter_add(source: DeviceArray, index: DeviceArray, out: DeviceArray, axis: int) -> None:

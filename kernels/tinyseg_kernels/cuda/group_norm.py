@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, empty, row_major_like
 from .batch_norm import planes
 from .blocks import block_sum
 from .compiler import FLOATS, T, cuda, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import REDUCE_THREADS, launch, spread
 
 
@@ -67,13 +67,12 @@ def group_norm(
     if x.size == 0:
         return
     n, c, h, w = x.shape
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     factors = contiguous(mean), contiguous(rstd), contiguous(weight or mean), contiguous(bias or mean)
     flags = int(weight is not None), int(bias is not None)
     sizes = n * c, c, h * w, c // mean.shape[1]
     launch(_normalise, *planes(n, c, h * w), contiguous(x), *factors, target, *flags, *sizes)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 @kernel("T* T* T* T* f8* i8 i8 i8", T=FLOATS, threads=REDUCE_THREADS)
@@ -161,7 +160,7 @@ def group_norm_backward(
     members, pixels = c // mean.shape[1], h * w
     grad, x, mean, rstd, factor = (contiguous(a) for a in (grad, x, mean, rstd, weight or mean))
     sums, means = empty((2, n * c), np.float64), empty((2, groups), x.dtype)
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     has_weight = int(weight is not None)
     launch(_plane_sums, n * c, REDUCE_THREADS, grad, x, mean, rstd, sums, n * c, pixels, members)
     launch(_over_images, *spread(c), sums, grad_weight, grad_bias, n, c)
@@ -173,5 +172,4 @@ def group_norm_backward(
         _through, *planes(n, c, pixels), grad, x, mean, rstd, factor, means, target, has_weight,
         *(n * c, c, pixels, members),
     )  # fmt: skip
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

@@ -59,7 +59,9 @@ def _taps(source: tuple[int, ...], target: tuple[int, ...], step: Steps, corners
         runs = np.stack((np.searchsorted(high, every, "left"), np.searchsorted(low, every, "right")), 1)
         pixels += [np.stack((low, high), 1).ravel(), runs.ravel()]
         shares.append(share)
-    return _Taps(from_numpy(np.concatenate(pixels).astype(np.int32)), from_numpy(np.concatenate(shares).astype(dtype)))
+    return _Taps(
+        from_numpy(np.concatenate(pixels).astype(np.int32)), from_numpy(np.concatenate(shares).astype(dtype))
+    )
 
 
 @kernel("T* T* i4* i8 i8 i8 i8 i8", T=FLOATS)

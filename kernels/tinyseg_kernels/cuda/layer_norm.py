@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, empty, row_major_like
 from .blocks import block_sum
 from .compiler import FLOATS, T, cuda, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import REDUCE_THREADS, launch, spread
 from .scalar import square_root
 
@@ -53,15 +53,12 @@ def layer_norm(
     """Mean and 1 / sqrt(var + eps) of each row, and (x - mean) * rstd * weight + bias; see ``spec.py``."""
     if x.size == 0:
         return
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     factors = contiguous(weight or x), contiguous(bias or x)
     flags = int(weight is not None), int(bias is not None)
     rows, length = x.shape
-    launch(
-        _normalise, rows, REDUCE_THREADS, contiguous(x), *factors, target, mean, rstd, *flags, length, float(eps)
-    )
-    if target is not out:
-        assign(target, out)
+    launch(_normalise, rows, REDUCE_THREADS, contiguous(x), *factors, target, mean, rstd, *flags, length, float(eps))
+    deliver(target, out)
 
 
 @kernel("T* T* T* T* T* T* i8 i8", T=FLOATS, threads=REDUCE_THREADS)
@@ -139,8 +136,7 @@ def layer_norm_backward(
     launch(_collect, blocks, threads, sums, grad_weight, grad_bias, length, parts)
     if x.size == 0:
         return
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     has_weight = int(weight is not None)
     launch(_through, rows, REDUCE_THREADS, grad, x, mean, rstd, factor, target, has_weight, length)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

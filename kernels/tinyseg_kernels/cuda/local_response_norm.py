@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, empty, row_major_like
 from .compiler import FLOATS, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import launch, spread
 from .scalar import power
 
@@ -67,11 +67,10 @@ def local_response_norm(x: DeviceArray, out: DeviceArray, size: int, alpha: floa
     """x * base ** -beta; see ``spec.py``, as for every kernel here."""
     if x.size == 0:
         return
-    number, target = x.dtype.type, out if out.is_contiguous else empty(out.shape, out.dtype)
+    number, target = x.dtype.type, row_major_like(out)
     numbers = number(alpha / size), number(beta), number(k)
     launch(_forward, *spread(x.size), contiguous(x), target, *_sizes(x, size), *numbers)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def local_response_norm_backward(
@@ -84,8 +83,7 @@ def local_response_norm_backward(
     direct, through = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
     numbers = number(alpha / size), number(beta), number(k)
     launch(_prepare, *spread(x.size), grad, x, direct, through, *_sizes(x, size), *numbers)
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     factor = number(2 * alpha * beta / size)
     launch(_finish, *spread(x.size), x, direct, through, target, *_sizes(x, size), factor)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

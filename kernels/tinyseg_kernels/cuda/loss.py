@@ -62,9 +62,7 @@ def _with_logits_slope(x, target, pos_weight):
 
 
 _mse = Operation("mse", lambda x, target: (x - target) * (x - target), "T* T* T*")
-_mse_backward = Operation(
-    "mse_backward", lambda grad, x, target: grad * (typed(2, x) * (x - target)), "T* T* T* T*"
-)
+_mse_backward = Operation("mse_backward", lambda grad, x, target: grad * (typed(2, x) * (x - target)), "T* T* T* T*")
 _smooth_l1 = Operation("smooth_l1", lambda x, target, beta: _smooth_l1_of(x - target, beta), "T* T* T T*")
 _smooth_l1_backward = Operation(
     "smooth_l1_backward", lambda grad, x, target, beta: grad * _smooth_l1_slope(x - target, beta), "T* T* T* T T*"

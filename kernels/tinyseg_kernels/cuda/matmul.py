@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import runtime
-from .array import DeviceArray, contiguous, empty, reshape, slice_view
+from .array import DeviceArray, contiguous, empty, reshape, row_major_like, slice_view
 from .compiler import Kernel, T, cuda, kernel
-from .elementwise import assign, fill
+from .elementwise import deliver, fill
 from .loops import merged
 from .sum_parts import sum_parts
 from .tiles import TILES, Tile, choose, multiplier
@@ -119,7 +119,7 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
     if depth == 0:
         fill(out, 0)
         return
-    target: Any = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target: Any = row_major_like(out)
     products = math.prod(out.shape[:-2])
     (a, of_a), (b, of_b) = _as_batch(a), _as_batch(b)
     if products > _MOST_PRODUCTS:
@@ -132,8 +132,7 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
         runtime.launch(_PRODUCT[tile], blocks, tile.threads, a, b, sums, n, m, depth, parts, *of_a, *of_b)
         if parts > 1:
             sum_parts(sums, None, reshape(target, (1, 1, 1, out.size)), parts, False)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def _by_pieces(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous, empty, reshape, transpose
-from .elementwise import assign
+from .array import DeviceArray, contiguous, reshape, row_major_like, transpose
+from .elementwise import assign, deliver
 
 
 def _delivered(values: DeviceArray, out: DeviceArray, blocks: tuple[int, ...]) -> None:
     """out, seen as blocks, = values of six dimensions."""
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     assign(values, reshape(target, blocks))
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def pixel_shuffle(x: DeviceArray, out: DeviceArray, factor: int) -> None:

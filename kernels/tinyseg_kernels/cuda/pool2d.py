@@ -205,7 +205,9 @@ def adaptive_max_pool2d_backward(grad: DeviceArray, indices: DeviceArray, out: D
     deliver(memory, out)
 
 
-def _unpool(kernel: Kernel, source: DeviceArray, indices: DeviceArray, out: DeviceArray, plane: tuple[int, int]) -> None:
+def _unpool(
+    kernel: Kernel, source: DeviceArray, indices: DeviceArray, out: DeviceArray, plane: tuple[int, int]
+) -> None:
     """Either direction; ``plane``: rows and columns of the unpooled image."""
     if out.size == 0:
         return

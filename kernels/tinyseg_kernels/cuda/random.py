@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, row_major_like
 from .compiler import FLOATS, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import launch, spread
 from .scalar import cosine, logarithm, sine, square_root
 
@@ -83,25 +83,19 @@ def _dropout(x, out, count, blocks, threshold, scale, key, counter, channels, pi
         block += step
 
 
-def _target(out: DeviceArray) -> DeviceArray:
-    return out if out.is_contiguous else empty(out.shape, out.dtype)
-
-
 def uniform(out: DeviceArray, key: int, counter: int) -> None:
     """Numbers in [0, 1): 24 bits of each word for float32, all 32 for float64. See ``spec.py``."""
-    bits, blocks, target = (24 if out.dtype == np.float32 else 32), -(-out.size // 4), _target(out)
+    bits, blocks, target = (24 if out.dtype == np.float32 else 32), -(-out.size // 4), row_major_like(out)
     numbers = np.uint64(key), np.uint64(counter), np.uint64(32 - bits), out.dtype.type(2.0**-bits)
     launch(_uniform, *spread(blocks), target, out.size, blocks, *numbers)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def normal(out: DeviceArray, key: int, counter: int) -> None:
     """Standard normal numbers."""
-    blocks, target = -(-out.size // 4), _target(out)
+    blocks, target = -(-out.size // 4), row_major_like(out)
     launch(_normal, *spread(blocks), target, out.size, blocks, np.uint64(key), np.uint64(counter))
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def dropout(x: DeviceArray, out: DeviceArray, probability: float, key: int, counter: int) -> None:
@@ -111,8 +105,7 @@ def dropout(x: DeviceArray, out: DeviceArray, probability: float, key: int, coun
     channels, pixels = (x.shape[1], x.shape[2] * x.shape[3]) if x.ndim == 4 else (1, x.size)
     threshold = np.uint64(math.ceil(probability * 2.0**32))  # for whole numbers as good as the product itself
     scale = x.dtype.type(1 / (1 - probability) if probability < 1 else 0)
-    blocks, target = -(-x.size // 4), _target(out)
+    blocks, target = -(-x.size // 4), row_major_like(out)
     numbers = threshold, scale, np.uint64(key), np.uint64(counter), channels, pixels
     launch(_dropout, *spread(blocks), contiguous(x), target, x.size, blocks, *numbers)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

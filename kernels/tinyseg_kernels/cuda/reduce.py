@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import math
 import types
-from builtins import max as larger, min as smaller  # the names are those of kernels here
+from builtins import max as larger  # the names are those of kernels here
+from builtins import min as smaller
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, transpose
 from .argreduce import argmax, argmin
+from .array import DeviceArray, contiguous, empty, row_major_like, transpose
 from .blocks import parts_for
 from .compiler import NUMBERS, Kernel, T, U, cuda, helper
-from .elementwise import assign, fill
+from .elementwise import deliver, fill
 from .loops import merged
 from .runtime import ELEMENT_THREADS, REDUCE_THREADS, launch
-
 
 __all__ = ["argmax", "argmin", "max", "min", "prod", "sum"]
 
@@ -80,7 +80,7 @@ def _columns(x, out, start, results, inner, s_outer, s_inner, count, s_count, le
 
 
 class _Reduction:
-    """``function`` of two elements, and ``start``, which changes none; ``wide``: types of x to those accumulated in."""
+    """``function`` of two elements, and ``start``, which changes none; ``wide``: the type of sums, by that of x."""
 
     def __init__(self, name: str, function: Callable[..., Any], start: Any, wide: dict[str, str]) -> None:
         self.start, self.wide = start, wide
@@ -108,7 +108,7 @@ class _Reduction:
         """Reduce x over the axes into ``out``, which is contiguous."""
         if out.size == 0:
             return
-        target = out if out.is_contiguous else empty(out.shape, out.dtype)
+        target = row_major_like(out)
         code = x.code.removesuffix("*")
         start = np.dtype(self.wide[code]).type(self.start(np.dtype(code)))
         if x.size == 0:
@@ -122,8 +122,7 @@ class _Reduction:
             keeping = 1, 0, out.size, x.size // out.size
             reducing = 1, 0, x.size // out.size, 1
         self._run(x, target, start, keeping, reducing)
-        if target is not out:
-            assign(target, out)
+        deliver(target, out)
 
     def _run(
         self,

@@ -10,12 +10,11 @@ import ctypes
 import functools
 import struct
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from collections import deque
 
 from . import driver, simulator
 from .compiler import SIMULATED, Kernel, machine_code

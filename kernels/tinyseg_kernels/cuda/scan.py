@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, row_major_like
 from .compiler import T, U, cuda, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import launch, spread
 
 
@@ -33,10 +33,9 @@ def cumsum(x: DeviceArray, out: DeviceArray, axis: int) -> None:
     """Sums of all elements so far; see ``spec.py``, as for every kernel here."""
     if out.size == 0:
         return
-    x, target = contiguous(x), out if out.is_contiguous else empty(out.shape, out.dtype)
+    x, target = contiguous(x), row_major_like(out)
     length, inner = (x.shape[axis], math.prod(x.shape[axis + 1 :])) if x.ndim else (1, 1)
     compiled, start = (_floating, 0.0) if out.dtype.kind == "f" else (_whole, 0)
     lines = x.size // length
     launch(compiled, *spread(lines), x, target, lines, length, inner, start)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, empty
+from .array import DeviceArray, contiguous, row_major_like
 from .compiler import FLOATS, Kernel, T, cuda, helper, kernel
-from .elementwise import assign
+from .elementwise import deliver
 from .runtime import launch, spread
 from .scalar import exponential, logarithm
 
@@ -97,12 +97,11 @@ def _log_softmax_backward(grad, y, out, lines, length, inner):
 def _run(compiled: Kernel, out: DeviceArray, axis: int, *inputs: DeviceArray) -> None:
     if out.size == 0:
         return
-    target = out if out.is_contiguous else empty(out.shape, out.dtype)
+    target = row_major_like(out)
     length, inner = (out.shape[axis], math.prod(out.shape[axis + 1 :])) if out.ndim else (1, 1)
     lines = out.size // length
     launch(compiled, *spread(lines), *(contiguous(x) for x in inputs), target, lines, length, inner)
-    if target is not out:
-        assign(target, out)
+    deliver(target, out)
 
 
 def softmax(x: DeviceArray, out: DeviceArray, axis: int) -> None:

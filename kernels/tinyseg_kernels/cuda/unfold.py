@@ -43,9 +43,7 @@ def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw): 
             out[plane * h * w + pixel] = total
 
 
-def unfold(
-    x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> None:
+def unfold(x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """See ``spec.py``, as for every kernel here."""
     memory = row_major(out)
     numbers = x.shape[0] * x.shape[1], *x.shape[2:], *out.shape[4:], *kernel_size, *stride, *padding, *dilation
