@@ -34,7 +34,7 @@ import numpy as np
 
 from .compiler import Kernel, T, cuda, kernel
 from .plan import HEADER, LATTICE, NOWHERE
-from .tiles import TILES, Tile, multiplier
+from .tiles import TILES, Tile, first_place, multiplier, put_down
 from .vector import fetch, read_row, read_vector, shared_vectors, within, write_vector
 
 
@@ -44,13 +44,14 @@ def _make_kernel(tile: Tile) -> Kernel:
     pitch, b_pitch = tile.pitch, tile.b_pitch
     column_vectors = tile.column_vectors
     height, width, threads = tile.thread_rows, tile.thread_columns, tile.threads
-    across, down = columns // width, rows // height
+    row_run, row_step, row_stride = tile.row_run
+    column_stride = tile.column_stride
     sums_size, shared_size, b_start = height * width, tile.shared_size, tile.b_start
     # Which elements of a slice a thread fetches: of a every ``sweep_a``-th row at one k, of b every ``sweep_b``-th k
     # at one pixel. Neighbouring threads fetch neighbouring k of a, and neighbouring pixels of b, as memory has them.
     sweep_a, sweep_b = threads // depth, threads // columns
     fetched_a, fetched_b = rows // sweep_a, depth // sweep_b
-    multiply = multiplier(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
     def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):  # type: ignore[no-untyped-def]
         slices = shared_vectors(shared_size, T)
@@ -63,7 +64,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         entry = cuda.local.array(4, np.int32)
 
         thread = np.int32(cuda.threadIdx.x)
-        in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
+        in_a, in_b = place_of(thread)
         a_row, a_k = np.int32(thread // depth), np.int32(thread % depth)
         b_k, b_pixel = np.int32(thread // columns), np.int32(thread % columns)
 
@@ -130,9 +131,9 @@ def _make_kernel(tile: Tile) -> Kernel:
                 at_a = np.int32(put_a + (step & 1) * (depth * pitch))
                 at_b = np.int32(put_b + (step & 1) * (depth * b_pitch))
                 for e in range(fetched_a):
-                    write_vector(slices, np.int32(at_a + e * sweep_a), coming_a, e, 1)
+                    put(slices, np.int32(at_a + e * sweep_a), coming_a, e)
                 for e in range(fetched_b):
-                    write_vector(slices, np.int32(at_b + e * (sweep_b * b_pitch)), coming_b, e, 1)
+                    put(slices, np.int32(at_b + e * (sweep_b * b_pitch)), coming_b, e)
             cuda.syncthreads()
 
         # Each thread puts its sums where they belong: a vector at once where four pixels are neighbours in memory.
@@ -140,7 +141,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         whole = vectors and plan[18] != 0
         out_start = np.int64(part) * plan[19] + group * outputs * plane
         for r in range(height):
-            m = np.int32(first_m + in_a + r // vector * (down * vector) + r % vector)
+            m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
                 read_row(right, sums, r, height, width)
                 offset = bias[group * outputs + m] if has_bias else T(0)
@@ -150,7 +151,7 @@ def _make_kernel(tile: Tile) -> Kernel:
                     if relu and right[e] <= 0:
                         right[e] = T(0)
                 for q in range(column_vectors):
-                    pixel = np.int32(in_b + q * (across * vector))
+                    pixel = np.int32(in_b + q * column_stride)
                     if whole:
                         if places[pixel] >= 0:
                             write_vector(out, in_out + places[pixel], right, q * vector, vector)
@@ -159,8 +160,8 @@ def _make_kernel(tile: Tile) -> Kernel:
                             if places[pixel + v] >= 0:
                                 out[in_out + places[pixel + v]] = right[q * vector + v]
 
-    correlate.__name__ = f"correlate_{rows}x{columns}"
-    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, T=(tile.code,))(correlate)
+    correlate.__name__ = f"correlate_{rows}x{columns}{tile.suffix}"
+    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, needs=tile.needs, T=(tile.code,))(correlate)
 
 
 CORRELATE = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}

@@ -275,7 +275,9 @@ _precision = "highest"
 
 
 def set_float32_matmul_precision(name: str) -> None:
-    """Whether products of float32 may go by tensor cores: highest (no), high or medium."""
+    """``"highest"``: float32 throughout. ``"high"`` and ``"medium"``: float32 matrices are multiplied by tensor cores,
+    their elements rounded to 10 binary digits behind the point (tf32); sums are float32.
+    """
     global _precision
     _precision = name
 
@@ -283,6 +285,11 @@ def set_float32_matmul_precision(name: str) -> None:
 def get_float32_matmul_precision() -> str:
     """What was set."""
     return _precision
+
+
+def uses_tensor_cores() -> bool:
+    """Whether float32 matrices are multiplied so: as it was set, on a GPU that can, compute capability 8.0 or more."""
+    return _precision != "highest" and (SIMULATED or gpu().capability >= (8, 0))
 
 
 def synchronize() -> None:

@@ -41,6 +41,26 @@ if SIMULATED:
         """sums[i * columns + j] += a[i] * b[j]: all three are in registers, their lengths constants."""
         sums.elements += np.outer(a.elements, b.elements).reshape(-1)
 
+    def rounded(value: Any) -> Any:
+        """A float32 with the 10 binary digits behind the point that tensor cores read; ties go away from 0."""
+        bits = np.float32(value).view(np.uint32)
+        return (bits + np.uint32(0x1000) & np.uint32(0xFFFFE000)).view(np.float32) if np.isfinite(value) else value
+
+    def add_tensor_product(
+        sums: Any, memory: Any, a: int, b: int, a_pitch: int, b_pitch: int, in_a: int, in_b: int, rows: int, columns: int
+    ) -> None:
+        """The product of a slice of 8 k by tensor cores, added to the sums of a warp, 16 * rows x 8 * columns.
+
+        ``a`` and ``b``: where k = 0 of the slices begins; ``in_a`` and ``in_b``: the thread's first row and column. Its
+        others are, as the hardware has it, 8 and 16, 24 ... rows on, and 1 and 8, 9, 16, 17 ... columns on.
+        """
+        lines = [in_a + 16 * i + 8 * h for i in range(rows) for h in (0, 1)]
+        ranks = [in_b + 8 * j + h for j in range(columns) for h in (0, 1)]
+        for k in range(8):
+            left = memory.elements[[a + k * a_pitch + line for line in lines]]
+            right = memory.elements[[b + k * b_pitch + rank for rank in ranks]]
+            sums.elements += np.outer(left, right).reshape(-1)
+
     def read_row(registers: Any, sums: Any, row: int, rows: int, columns: int) -> None:
         """registers[j] = sums[row * columns + j]: registers have no addresses, so this jumps to that row's copy."""
         registers.elements[:] = sums.elements[row * columns : (row + 1) * columns]
@@ -146,6 +166,66 @@ else:
             return context.get_dummy_value()
 
         return types.void(sums, a, b, rows, columns), code
+
+    @intrinsic
+    def rounded(typing_context, value):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            number = arguments[0].type
+            function = ir.FunctionType(ir.IntType(32), [number])
+            assembly = ir.InlineAsm(function, "cvt.rna.tf32.f32 $0, $1;", "=r,f", side_effect=False)
+            return builder.bitcast(builder.call(assembly, arguments), number)
+
+        return types.float32(types.float32), code
+
+    # Of a product 16 x 8 x 8 a warp's thread holds, with group = lane / 4 and member = lane % 4 (PTX ISA, "Matrix
+    # fragments for mma.m16n8k8"): of a the rows group and group + 8 at k = member, then both at k = member + 4; of b
+    # the column group at k = member and member + 4; of the sums the columns 2 member and 2 member + 1 of row group,
+    # then of row group + 8.
+    _MMA = (
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32"
+        " {$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};"
+    )
+
+    @intrinsic
+    def add_tensor_product(typing_context, sums, memory, a, b, a_pitch, b_pitch, in_a, in_b, rows, columns):  # type: ignore[no-untyped-def]
+        height, width = _constant(rows), _constant(columns)
+        pitch_a, pitch_b = _constant(a_pitch), _constant(b_pitch)
+
+        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            index, number = ir.IntType(64), ir.FloatType()
+            total = _data(context, builder, signature.args[0], arguments[0])
+            slices = _data(context, builder, signature.args[1], arguments[1])
+            seven = ir.Constant(index, 7)
+            group = builder.and_(arguments[6], seven)
+            member = builder.lshr(builder.and_(arguments[7], seven), ir.Constant(index, 1))
+            in_slice = builder.mul(member, ir.Constant(index, pitch_a))
+            at_a = builder.add(builder.add(arguments[2], arguments[6]), in_slice)
+            first = builder.add(builder.sub(arguments[7], builder.shl(member, ir.Constant(index, 1))), group)
+            in_slice = builder.mul(member, ir.Constant(index, pitch_b))
+            at_b = builder.add(builder.add(arguments[3], first), in_slice)
+
+            def bits(start, offset):  # type: ignore[no-untyped-def]
+                place = builder.gep(slices, [builder.add(start, ir.Constant(index, offset))])
+                return builder.bitcast(builder.load(place), ir.IntType(32))
+
+            def place(i, h, j, c):  # type: ignore[no-untyped-def]
+                return builder.gep(total, [ir.Constant(index, (2 * i + h) * 2 * width + 2 * j + c)])
+
+            right = [[bits(at_b, 8 * j + half * pitch_b) for half in (0, 4)] for j in range(width)]
+            kinds = [ir.IntType(32)] * 6 + [number] * 4
+            function = ir.FunctionType(ir.LiteralStructType([number] * 4), kinds)
+            assembly = ir.InlineAsm(function, _MMA, "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", side_effect=True)
+            for i in range(height):
+                left = [bits(at_a, 16 * i + 8 * h + half * pitch_a) for half in (0, 4) for h in (0, 1)]
+                for j in range(width):
+                    places = [place(i, h, j, c) for h in (0, 1) for c in (0, 1)]
+                    result = builder.call(assembly, [*left, *right[j], *map(builder.load, places)])
+                    for k, target in enumerate(places):
+                        builder.store(builder.extract_value(result, k), target)
+            return context.get_dummy_value()
+
+        integers = [types.int64] * 2
+        return types.void(sums, memory, *integers, a_pitch, b_pitch, *integers, rows, columns), code
 
     @intrinsic
     def read_row(typing_context, registers, sums, row, rows, columns):  # type: ignore[no-untyped-def]
