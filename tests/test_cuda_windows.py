@@ -51,7 +51,9 @@ def scattered(cuda: ModuleType, values: Array) -> Any:
     return cuda.transpose(cuda.from_numpy(values.transpose(0, 3, 1, 2).copy()), (0, 2, 3, 1))
 
 
-def compare(cuda: ModuleType, name: str, read: list[Any], written: list[Array], *numbers: Any, exact: bool = False) -> None:
+def compare(
+    cuda: ModuleType, name: str, read: list[Any], written: list[Array], *numbers: Any, exact: bool = False
+) -> None:
     """One kernel of both backends: as it is, and once more with arrays that are not contiguous."""
     expected = [array.copy() for array in written]
     getattr(reference, name)(*read, *expected, *numbers)
@@ -71,7 +73,9 @@ def compare(cuda: ModuleType, name: str, read: list[Any], written: list[Array], 
                 np.testing.assert_allclose(found, array, tolerance, tolerance)
 
 
-def pooled_size(size: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = (1, 1)) -> tuple[int, ...]:
+def pooled_size(
+    size: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any = (1, 1)
+) -> tuple[int, ...]:
     return tuple(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -206,7 +210,13 @@ def test_max_pooling(cuda: ModuleType, name: str, dtype: Any) -> None:
     compare(cuda, "max_unpool2d_backward", [random(shape, dtype, 2), indices], [out], exact=True)
 
 
-ADAPTIVE = [((2, 2, 5, 7), (3, 4)), ((1, 3, 4, 6), (1, 1)), ((1, 2, 3, 2), (5, 7)), ((1, 1, 6, 6), (3, 2)), ((0, 1, 3, 3), (2, 2))]  # fmt: skip
+ADAPTIVE = [
+    ((2, 2, 5, 7), (3, 4)),
+    ((1, 3, 4, 6), (1, 1)),
+    ((1, 2, 3, 2), (5, 7)),
+    ((1, 1, 6, 6), (3, 2)),
+    ((0, 1, 3, 3), (2, 2)),
+]
 
 
 @pytest.mark.parametrize(("shape", "size"), ADAPTIVE)
@@ -264,7 +274,14 @@ def test_unfold_and_fold(cuda: ModuleType, name: str, dtype: Any) -> None:
 
 # --- Resizing.
 
-RESIZED = [((3, 4), (6, 8)), ((4, 5), (7, 3)), ((1, 1), (3, 2)), ((5, 6), (1, 1)), ((3, 3), (3, 3)), ((2, 3), (16, 9))]
+RESIZED = [
+    ((3, 4), (6, 8)),
+    ((4, 5), (7, 3)),
+    ((1, 1), (3, 2)),
+    ((5, 6), (1, 1)),
+    ((3, 3), (3, 3)),
+    ((2, 3), (16, 9)),
+]
 
 
 @pytest.mark.parametrize(("source", "target"), RESIZED)
@@ -376,7 +393,9 @@ def short(values: Array) -> Array:
 
 
 @pytest.mark.usefixtures("tensor_cores")
-@pytest.mark.parametrize("name", ["3x3", "uneven strides", "4x4 stride 2", "groups", "several tiles", "many channels, cut in parts"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["3x3", "uneven strides", "4x4 stride 2", "groups", "several tiles", "many channels, cut in parts"]
+)
 def test_convolution_by_tensor_cores(cuda: ModuleType, name: str) -> None:
     """Exactly, for numbers that are not rounded: every element meets its partner."""
     x_shape, w_shape, stride, padding, dilation, groups = CONVOLUTIONS[name]

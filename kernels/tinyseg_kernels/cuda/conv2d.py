@@ -152,4 +152,4 @@ def _window(
     x: DeviceArray, y: DeviceArray, weight: DeviceArray, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Window:
     kernel = weight.shape[2], weight.shape[3]
-    return Window(x.shape, y.shape, kernel, tuple(stride), tuple(padding), tuple(dilation), groups, kind_of(weight))
+    return Window(x.shape, y.shape, kernel, stride, padding, dilation, groups, kind_of(weight))

@@ -3,9 +3,9 @@
     out[m, pixel] = bias[m] + sum over k of  weight[m, k] * columns[k, pixel]
 
 m counts the channels of the output, k the pairs of an input channel and a tap, and column ``pixel`` of ``columns``
-would be what the window at that pixel sees, as ``unfold`` writes it. Writing it takes kernel height x width as much
-memory as the input has; instead each block of threads fetches the slice of ``columns`` that it needs straight from the
-image, into shared memory (``tiles.py`` has the picture).
+would be what the window at that pixel sees, as ``unfold`` writes it. Writing it would take as many times the memory
+of the input as the kernel has taps; instead each block of threads fetches the slice of ``columns`` that it needs
+straight from the image, into shared memory (``tiles.py`` has the picture).
 
 Where does element (k, pixel) come from? Its address is a sum of a part that only k knows (channel and tap) and a part
 that only the pixel knows (image, row, column). So a table, made once for a shape, holds for each k:
@@ -15,10 +15,11 @@ that only the pixel knows (image, row, column). So a table, made once for a shap
 and what is left to do for an element is an addition and the test whether row and column are inside the image, where
 not it is a zero of the padding.
 
-**Lattices.** The adjoint with stride s is s x s convolutions. Pixel h of its output is reached by taps r from pixels i
-with h = i s - padding + r dilation, so (h + padding) % s decides which taps those are: the pixels of one remainder form
-a coarser lattice, on which the adjoint is a convolution with stride 1 and these taps alone. All lattices of an output
-are one launch; forward there is one, of all pixels. Nothing is added up in global memory, so no atomics are needed.
+**Lattices.** The adjoint with stride s is s x s convolutions. Pixel h of its output is reached by taps r from pixels
+i with h = i s - padding + r dilation, so (h + padding) % s decides which taps those are: the pixels of one remainder
+form a coarser lattice, on which the adjoint is a convolution with stride 1 and these taps alone. All lattices of an
+output are one launch; forward there is one, of all pixels. Nothing is added up in global memory, so no atomics are
+needed.
 
 **Parts.** Where the output is so small that most of the GPU would have nothing to do, the sum over k is cut in parts.
 Each part writes sums of its own, and a second kernel (``sum_parts.py``) adds them in order.
@@ -28,7 +29,6 @@ each lattice, four for each k of each lattice (see ``plan.py``). A launch has fe
 """
 
 from __future__ import annotations
-
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     fetched_a, fetched_b = rows // sweep_a, depth // sweep_b
     multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):  # type: ignore[no-untyped-def]
+    def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):
         slices = shared_vectors(shared_size, T)
         places = cuda.shared.array(columns, np.int64)  # of the tile's pixels in the output; -1 where there is none
         sums = cuda.local.array(sums_size, T)
@@ -119,7 +119,9 @@ def _make_kernel(tile: Tile) -> Kernel:
                 in_weight = np.int32(weight_start + entry[0])
                 for e in range(fetched_a):
                     m = np.int32(first_m + a_row + e * sweep_a)
-                    coming_a[e] = fetch(weight, np.int32(in_weight + e * sweep_a * weight_row), (k < terms) & (m < outputs))
+                    coming_a[e] = fetch(
+                        weight, np.int32(in_weight + e * sweep_a * weight_row), (k < terms) & (m < outputs)
+                    )
                 for e in range(fetched_b):
                     k = np.int32(first_k + b_k + e * sweep_b)
                     read_vector(entry, 0, plan, table + 4 * k, 4)

@@ -14,7 +14,7 @@ from .elementwise import assign, fill
 from .loops import merged
 from .sum_parts import sum_parts
 from .tiles import TILES, Tile, choose, first_place, kind_of, multiplier, put_down
-from .vector import fetch, read_row, shared_vectors, write_vector
+from .vector import fetch, read_row, shared_vectors
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -28,7 +28,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     fetched_a, fetched_b = rows * depth // threads, columns * depth // threads
     multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):  # type: ignore[no-untyped-def]
+    def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):
         """out (parts, products, n, m). The strides tell along which dimension neighbouring threads are to fetch."""
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)

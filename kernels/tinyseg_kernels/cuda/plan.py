@@ -27,7 +27,7 @@ _LARGEST = 2**31
 
 @dataclass(frozen=True)
 class Window:
-    """A convolution from x (N,C,H,W) to y (N,O,H',W'), both sizes given, its numbers, and its kind (``tiles.TILES``)."""
+    """A convolution from x (N,C,H,W) to y (N,O,H',W'), both sizes given, and its numbers; ``kind``: see ``TILES``."""
 
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]

@@ -28,7 +28,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     coming_size_a, coming_size_b = fetched_a * vector, fetched_b * vector
     multiply, place_of = multiplier(tile), first_place(tile)
 
-    def product(a, b, out, outputs, terms, size_a, size_b, row_tiles):  # type: ignore[no-untyped-def]
+    def product(a, b, out, outputs, terms, size_a, size_b, row_tiles):
         """``size_a``, ``size_b``: pitch of a, and of b and out; a and b of matrix ``blockIdx.y``."""
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)

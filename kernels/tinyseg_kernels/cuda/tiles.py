@@ -2,10 +2,11 @@
 
     sums[m, n] = sum over k of  a[m, k] * b[k, n]
 
-What a and b are is the caller's affair (``correlate.py``, ``weight_gradient.py``, ``winograd.py``); neither need be in
-memory as a matrix. A *block* of threads works out one tile of ``sums``, ``rows`` x ``columns`` of it, and walks along
-k in steps of ``depth``. At each step its threads together fetch a slice of a and a slice of b from global memory into
-*shared memory*, which all threads of the block see and which is some twenty times nearer:
+What a and b are is the caller's affair: neither need be in memory as a matrix. Convolutions (``correlate.py``,
+``weight_gradient.py``) pick their elements from images, ``product.py`` and ``matmul.py`` have matrices. A *block* of
+threads works out one tile of ``sums``, ``rows`` x ``columns`` of it, and walks along k in steps of ``depth``. At each
+step its threads together fetch a slice of a and a slice of b from global memory into *shared memory*, which all
+threads of the block see and which is much nearer:
 
                          columns = 128
                       +-----------------+
@@ -81,7 +82,7 @@ class Tile:
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """Threads of a block, and blocks that one multiprocessor is to hold: so 128 registers are left to a thread."""
+        """Threads of a block, and blocks that one multiprocessor is to hold: this leaves a thread 128 registers."""
         return self.threads, 512 // self.threads
 
     @property
@@ -158,7 +159,7 @@ _SHAPES: dict[str, tuple[tuple[int, int, int, int, int], ...]] = {
     ),
 }
 if SIMULATED:  # a thread of the GPU is one of Python's here: sixteen of them or a warp, and few barriers
-    _SHAPES = {code: ((64, 16, 16, 8, 2), (8, 16, 16, 1, 2)) for code in ("f4", "f8")}
+    _SHAPES = dict.fromkeys(("f4", "f8"), ((64, 16, 16, 8, 2), (8, 16, 16, 1, 2)))
     _SHAPES["tf32"] = ((32, 16, 16, 2, 2),)
 
 # The tiles of each kind of product: float32, float64, and float32 rounded to the tensor cores' 10 binary digits.
@@ -189,12 +190,13 @@ class Split:
 
 
 def choose(kind: str, rows: int, columns: int, depth: int, count: int, cut: bool = True) -> Split:
-    """The tile, and the parts along k, with which ``count`` products of rows x columns with that depth are over first.
+    """The tile, and the parts along k, with which ``count`` products of rows x columns are over first.
 
-    Blocks run in waves, one on each multiprocessor (it holds two or more at a time, and shares its time among them).
-    A wave lasts as long as a tile: large ones need fewer instructions, small ones leave less of the last wave empty
-    and less of the tiles at the border. Where even small tiles are too few, k is cut into parts: each writes sums of
-    its own, which are added afterwards. ``cut`` False: it must not be.
+    ``depth``: terms of each sum. ``cut`` False: sums must not be cut in parts. Blocks run in waves, one on each
+    multiprocessor (it holds two or more at a time, and shares its time among them). A wave lasts as long as a tile:
+    large ones need fewer instructions, small ones leave less of the last wave empty and less of the tiles at the
+    border. Where even small tiles are too few, k is cut in parts: each writes sums of its own, which are added
+    afterwards.
     """
     best, least = None, float("inf")
     for tile in TILES[kind]:
@@ -220,11 +222,11 @@ def first_place(tile: Tile) -> Any:
     warp_rows, warp_columns = 8 * tile.thread_rows, 4 * tile.thread_columns
 
     @inlined
-    def of_vectors(thread):  # type: ignore[no-untyped-def]
+    def of_vectors(thread):
         return np.int32(thread // across * vector), np.int32(thread % across * vector)
 
     @inlined
-    def of_warps(thread):  # type: ignore[no-untyped-def]
+    def of_warps(thread):
         warp, lane = thread // 32, thread % 32
         row = warp // warps_across * warp_rows + lane // 4
         return np.int32(row), np.int32(warp % warps_across * warp_columns + lane % 4 * 2)
@@ -236,11 +238,11 @@ def put_down(tile: Tile) -> Any:
     """The device function that writes an element that was fetched to a slice."""
 
     @inlined
-    def put(slices, at, coming, e):  # type: ignore[no-untyped-def]
+    def put(slices, at, coming, e):
         write_vector(slices, at, coming, e, 1)
 
     @inlined
-    def put_rounded(slices, at, coming, e):  # type: ignore[no-untyped-def]
+    def put_rounded(slices, at, coming, e):
         coming[e] = rounded(coming[e])
         write_vector(slices, at, coming, e, 1)
 
@@ -250,8 +252,8 @@ def put_down(tile: Tile) -> Any:
 def multiplier(tile: Tile) -> Any:
     """The device function that multiplies one slice of a with one of b and adds to a thread's sums.
 
-    multiply(sums, left, right, slices, half, in_a, in_b), with ``left`` and ``right``: registers for a column of a and
-    a row of b; ``half``: the buffer, 0 or 1; ``in_a`` and ``in_b``: the thread's first row and column.
+    multiply(sums, left, right, slices, half, in_a, in_b), with ``left`` and ``right``: registers for a column of a
+    and a row of b; ``half``: the buffer, 0 or 1; ``in_a`` and ``in_b``: the thread's first row and column.
     """
     return _tensor_multiplier(tile) if tile.tensor else _vector_multiplier(tile)
 
@@ -264,7 +266,7 @@ def _tensor_multiplier(tile: Tile) -> Any:
     row_vectors, column_vectors = tile.row_vectors, tile.column_vectors
 
     @inlined
-    def multiply(sums, left, right, slices, half, in_a, in_b):  # type: ignore[no-untyped-def]
+    def multiply(sums, left, right, slices, half, in_a, in_b):
         for k in range(np.int32(depth // 8)):
             a = np.int32((half * depth + 8 * k) * pitch)
             b = np.int32(b_start + (half * depth + 8 * k) * b_pitch)
@@ -282,7 +284,7 @@ def _vector_multiplier(tile: Tile) -> Any:
     across, down = columns // width, tile.rows // height
 
     @inlined
-    def one(sums, left, right, slices, from_a, from_b):  # type: ignore[no-untyped-def]
+    def one(sums, left, right, slices, from_a, from_b):
         for q in range(row_vectors):
             read_vector(left, q * vector, slices, np.int32(from_a + q * (down * vector)), vector)
         for q in range(column_vectors):
@@ -290,7 +292,7 @@ def _vector_multiplier(tile: Tile) -> Any:
         add_outer_product(sums, left, right, height, width)
 
     @inlined
-    def multiply(sums, left, right, slices, half, in_a, in_b):  # type: ignore[no-untyped-def]
+    def multiply(sums, left, right, slices, half, in_a, in_b):
         from_a = np.int32(half * (depth * pitch) + in_a)
         from_b = np.int32(b_start + half * (depth * b_pitch) + in_b)
         for _ in range(np.int32(depth // 2)):

@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     """Each tap of each channel is a plane of ``out``."""
     pixel = own_pixel()
     if pixel < rows * columns:
@@ -25,7 +25,7 @@ def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw)
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     """A pixel is met by tap r of window i if i * stride - padding + r * dilation is its row, and alike in columns."""
     pixel = own_pixel()
     if pixel < h * w:
@@ -43,9 +43,7 @@ def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw): 
             out[plane * h * w + pixel] = total
 
 
-def unfold(
-    x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> None:
+def unfold(x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """See ``spec.py``, as for every kernel here."""
     memory = row_major(out)
     numbers = x.shape[0] * x.shape[1], *x.shape[2:], *out.shape[4:], *kernel_size, *stride, *padding, *dilation

@@ -1,9 +1,9 @@
 """What a kernel's inner loop is made of: vectors of 16 bytes, sums of outer products in registers, guarded loads.
 
-A GPU moves 16 bytes with one instruction where their address is a multiple of 16, and multiplies what is in registers
-only. ``numba.cuda`` has no such loads and unrolls what it likes, so each function here writes the instructions that it
-stands for; beside it is its plain twin, which the simulator runs and which says what it does. Indices are not
-checked and do not wrap around.
+A GPU moves 16 bytes with one instruction where their address is a multiple of 16, and multiplies what is in
+registers only. ``numba.cuda`` has no such loads and unrolls what it likes, so each function here writes the
+instructions that it stands for; its plain twin, which the simulator runs, comes first and says what it does. Indices
+are not checked and do not wrap around.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from .compiler import SIMULATED, cuda, helper
-
 
 if SIMULATED:
 
@@ -47,12 +46,21 @@ if SIMULATED:
         return (bits + np.uint32(0x1000) & np.uint32(0xFFFFE000)).view(np.float32) if np.isfinite(value) else value
 
     def add_tensor_product(
-        sums: Any, memory: Any, a: int, b: int, a_pitch: int, b_pitch: int, in_a: int, in_b: int, rows: int, columns: int
+        sums: Any,
+        memory: Any,
+        a: int,
+        b: int,
+        a_pitch: int,
+        b_pitch: int,
+        in_a: int,
+        in_b: int,
+        rows: int,
+        columns: int,
     ) -> None:
         """The product of a slice of 8 k by tensor cores, added to the sums of a warp, 16 * rows x 8 * columns.
 
-        ``a`` and ``b``: where k = 0 of the slices begins; ``in_a`` and ``in_b``: the thread's first row and column. Its
-        others are, as the hardware has it, 8 and 16, 24 ... rows on, and 1 and 8, 9, 16, 17 ... columns on.
+        ``a`` and ``b``: where k = 0 of the slices begins; ``in_a`` and ``in_b``: the thread's first row and column.
+        Its others are, as the hardware has it, 8, 16, 24 ... rows on, and 1, 8, 9, 16, 17 ... columns on.
         """
         lines = [in_a + 16 * i + 8 * h for i in range(rows) for h in (0, 1)]
         ranks = [in_b + 8 * j + h for j in range(columns) for h in (0, 1)]
@@ -80,14 +88,17 @@ else:
     from numba.cuda.extending import intrinsic
 
     def inlined(function: Any) -> Any:
+        """See its twin."""
         return cuda.jit(device=True, forceinline=True)(function)
 
     @inlined
-    def within(index, size):  # type: ignore[no-untyped-def]
+    def within(index, size):
+        """See its twin."""
         return np.uint32(index) < np.uint32(size)  # one comparison: what is below 0 is very large
 
     @cuda.jit(device=True, inline="always")
-    def shared_vectors(size, dtype):  # type: ignore[no-untyped-def]
+    def shared_vectors(size, dtype):
+        """See its twin."""
         return cuda.shared.array(size, dtype, 16)
 
     def _constant(argument: Any) -> int:
@@ -102,23 +113,24 @@ else:
             return array
         return cgutils.create_struct_proxy(kind)(context, builder, array).data
 
-    def _vector_place(context, builder, kind, array, index, size):  # type: ignore[no-untyped-def]
+    def _vector_place(context, builder, kind, array, index, size):
         """The address of ``size`` elements as that of one vector, and its alignment."""
         vector = ir.VectorType(context.get_data_type(kind.dtype), size)
         pointer = builder.gep(_data(context, builder, kind, array), [index])
         place = builder.bitcast(pointer, ir.PointerType(vector, addrspace=pointer.type.addrspace))
         return place, context.get_abi_sizeof(vector)
 
-    def _elements(context, builder, kind, array, index, size):  # type: ignore[no-untyped-def]
+    def _elements(context, builder, kind, array, index, size):
         """The addresses of ``size`` elements, one by one: those in registers have no common one."""
         data = _data(context, builder, kind, array)
         return [builder.gep(data, [builder.add(index, ir.Constant(index.type, k))]) for k in range(size)]
 
     @intrinsic
-    def read_vector(typing_context, registers, i, memory, j, count):  # type: ignore[no-untyped-def]
+    def read_vector(typing_context, registers, i, memory, j, count):
+        """See its twin."""
         size = _constant(count)
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             kinds = signature.args
             place, alignment = _vector_place(context, builder, kinds[2], arguments[2], arguments[3], size)
             vector = builder.load(place)
@@ -130,10 +142,11 @@ else:
         return types.void(registers, types.int64, memory, types.int64, count), code
 
     @intrinsic
-    def write_vector(typing_context, memory, i, registers, j, count):  # type: ignore[no-untyped-def]
+    def write_vector(typing_context, memory, i, registers, j, count):
+        """See its twin."""
         size = _constant(count)
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             kinds = signature.args
             place, alignment = _vector_place(context, builder, kinds[0], arguments[0], arguments[1], size)
             vector = ir.Constant(place.type.pointee, ir.Undefined)
@@ -145,16 +158,17 @@ else:
         return types.void(memory, types.int64, registers, types.int64, count), code
 
     @intrinsic
-    def add_outer_product(typing_context, sums, a, b, rows, columns):  # type: ignore[no-untyped-def]
+    def add_outer_product(typing_context, sums, a, b, rows, columns):
+        """See its twin."""
         height, width = _constant(rows), _constant(columns)
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             total, left, right = (
                 _data(context, builder, kind, array)
                 for kind, array in zip(signature.args[:3], arguments[:3], strict=True)
             )
 
-            def element(pointer, index):  # type: ignore[no-untyped-def]
+            def element(pointer, index):
                 return builder.gep(pointer, [ir.Constant(ir.IntType(32), index)])
 
             factors = [builder.load(element(left, i)) for i in range(height)]
@@ -168,8 +182,10 @@ else:
         return types.void(sums, a, b, rows, columns), code
 
     @intrinsic
-    def rounded(typing_context, value):  # type: ignore[no-untyped-def]
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def rounded(typing_context, value):
+        """See its twin."""
+
+        def code(context, builder, signature, arguments):
             number = arguments[0].type
             function = ir.FunctionType(ir.IntType(32), [number])
             assembly = ir.InlineAsm(function, "cvt.rna.tf32.f32 $0, $1;", "=r,f", side_effect=False)
@@ -187,11 +203,12 @@ else:
     )
 
     @intrinsic
-    def add_tensor_product(typing_context, sums, memory, a, b, a_pitch, b_pitch, in_a, in_b, rows, columns):  # type: ignore[no-untyped-def]
+    def add_tensor_product(typing_context, sums, memory, a, b, a_pitch, b_pitch, in_a, in_b, rows, columns):
+        """See its twin."""
         height, width = _constant(rows), _constant(columns)
         pitch_a, pitch_b = _constant(a_pitch), _constant(b_pitch)
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             index, number = ir.IntType(64), ir.FloatType()
             total = _data(context, builder, signature.args[0], arguments[0])
             slices = _data(context, builder, signature.args[1], arguments[1])
@@ -204,11 +221,11 @@ else:
             in_slice = builder.mul(member, ir.Constant(index, pitch_b))
             at_b = builder.add(builder.add(arguments[3], first), in_slice)
 
-            def bits(start, offset):  # type: ignore[no-untyped-def]
+            def bits(start, offset):
                 place = builder.gep(slices, [builder.add(start, ir.Constant(index, offset))])
                 return builder.bitcast(builder.load(place), ir.IntType(32))
 
-            def place(i, h, j, c):  # type: ignore[no-untyped-def]
+            def place(i, h, j, c):
                 return builder.gep(total, [ir.Constant(index, (2 * i + h) * 2 * width + 2 * j + c)])
 
             right = [[bits(at_b, 8 * j + half * pitch_b) for half in (0, 4)] for j in range(width)]
@@ -228,10 +245,11 @@ else:
         return types.void(sums, memory, *integers, a_pitch, b_pitch, *integers, rows, columns), code
 
     @intrinsic
-    def read_row(typing_context, registers, sums, row, rows, columns):  # type: ignore[no-untyped-def]
+    def read_row(typing_context, registers, sums, row, rows, columns):
+        """See its twin."""
         height, width = _constant(rows), _constant(columns)
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             kinds = signature.args
             target = _data(context, builder, kinds[0], arguments[0])
             source = _data(context, builder, kinds[1], arguments[1])
@@ -254,16 +272,18 @@ else:
 
     # A predicated load, so that many of them can be under way at once with no jump between them.
     _GUARDED = "{{ .reg .pred p; setp.ne.s32 p, $2, 0; mov.{0} $0, {1}; @p ld.global.nc.{0} $0, [$1]; }}"
-    _FORMS = {  # type: its name in PTX, its zero, and the letter of its registers
+    # Of each type its name in PTX, its zero, and the letter of its registers.
+    _FORMS = {
         types.float32: ("f32", "0f00000000", "f"),
         types.float64: ("f64", "0d0000000000000000", "d"),
     }
 
     @intrinsic
-    def fetch(typing_context, memory, index, inside):  # type: ignore[no-untyped-def]
+    def fetch(typing_context, memory, index, inside):
+        """See its twin."""
         name, zero, register = _FORMS[memory.dtype]
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             pointer = builder.gep(_data(context, builder, signature.args[0], arguments[0]), [arguments[1]])
             flag = builder.zext(arguments[2], ir.IntType(32))
             function = ir.FunctionType(context.get_data_type(signature.return_type), [pointer.type, flag.type])
@@ -274,7 +294,7 @@ else:
 
 
 @helper
-def divide(number, factor, shift):  # type: ignore[no-untyped-def]
+def divide(number, factor, shift):
     """number // divisor for 0 <= number < 2**31, by the two numbers that ``inverse`` gives for the divisor."""
     return np.int32((np.uint64(number) * np.uint64(np.uint32(factor))) >> np.uint64(shift))
 

@@ -18,7 +18,7 @@ import numpy as np
 from .compiler import Kernel, T, cuda, kernel
 from .plan import NOWHERE
 from .tiles import TILES, Tile, first_place, multiplier, put_down
-from .vector import divide, fetch, read_row, read_vector, shared_vectors, within, write_vector
+from .vector import divide, fetch, read_row, read_vector, shared_vectors, within
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -35,7 +35,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     taps_size = 4 * fetched_b
     multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def weight_gradient(grad, x, out, plan):  # type: ignore[no-untyped-def]
+    def weight_gradient(grad, x, out, plan):
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)
         left = cuda.local.array(height, T)
