@@ -38,6 +38,18 @@ class DeviceArray:
         whole = self.storage.elements[: self.storage.size // stored.itemsize * stored.itemsize].view(stored)
         return Memory(whole[self.offset :])
 
+    def __deepcopy__(self, _: Any) -> DeviceArray:
+        """A copy on the device, in row-major order."""
+        from .elementwise import assign
+
+        copy = empty(self.shape, self.dtype)
+        assign(self, copy)
+        return copy
+
+    def __reduce__(self) -> Any:
+        """A pickle has the values as NumPy's."""
+        return from_numpy, (to_numpy(self),)
+
     def at_origin(self) -> DeviceArray:
         """All of the storage, from its beginning: for kernels that add ``offset`` themselves."""
         size = self.storage.size // self.dtype.itemsize
