@@ -55,7 +55,7 @@ def _make_kernel(tile: Tile) -> Kernel:
 
     def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):
         slices = shared_vectors(shared_size, T)
-        places = cuda.shared.array(columns, np.int64)  # of the tile's pixels in the output; -1 where there is none
+        places = cuda.shared.array(columns, np.int64)  # of the pixels in the output, at m = 0; -1 where there is none
         sums = cuda.local.array(sums_size, T)
         left = cuda.local.array(height, T)
         right = cuda.local.array(width, T)
@@ -72,15 +72,14 @@ def _make_kernel(tile: Tile) -> Kernel:
         images, source_image, source_group = plan[0], np.int64(plan[1]), plan[2]
         source_rows, source_columns = plan[3], plan[4]
         outputs, out_channels, weight_row, weight_group = plan[5], plan[6], plan[7], plan[8]
-        row_tiles, lattices, parts = plan[15], plan[16], plan[17]
+        row_tiles, parts = plan[15], plan[16]
         block = np.int32(cuda.blockIdx.x)
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_pixel = np.int32(column_tile * columns)
-        z = np.int32(cuda.blockIdx.y)
-        part = np.int32(z % parts)
-        lattice = np.int32(z // parts % lattices)
-        group = np.int32(z // (parts * lattices))
+        part = np.int32(cuda.blockIdx.y % parts)
+        lattice = np.int32(cuda.blockIdx.y // parts)
+        group = np.int32(cuda.blockIdx.z)
 
         # The lattice, and the pixel of it for which this thread fetches.
         start = HEADER + lattice * LATTICE
@@ -96,7 +95,8 @@ def _make_kernel(tile: Tile) -> Kernel:
         if not exists:
             row = np.int32(NOWHERE)
         if thread < columns:
-            place = np.int64(image) * out_channels * plan[9] * plan[10]
+            place = np.int64(part) * plan[18]
+            place += (np.int64(image) * out_channels + group * outputs) * plan[9] * plan[10]
             place += (i * plan[11] + plan[start + 6]) * plan[10] + j * plan[12] + plan[start + 7]
             places[b_pixel] = place if exists else -1
 
@@ -140,14 +140,13 @@ def _make_kernel(tile: Tile) -> Kernel:
 
         # Each thread puts its sums where they belong: a vector at once where four pixels are neighbours in memory.
         plane = np.int64(plan[9]) * plan[10]
-        whole = vectors and plan[18] != 0
-        out_start = np.int64(part) * plan[19] + group * outputs * plane
+        whole = vectors and plan[17] != 0
         for r in range(height):
             m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
                 read_row(right, sums, r, height, width)
                 offset = bias[group * outputs + m] if has_bias else T(0)
-                in_out = out_start + m * plane
+                in_out = m * plane
                 for e in range(width):
                     right[e] += offset
                     if relu and right[e] <= 0:

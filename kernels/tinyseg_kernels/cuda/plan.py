@@ -52,7 +52,7 @@ class Plan:
     """Of one kind of launch: blocks, and the integers on the device."""
 
     split: Split
-    blocks: tuple[int, int]
+    blocks: tuple[int, int, int]
     numbers: DeviceArray
 
 
@@ -156,12 +156,12 @@ def correlation(window: Window, adjoint: bool) -> Plan:
         *out_step,
         *source_step,
         row_tiles,
-        len(lattices),
         split.parts,
         int(len(lattices) == 1 and out_step == (1, 1) and out[2] * out[3] % split.tile.vector == 0),
         math.prod(out) if split.parts > 1 else 0,
+        0,
     ]  # fmt: skip
-    blocks = row_tiles * -(-pixels // split.tile.columns), groups * len(lattices) * split.parts
+    blocks = row_tiles * -(-pixels // split.tile.columns), len(lattices) * split.parts, groups
     return Plan(split, blocks, _on_device(header, np.array(descriptions), *entries))
 
 
@@ -200,5 +200,5 @@ def weight_gradient(window: Window) -> Plan:
         0,
         0,
     ]
-    blocks = row_tiles * -(-results // split.tile.columns), window.groups * split.parts
+    blocks = row_tiles * -(-results // split.tile.columns), split.parts, window.groups
     return Plan(split, blocks, _on_device(header, table))

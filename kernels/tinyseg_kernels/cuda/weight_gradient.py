@@ -56,8 +56,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_column = np.int32(column_tile * columns)
-        z = np.int32(cuda.blockIdx.y)
-        group, part = np.int32(z // parts), np.int32(z % parts)
+        part, group = np.int32(cuda.blockIdx.y), np.int32(cuda.blockIdx.z)
 
         for e in range(fetched_b):
             column = np.int32(first_column + line + e * sweep)
@@ -91,7 +90,7 @@ def _make_kernel(tile: Tile) -> Kernel:
                 in_grad = (np.int64(image) * channels + first_channel) * plane + in_plane
                 for e in range(fetched_a):
                     m = np.int32(first_m + line + e * sweep)
-                    coming_a[e] = fetch(grad, in_grad + np.int32(e * sweep * plane), exists & (m < outputs))
+                    coming_a[e] = fetch(grad, in_grad + e * sweep * plane, exists & (m < outputs))
                 for e in range(fetched_b):
                     inside = within(np.int32(row + taps[4 * e + 1]), x_rows)
                     inside &= within(np.int32(column + taps[4 * e + 2]), x_columns)
@@ -107,7 +106,7 @@ def _make_kernel(tile: Tile) -> Kernel:
                     put(slices, np.int32(at_b + e * sweep), coming_b, e)
             cuda.syncthreads()
 
-        out_start = np.int64(z % parts) * plan[5] * plan[6] + np.int64(z // parts) * plan[4] * plan[6]
+        out_start = (np.int64(part) * plan[5] + group * plan[4]) * plan[6]
         for r in range(height):
             m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
