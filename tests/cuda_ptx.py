@@ -28,6 +28,8 @@ def check(number: int) -> tuple[str, int, list[str]]:
     problems, made = [], 0
     for place, codes in enumerate(kernel.variants):
         for capability in CAPABILITIES if place == 0 else (FULL,):
+            if capability < kernel.needs:
+                continue
             where = f"{kernel.name}({', '.join(codes)}) for {capability[0]}.{capability[1]}"
             try:
                 ptx = compiler.compile_ptx(kernel, codes, capability)

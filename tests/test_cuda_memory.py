@@ -57,14 +57,14 @@ def test_blocks_in_use_never_overlap_and_free_ones_are_joined(memory: ModuleType
             used.append(pool.take(int(dice.choice((1, 700, 50_000, 900_000, 3 * MIB, 7 * MIB)) * dice.random()) + 1))
         spans = sorted((block.address, block.address + block.size) for block in used)
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
-        assert pool.allocated == sum(block.size for block in used)
+        assert pool.count().allocated == sum(block.size for block in used)
     for block in used:
         pool.give_back(block)
-    assert pool.allocated == 0
-    assert pool.reserved == sum(device.held.values()) > 0
+    assert pool.count().allocated == 0
+    assert pool.count().reserved == sum(device.held.values()) > 0
     pool.empty()  # only whole segments can be given back, so all pieces must have found together
     assert device.held == {}
-    assert pool.reserved == 0
+    assert pool.count().reserved == 0
 
 
 def test_memory_is_used_again_without_asking_the_driver(memory: ModuleType) -> None:

@@ -237,7 +237,7 @@ def make_images(root: Path) -> Path:
 def test_too_little_memory_is_told_with_a_batch_that_fits(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of more than two images finds too little memory."""
 
-    def step(trainer: Any, epoch: int, number: int, batch: Any) -> float:
+    def step(trainer: Any, epoch: int, number: int, batch: Any, tensors: Any) -> float:
         if len(batch.names) > 2:
             raise MemoryError("cuda: out of memory: 3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free")
         return 1.0
@@ -248,7 +248,7 @@ def test_too_little_memory_is_told_with_a_batch_that_fits(cuda: str, monkeypatch
     trainer.history = []
     batch = Batch(np.zeros((9, 1, 2, 2), np.float32), np.zeros((9, 2, 2), np.int64), list("abcdefghi"))
     with pytest.raises(MemoryError) as caught:
-        trainer._fitting_step(1, 1, batch)
+        trainer._fitting_step(1, 1, batch, (tinyseg.zeros(1), tinyseg.zeros(1)))
     assert "3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free" in str(caught.value)
     assert "batches of 9 do not fit, batches of 2 do: --batch-size 2" in str(caught.value)
 

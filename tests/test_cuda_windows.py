@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -210,7 +210,13 @@ def test_max_pooling(cuda: ModuleType, name: str, dtype: Any) -> None:
     compare(cuda, "max_unpool2d_backward", [random(shape, dtype, 2), indices], [out], exact=True)
 
 
-ADAPTIVE = [((2, 2, 5, 7), (3, 4)), ((1, 3, 4, 6), (1, 1)), ((1, 2, 3, 2), (5, 7)), ((1, 1, 6, 6), (3, 2)), ((0, 1, 3, 3), (2, 2))]  # fmt: skip
+ADAPTIVE = [
+    ((2, 2, 5, 7), (3, 4)),
+    ((1, 3, 4, 6), (1, 1)),
+    ((1, 2, 3, 2), (5, 7)),
+    ((1, 1, 6, 6), (3, 2)),
+    ((0, 1, 3, 3), (2, 2)),
+]
 
 
 @pytest.mark.parametrize(("shape", "size"), ADAPTIVE)
@@ -365,3 +371,58 @@ def test_winograd_is_chosen_where_channels_are_many(cuda: ModuleType) -> None:
     assert pays((8, 256, 64, 64), (8, 256, 64, 64), ONE, False)
     assert not pays((8, 3, 256, 256), (8, 64, 256, 256), ONE, False)
     assert not pays((1, 1024, 4, 4), (1, 1024, 4, 4), ONE, False)
+
+
+# --- Tensor cores.
+
+
+@pytest.fixture
+def tensor_cores(cuda: ModuleType) -> Iterator[None]:
+    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
+    runtime.set_float32_matmul_precision("high")
+    if not runtime.uses_tensor_cores():
+        runtime.set_float32_matmul_precision("highest")
+        pytest.skip("this GPU has no tensor cores for tf32")
+    yield
+    runtime.set_float32_matmul_precision("highest")
+
+
+def short(values: Array) -> Array:
+    """Numbers of at most 8 binary digits, whose products and small sums are exact in tf32 and in float32."""
+    return (np.round(values * 32) / 32).astype(np.float32)
+
+
+@pytest.mark.usefixtures("tensor_cores")
+@pytest.mark.parametrize(
+    "name", ["3x3", "uneven strides", "4x4 stride 2", "groups", "several tiles", "many channels, cut in parts"]
+)
+def test_convolution_by_tensor_cores(cuda: ModuleType, name: str) -> None:
+    """Exactly, for numbers that are not rounded: every element meets its partner."""
+    x_shape, w_shape, stride, padding, dilation, groups = CONVOLUTIONS[name]
+    size = pooled_size(x_shape[2:], w_shape[2:], stride, padding, dilation)
+    y_shape = (x_shape[0], w_shape[0], *size)
+    x, weight, y = short(random(x_shape)), short(random(w_shape, seed=1)), short(random(y_shape, seed=2))
+    window = stride, padding, dilation, groups
+    compare(cuda, "conv2d", [x, weight, short(random((w_shape[0],)))], [y], *window, True, None, exact=True)
+    compare(cuda, "conv_transpose2d", [y, weight, None], [x], *window, False, None, exact=True)
+    compare(cuda, "conv2d_weight_gradient", [x, y], [weight], *window, exact=True)
+
+
+@pytest.mark.usefixtures("tensor_cores")
+def test_tensor_cores_round_to_ten_binary_digits(cuda: ModuleType) -> None:
+    """1 + 2**-11 is the middle of two such numbers, and goes away from 0; float64 stays what it is."""
+    values = np.array([1 + 2**-11, 1 + 2**-12, -1 - 2**-11, 1 + 3 * 2**-11], np.float32).reshape(4, 1, 1, 1)
+    expected = np.array([1 + 2**-10, 1, -1 - 2**-10, 1 + 2**-9])
+    for dtype, results in ((np.float32, expected), (np.float64, values.ravel().astype(np.float64))):
+        weight, out = np.ones((1, 1, 1, 1), dtype), cuda.from_numpy(np.zeros((4, 1, 1, 1), dtype))
+        arrays = cuda.from_numpy(values.astype(dtype)), cuda.from_numpy(weight), None, out
+        cuda.conv2d(*arrays, ONE, NONE, ONE, 1, False, None)
+        np.testing.assert_array_equal(cuda.to_numpy(out).ravel(), results)
+
+
+@pytest.mark.usefixtures("tensor_cores")
+def test_matrix_product_by_tensor_cores(cuda: ModuleType) -> None:
+    a, b = short(random((2, 37, 21))), short(random((2, 21, 19), seed=1))
+    out = cuda.from_numpy(np.zeros((2, 37, 19), np.float32))
+    cuda.matmul(cuda.from_numpy(a), cuda.from_numpy(b), out)
+    np.testing.assert_array_equal(cuda.to_numpy(out), a @ b)

@@ -76,6 +76,17 @@ def _need_gpu(tinyseg_kernels: ModuleType) -> None:
         raise RuntimeError(f"device 'cuda' cannot be used: {error}") from error
 
 
+def send(device: str, values: Any) -> Callable[[], Any]:
+    """Start to copy a NumPy array to ``device``, beside what that is doing; the function that is returned gives the
+    backend's array.
+    """
+    module = kernels(device)
+    if device == "cuda":
+        arrived: Callable[[], Any] = module.send(values)
+        return arrived
+    return functools.partial(module.from_numpy, values)
+
+
 def report(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """An array for a few numbers that a kernel finds out for the host: to read it costs no copy, but it is to be read
     by a function that is handed to ``check_later``.

@@ -44,23 +44,23 @@ def synchronize() -> None:
 
 def memory_allocated() -> int:
     """Bytes that tensors hold now."""
-    return int(_gpu().pool.allocated)
+    return int(_gpu().pool.count().allocated)
 
 
 def max_memory_allocated() -> int:
     """The most bytes that tensors held since the process began, or since ``reset_peak_memory_stats``."""
-    return int(_gpu().pool.most_allocated)
+    return int(_gpu().pool.count().most_allocated)
 
 
 def reset_peak_memory_stats() -> None:
     """Count ``max_memory_allocated`` from now on."""
-    pool = _gpu().pool
-    pool.most_allocated = pool.allocated
+    usage = _gpu().pool.count()
+    usage.most_allocated = usage.allocated
 
 
 def memory_reserved() -> int:
     """Bytes taken from the driver: what tensors hold, and what is kept for later ones."""
-    return int(_gpu().pool.reserved)
+    return int(_gpu().pool.count().reserved)
 
 
 def empty_cache() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import models, optim
+from .. import backend, models, optim
 from ..data import (
+    Batch,
     Classes,
     Compose,
     DataLoader,
@@ -28,6 +31,7 @@ from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
 from ..optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, PolyLR, StepLR
+from ..tensor import Tensor
 from .config import Config, DataConfig, Size, TrainingConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -181,3 +185,22 @@ def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batche
     if training.schedule == "constant":
         return ConstantLR(optimizer)
     raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")
+
+
+def sent_ahead(batches: Iterable[Batch]) -> Iterator[tuple[Batch, tuple[Tensor, Tensor]]]:
+    """Batches with their images and labels as tensors of the default device; while the caller works with one batch,
+    the next one is on its way to a GPU.
+    """
+    device = backend.get_default_device()
+    waiting: deque[tuple[Batch, list[Callable[[], Any]]]] = deque()
+    for batch in batches:
+        waiting.append((batch, [backend.send(device, values) for values in (batch.images, batch.labels)]))
+        if len(waiting) == 2:
+            yield _arrived(device, *waiting.popleft())
+    while waiting:
+        yield _arrived(device, *waiting.popleft())
+
+
+def _arrived(device: str, batch: Batch, sent: list[Callable[[], Any]]) -> tuple[Batch, tuple[Tensor, Tensor]]:
+    images, labels = (Tensor(arrived(), device) for arrived in sent)
+    return batch, (images, labels)

@@ -24,7 +24,7 @@ from ..data import Batch, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
 from ..paths import PathLike
-from ..tensor import tensor
+from ..tensor import Tensor, tensor
 from .callbacks import BatchReport, Callbacks
 from .config import Config, write_config
 from .diagnose import DivergenceError, first_non_finite
@@ -37,11 +37,14 @@ from .pipeline import (
     evaluation_loader,
     names_digest,
     open_split,
+    sent_ahead,
     training_loader,
 )
 from .predict import segment
 from .prepare import Plan
 from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, read_folder
+
+Pair = tuple[Tensor, Tensor]  # images and labels
 
 PICTURES = 4
 DOMINANT = 0.99
@@ -197,9 +200,9 @@ class Trainer:
         total = weight = 0.0
         skipped = 0
         with closing(self.loader.epoch(epoch - 1)) as batches:  # type: ignore[type-var]  # a generator
-            for number, batch in enumerate(batches, 1):
+            for number, (batch, tensors) in enumerate(sent_ahead(batches), 1):
                 pixels = self.weights.total(batch.labels)
-                loss = self._fitting_step(epoch, number, batch) if pixels else None
+                loss = self._fitting_step(epoch, number, batch, tensors) if pixels else None
                 # Counted even when a batch is skipped: the rate is a function of the step's number.
                 self.schedule.step()
                 skipped += loss is None
@@ -207,10 +210,10 @@ class Trainer:
                 self.callbacks.batch_done(BatchReport(epoch, number, self.loader.num_batches, len(batch.names), loss))
         return (total / weight if weight else None), skipped
 
-    def _fitting_step(self, epoch: int, number: int, batch: Batch) -> float:
+    def _fitting_step(self, epoch: int, number: int, batch: Batch, tensors: Pair) -> float:
         """``_step``; a GPU whose memory is too small for it is told of with a size of batches that fits."""
         try:
-            return self._step(epoch, number, batch)
+            return self._step(epoch, number, batch, tensors)
         except MemoryError as error:
             if get_default_device() != "cuda":
                 raise
@@ -226,7 +229,7 @@ class Trainer:
             empty_cache()
             part = Batch(batch.images[:fewer], batch.labels[:fewer], batch.names[:fewer])
             try:
-                self._step(0, 0, part)
+                self._step(0, 0, part, (tensor(part.images), tensor(part.labels)))
             except MemoryError:
                 continue
             except (DivergenceError, ValueError):  # of other images than the batch's: no matter of memory
@@ -234,10 +237,10 @@ class Trainer:
             return f"batches of {size} do not fit, batches of {fewer} do: --batch-size {fewer}"
         return "not even one image fits: a smaller --size, or a narrower network, needs less"
 
-    def _step(self, epoch: int, number: int, batch: Batch) -> float:
+    def _step(self, epoch: int, number: int, batch: Batch, tensors: Pair) -> float:
         """Forward, backward, and a step of the optimiser; the loss."""
-        images = tensor(batch.images)
-        loss = self.weights.loss(self.model(images), tensor(batch.labels), "mean")
+        images, labels = tensors
+        loss = self.weights.loss(self.model(images), labels, "mean")
         self.optimizer.zero_grad()
         loss.backward()
         value = float(loss.item())  # only here, so that a GPU has the way back to do while the host waits

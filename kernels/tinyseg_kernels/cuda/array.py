@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -112,15 +113,27 @@ def empty_like(array: DeviceArray, dtype: Any) -> DeviceArray:
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> DeviceArray:
-    """A copy on the device, in row-major order. It is uploaded as it lies in memory and turned there: the host need
-    not wait, and to turn channels-last images would take it long.
+    """A copy on the device, in row-major order; the host need not wait for it."""
+    return send(array)()
+
+
+def send(array: np.ndarray[Any, Any]) -> Callable[[], DeviceArray]:
+    """Start that copy, and let what was launched before run meanwhile; the function that is returned gives the array.
+
+    It travels as it lies in memory and is turned by the device: that would take the host long with channels-last
+    images.
     """
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
-    lying = np.ascontiguousarray(array.transpose(order))
-    copy = empty(lying.shape, array.dtype)
-    if copy.size:
-        runtime.upload(copy.storage, lying)
-    return contiguous(transpose(copy, tuple(order.index(axis) for axis in range(array.ndim))))
+    lying = np.asarray(array.transpose(order), order="C")
+    storage = runtime.upload_storage(lying.nbytes)
+    copy = DeviceArray(storage, 0, lying.shape, row_major(lying.shape), array.dtype)
+    sent = runtime.send(storage, lying) if lying.size else None
+
+    def arrived() -> DeviceArray:
+        runtime.arrive(sent)
+        return contiguous(transpose(copy, tuple(order.index(axis) for axis in range(array.ndim))))
+
+    return arrived
 
 
 def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
@@ -130,7 +143,7 @@ def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
         values.reshape(-1).view(np.uint8)[...] = array.storage.elements[: values.nbytes]
     elif array.size:
         source = contiguous(array)
-        runtime.download(values, source.storage, source.offset * array.dtype.itemsize)
+        runtime.download(values, source.storage.address, source.storage.elements, source.offset * array.dtype.itemsize)
     return values
 
 

@@ -14,7 +14,7 @@ Pair = tuple[int, int]
 
 
 @helper
-def _bounds(i, size, kernel, stride, padding, include_pad):  # type: ignore[no-untyped-def]
+def _bounds(i, size, kernel, stride, padding, include_pad):
     """First pixel of window i, the one behind its last, and how many count: of the padding, too, if asked for, but
     nothing of what lies beyond it.
     """
@@ -25,7 +25,7 @@ def _bounds(i, size, kernel, stride, padding, include_pad):  # type: ignore[no-u
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _avg_pool(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, include_pad, divisor):  # type: ignore[no-untyped-def]
+def _avg_pool(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, include_pad, divisor):
     """``divisor`` 0: the number of pixels."""
     pixel = own_pixel()
     if pixel < rows * columns:
@@ -42,7 +42,7 @@ def _avg_pool(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, inclu
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _avg_pool_backward(grad, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, include_pad, divisor):  # type: ignore[no-untyped-def]
+def _avg_pool_backward(grad, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, include_pad, divisor):
     pixel = own_pixel()
     if pixel < h * w:
         row = pixel // w
@@ -61,7 +61,7 @@ def _avg_pool_backward(grad, out, planes, h, w, rows, columns, kh, kw, sh, sw, p
 
 
 @kernel("T* T* i8 i8 i8 i8 i8", T=FLOATS)
-def _adaptive_avg_pool(x, out, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _adaptive_avg_pool(x, out, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -77,7 +77,7 @@ def _adaptive_avg_pool(x, out, planes, h, w, rows, columns):  # type: ignore[no-
 
 
 @kernel("T* T* i8 i8 i8 i8 i8", T=FLOATS)
-def _adaptive_avg_pool_backward(grad, out, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _adaptive_avg_pool_backward(grad, out, planes, h, w, rows, columns):
     """Window i ends behind ``row`` if (i + 1) h > row rows, and begins no later if i h < (row + 1) rows."""
     pixel = own_pixel()
     if pixel < h * w:

@@ -21,6 +21,7 @@ import numpy as np
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
+cuda: Any
 if SIMULATED:
     from .simulator import cuda
 else:
@@ -65,8 +66,9 @@ class Kernel:
         function: Callable[..., Any],
         variants: dict[tuple[str, ...], dict[str, str]],
         threads: int | tuple[int, int] = 256,
+        needs: tuple[int, int] = (0, 0),
     ) -> None:
-        self.function, self.variants, self.threads = function, variants, threads
+        self.function, self.variants, self.threads, self.needs = function, variants, threads, needs
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
         self.ready: dict[tuple[str, ...], Any] = {}
         KERNELS.append(self)
@@ -85,12 +87,15 @@ class Kernel:
 
 
 def kernel(
-    *signatures: str, threads: int | tuple[int, int] = 256, **letters: Sequence[str]
+    *signatures: str,
+    threads: int | tuple[int, int] = 256,
+    needs: tuple[int, int] = (0, 0),
+    **letters: Sequence[str],
 ) -> Callable[[Callable[..., Any]], Kernel]:
     """Declare a kernel: ``@kernel("T* T* i8", T=FLOATS)`` takes two pointers of either type and an integer.
 
     ``threads``: the most that a block will have, or that and how many such blocks a multiprocessor is to hold; the
-    compiler shares out the registers accordingly.
+    compiler shares out the registers accordingly. ``needs``: the compute capability from which on it can be compiled.
     """
 
     variants: dict[tuple[str, ...], dict[str, str]] = {}
@@ -101,7 +106,7 @@ def kernel(
             letter = word.removesuffix("*")
             codes.append(chosen.get(letter, letter) + word[len(letter) :])
         variants[tuple(codes)] = chosen
-    return lambda function: Kernel(function, variants, threads)
+    return lambda function: Kernel(function, variants, threads, needs)
 
 
 def helper(function: F) -> F:

@@ -11,6 +11,7 @@ from .elementwise import fill
 from .plan import Pair, Window
 from .planes import deliver, row_major
 from .sum_parts import sum_parts
+from .tiles import kind_of
 from .weight_gradient import WEIGHT_GRADIENT
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
@@ -30,6 +31,8 @@ def _uses_winograd(source: DeviceArray, out: DeviceArray, window: Window, memo: 
     """Whether it applies, and is asked for or seems the faster one."""
     applies = window.kernel == (3, 3) and window.stride == (1, 1) and window.groups == 1
     if not applies or _chosen == "direct":
+        return False
+    if window.kind == "tf32" and _chosen == "auto":  # there the multiplications are what costs least
         return False
     return _chosen == "winograd" or winograd.pays(source.shape, out.shape, window.dilation, memo is not None)
 
@@ -149,5 +152,4 @@ def _window(
     x: DeviceArray, y: DeviceArray, weight: DeviceArray, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Window:
     kernel = weight.shape[2], weight.shape[3]
-    code = weight.code.removesuffix("*")
-    return Window(x.shape, y.shape, kernel, tuple(stride), tuple(padding), tuple(dilation), groups, code)
+    return Window(x.shape, y.shape, kernel, stride, padding, dilation, groups, kind_of(weight))

@@ -3,9 +3,9 @@
     out[m, pixel] = bias[m] + sum over k of  weight[m, k] * columns[k, pixel]
 
 m counts the channels of the output, k the pairs of an input channel and a tap, and column ``pixel`` of ``columns``
-would be what the window at that pixel sees, as ``unfold`` writes it. Writing it takes kernel height x width as much
-memory as the input has; instead each block of threads fetches the slice of ``columns`` that it needs straight from the
-image, into shared memory (``tiles.py`` has the picture).
+would be what the window at that pixel sees, as ``unfold`` writes it. Writing it would take as many times the memory
+of the input as the kernel has taps; instead each block of threads fetches the slice of ``columns`` that it needs
+straight from the image, into shared memory (``tiles.py`` has the picture).
 
 Where does element (k, pixel) come from? Its address is a sum of a part that only k knows (channel and tap) and a part
 that only the pixel knows (image, row, column). So a table, made once for a shape, holds for each k:
@@ -15,10 +15,11 @@ that only the pixel knows (image, row, column). So a table, made once for a shap
 and what is left to do for an element is an addition and the test whether row and column are inside the image, where
 not it is a zero of the padding.
 
-**Lattices.** The adjoint with stride s is s x s convolutions. Pixel h of its output is reached by taps r from pixels i
-with h = i s - padding + r dilation, so (h + padding) % s decides which taps those are: the pixels of one remainder form
-a coarser lattice, on which the adjoint is a convolution with stride 1 and these taps alone. All lattices of an output
-are one launch; forward there is one, of all pixels. Nothing is added up in global memory, so no atomics are needed.
+**Lattices.** The adjoint with stride s is s x s convolutions. Pixel h of its output is reached by taps r from pixels
+i with h = i s - padding + r dilation, so (h + padding) % s decides which taps those are: the pixels of one remainder
+form a coarser lattice, on which the adjoint is a convolution with stride 1 and these taps alone. All lattices of an
+output are one launch; forward there is one, of all pixels. Nothing is added up in global memory, so no atomics are
+needed.
 
 **Parts.** Where the output is so small that most of the GPU would have nothing to do, the sum over k is cut in parts.
 Each part writes sums of its own, and a second kernel (``sum_parts.py``) adds them in order.
@@ -29,12 +30,11 @@ each lattice, four for each k of each lattice (see ``plan.py``). A launch has fe
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from .compiler import Kernel, T, cuda, kernel
 from .plan import HEADER, LATTICE, NOWHERE
-from .tiles import TILES, Tile, multiplier
+from .tiles import TILES, Tile, first_place, multiplier, put_down
 from .vector import fetch, read_row, read_vector, shared_vectors, within, write_vector
 
 
@@ -44,17 +44,18 @@ def _make_kernel(tile: Tile) -> Kernel:
     pitch, b_pitch = tile.pitch, tile.b_pitch
     column_vectors = tile.column_vectors
     height, width, threads = tile.thread_rows, tile.thread_columns, tile.threads
-    across, down = columns // width, rows // height
+    row_run, row_step, row_stride = tile.row_run
+    column_stride = tile.column_stride
     sums_size, shared_size, b_start = height * width, tile.shared_size, tile.b_start
     # Which elements of a slice a thread fetches: of a every ``sweep_a``-th row at one k, of b every ``sweep_b``-th k
     # at one pixel. Neighbouring threads fetch neighbouring k of a, and neighbouring pixels of b, as memory has them.
     sweep_a, sweep_b = threads // depth, threads // columns
     fetched_a, fetched_b = rows // sweep_a, depth // sweep_b
-    multiply = multiplier(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):  # type: ignore[no-untyped-def]
+    def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):
         slices = shared_vectors(shared_size, T)
-        places = cuda.shared.array(columns, np.int64)  # of the tile's pixels in the output; -1 where there is none
+        places = cuda.shared.array(columns, np.int64)  # of the pixels in the output, at m = 0; -1 where there is none
         sums = cuda.local.array(sums_size, T)
         left = cuda.local.array(height, T)
         right = cuda.local.array(width, T)
@@ -63,7 +64,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         entry = cuda.local.array(4, np.int32)
 
         thread = np.int32(cuda.threadIdx.x)
-        in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
+        in_a, in_b = place_of(thread)
         a_row, a_k = np.int32(thread // depth), np.int32(thread % depth)
         b_k, b_pixel = np.int32(thread // columns), np.int32(thread % columns)
 
@@ -71,15 +72,14 @@ def _make_kernel(tile: Tile) -> Kernel:
         images, source_image, source_group = plan[0], np.int64(plan[1]), plan[2]
         source_rows, source_columns = plan[3], plan[4]
         outputs, out_channels, weight_row, weight_group = plan[5], plan[6], plan[7], plan[8]
-        row_tiles, lattices, parts = plan[15], plan[16], plan[17]
+        row_tiles, parts = plan[15], plan[16]
         block = np.int32(cuda.blockIdx.x)
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_pixel = np.int32(column_tile * columns)
-        z = np.int32(cuda.blockIdx.y)
-        part = np.int32(z % parts)
-        lattice = np.int32(z // parts % lattices)
-        group = np.int32(z // (parts * lattices))
+        part = np.int32(cuda.blockIdx.y % parts)
+        lattice = np.int32(cuda.blockIdx.y // parts)
+        group = np.int32(cuda.blockIdx.z)
 
         # The lattice, and the pixel of it for which this thread fetches.
         start = HEADER + lattice * LATTICE
@@ -95,7 +95,8 @@ def _make_kernel(tile: Tile) -> Kernel:
         if not exists:
             row = np.int32(NOWHERE)
         if thread < columns:
-            place = np.int64(image) * out_channels * plan[9] * plan[10]
+            place = np.int64(part) * plan[18]
+            place += (np.int64(image) * out_channels + group * outputs) * plan[9] * plan[10]
             place += (i * plan[11] + plan[start + 6]) * plan[10] + j * plan[12] + plan[start + 7]
             places[b_pixel] = place if exists else -1
 
@@ -132,27 +133,26 @@ def _make_kernel(tile: Tile) -> Kernel:
                 at_a = np.int32(put_a + (step & 1) * (depth * pitch))
                 at_b = np.int32(put_b + (step & 1) * (depth * b_pitch))
                 for e in range(fetched_a):
-                    write_vector(slices, np.int32(at_a + e * sweep_a), coming_a, e, 1)
+                    put(slices, np.int32(at_a + e * sweep_a), coming_a, e)
                 for e in range(fetched_b):
-                    write_vector(slices, np.int32(at_b + e * (sweep_b * b_pitch)), coming_b, e, 1)
+                    put(slices, np.int32(at_b + e * (sweep_b * b_pitch)), coming_b, e)
             cuda.syncthreads()
 
         # Each thread puts its sums where they belong: a vector at once where four pixels are neighbours in memory.
         plane = np.int64(plan[9]) * plan[10]
-        whole = vectors and plan[18] != 0
-        out_start = np.int64(part) * plan[19] + group * outputs * plane
+        whole = vectors and plan[17] != 0
         for r in range(height):
-            m = np.int32(first_m + in_a + r // vector * (down * vector) + r % vector)
+            m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
                 read_row(right, sums, r, height, width)
                 offset = bias[group * outputs + m] if has_bias else T(0)
-                in_out = out_start + m * plane
+                in_out = m * plane
                 for e in range(width):
                     right[e] += offset
                     if relu and right[e] <= 0:
                         right[e] = T(0)
                 for q in range(column_vectors):
-                    pixel = np.int32(in_b + q * (across * vector))
+                    pixel = np.int32(in_b + q * column_stride)
                     if whole:
                         if places[pixel] >= 0:
                             write_vector(out, in_out + places[pixel], right, q * vector, vector)
@@ -161,8 +161,8 @@ def _make_kernel(tile: Tile) -> Kernel:
                             if places[pixel + v] >= 0:
                                 out[in_out + places[pixel + v]] = right[q * vector + v]
 
-    correlate.__name__ = f"correlate_{rows}x{columns}"
-    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, T=(tile.code,))(correlate)
+    correlate.__name__ = f"correlate_{rows}x{columns}{tile.suffix}"
+    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, needs=tile.needs, T=(tile.code,))(correlate)
 
 
 CORRELATE = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}

@@ -18,8 +18,9 @@ _THREADS = 4 if SIMULATED else 256
 
 @kernel("T* T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
 def _forward(
-    x, weight, bias, out, planes, channels, multiplier, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw, has_bias, relu
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    x, weight, bias, out, planes, channels, multiplier, h, w, rows, columns,
+    kh, kw, sh, sw, ph, pw, dh, dw, has_bias, relu,
+):  # fmt: skip
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -42,8 +43,9 @@ def _forward(
 
 @kernel("T* T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
 def _adjoint(
-    y, weight, bias, out, planes, channels, multiplier, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw, has_bias, relu
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    y, weight, bias, out, planes, channels, multiplier, h, w, rows, columns,
+    kh, kw, sh, sw, ph, pw, dh, dw, has_bias, relu,
+):  # fmt: skip
     """Gathers: pixel h met row i of y by tap r if i * stride - padding + r * dilation is h."""
     pixel = own_pixel()
     if pixel < h * w:
@@ -68,7 +70,7 @@ def _adjoint(
 
 
 @kernel("T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _gradient(x, grad, out, images, channels, multiplier, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _gradient(x, grad, out, images, channels, multiplier, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     """A block for each weight: tap ``blockIdx.x`` of output channel ``blockIdx.y``."""
     partial = cuda.shared.array(_THREADS, T)
     tap, thread = cuda.blockIdx.x, cuda.threadIdx.x

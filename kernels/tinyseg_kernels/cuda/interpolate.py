@@ -20,8 +20,9 @@ Steps = tuple[float, float]
 
 
 class _Taps(NamedTuple):
-    """Of the rows, then of the columns. ``pixels``: the two source pixels of each output pixel, then the run of output
-    pixels, begin and end, of each source pixel; ``shares``: what the second of an output pixel's two contributes.
+    """Of the rows, then of the columns. ``pixels``: the two source pixels of each output pixel, then the run of
+    output pixels, begin and end, of each source pixel; ``shares``: what the second of an output pixel's two
+    contributes.
     """
 
     pixels: DeviceArray
@@ -65,7 +66,7 @@ def _taps(source: tuple[int, ...], target: tuple[int, ...], step: Steps, corners
 
 
 @kernel("T* T* i4* i8 i8 i8 i8 i8", T=FLOATS)
-def _copy(x, out, pixels, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _copy(x, out, pixels, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -75,7 +76,7 @@ def _copy(x, out, pixels, planes, h, w, rows, columns):  # type: ignore[no-untyp
 
 
 @kernel("T* T* i4* i8 i8 i8 i8 i8", T=FLOATS)
-def _sum_copies(grad, out, pixels, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _sum_copies(grad, out, pixels, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < h * w:
         row = pixel // w
@@ -89,7 +90,7 @@ def _sum_copies(grad, out, pixels, planes, h, w, rows, columns):  # type: ignore
 
 
 @kernel("T* T* i4* T* i8 i8 i8 i8 i8", T=FLOATS)
-def _blend(x, out, pixels, shares, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _blend(x, out, pixels, shares, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -106,14 +107,14 @@ def _blend(x, out, pixels, shares, planes, h, w, rows, columns):  # type: ignore
 
 
 @helper
-def _weight(pixels, at, share, one, source):  # type: ignore[no-untyped-def]
+def _weight(pixels, at, share, one, source):
     """What an output pixel takes from that source pixel; both of its taps may be that one. ``one`` has the type."""
     weight = one - share if pixels[at] == source else one - one
     return weight + share if pixels[at + 1] == source else weight
 
 
 @kernel("T* T* i4* T* i8 i8 i8 i8 i8", T=FLOATS)
-def _unblend(grad, out, pixels, shares, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _unblend(grad, out, pixels, shares, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < h * w:
         row = pixel // w

@@ -13,8 +13,8 @@ from .compiler import Kernel, T, cuda, kernel
 from .elementwise import deliver, fill
 from .loops import merged
 from .sum_parts import sum_parts
-from .tiles import TILES, Tile, choose, multiplier
-from .vector import fetch, read_row, shared_vectors, write_vector
+from .tiles import TILES, Tile, choose, first_place, kind_of, multiplier, put_down
+from .vector import fetch, read_row, shared_vectors
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -22,12 +22,13 @@ def _make_kernel(tile: Tile) -> Kernel:
     rows, columns, depth, vector = tile.rows, tile.columns, tile.depth, tile.vector
     pitch, b_pitch, b_start = tile.pitch, tile.b_pitch, tile.b_start
     column_vectors, height, width, threads = tile.column_vectors, tile.thread_rows, tile.thread_columns, tile.threads
-    across, down = columns // width, rows // height
+    row_run, row_step, row_stride = tile.row_run
+    column_stride = tile.column_stride
     sums_size, shared_size = height * width, tile.shared_size
     fetched_a, fetched_b = rows * depth // threads, columns * depth // threads
-    multiply = multiplier(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):  # type: ignore[no-untyped-def]
+    def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):
         """out (parts, products, n, m). The strides tell along which dimension neighbouring threads are to fetch."""
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)
@@ -37,7 +38,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         coming_b = cuda.local.array(fetched_b, T)
 
         thread = np.int32(cuda.threadIdx.x)
-        in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
+        in_a, in_b = place_of(thread)
         column_tiles = (m + columns - 1) // columns
         first_row = cuda.blockIdx.x // column_tiles * rows
         first_column = cuda.blockIdx.x % column_tiles * columns
@@ -74,28 +75,28 @@ def _make_kernel(tile: Tile) -> Kernel:
                     number = np.int32(thread + e * threads)
                     r = number // depth if a_k == 1 else number % rows
                     k = number % depth if a_k == 1 else number // rows
-                    write_vector(slices, half * (depth * pitch) + k * pitch + r, coming_a, e, 1)
+                    put(slices, half * (depth * pitch) + k * pitch + r, coming_a, e)
                 for e in range(fetched_b):
                     number = np.int32(thread + e * threads)
                     c = number // depth if b_k == 1 else number % columns
                     k = number % depth if b_k == 1 else number // columns
-                    write_vector(slices, b_start + half * (depth * b_pitch) + k * b_pitch + c, coming_b, e, 1)
+                    put(slices, b_start + half * (depth * b_pitch) + k * b_pitch + c, coming_b, e)
             cuda.syncthreads()
 
         in_out = (part * cuda.gridDim.z + batch) * n * m
         for r in range(height):
-            row = first_row + in_a + r // vector * (down * vector) + r % vector
+            row = first_row + in_a + r // row_run * row_stride + r % row_run * row_step
             if row < n:
                 read_row(right, sums, r, height, width)
                 for q in range(column_vectors):
-                    column = first_column + in_b + q * (across * vector)
+                    column = first_column + in_b + q * column_stride
                     for v in range(vector):
                         if column + v < m:
                             out[in_out + row * m + column + v] = right[q * vector + v]
 
-    product.__name__ = f"product_{rows}x{columns}"
+    product.__name__ = f"product_{rows}x{columns}{tile.suffix}"
     signature = " ".join(["T* T* T*", *["i8"] * 10])
-    return kernel(signature, threads=tile.bounds, T=(tile.code,))(product)
+    return kernel(signature, threads=tile.bounds, needs=tile.needs, T=(tile.code,))(product)
 
 
 _PRODUCT = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}
@@ -125,7 +126,7 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
     if products > _MOST_PRODUCTS:
         _by_pieces(a, b, target)
     else:
-        split = choose(a.code.removesuffix("*"), n, m, depth, products)
+        split = choose(kind_of(a), n, m, depth, products)
         tile, parts = split.tile, split.parts
         sums = target if parts == 1 else empty((parts, *out.shape), a.dtype)
         blocks = -(-n // tile.rows) * -(-m // tile.columns), parts, products

@@ -80,35 +80,41 @@ def _key(block: Block) -> tuple[int, int]:
     return block.size, block.address
 
 
+class Usage:
+    """Bytes that arrays hold, the most of that, and what the driver has given; of all pools of a device together."""
+
+    def __init__(self) -> None:
+        self.allocated = self.most_allocated = self.reserved = 0
+        self.lock = threading.RLock()
+
+
 class Pool:
     """Hands out blocks, the smallest that is large enough, and takes them back."""
 
-    def __init__(self, system: System) -> None:
-        self.system = system
+    def __init__(self, system: System, usage: Usage | None = None) -> None:
+        self.system, self.usage = system, usage or Usage()
         self._free: dict[bool, list[tuple[int, int, Block]]] = {True: [], False: []}  # small and large, by size
         # Blocks come back whenever the collector finds an array, perhaps while this thread is inside: they wait here.
         self._returned: deque[Block] = deque()
-        self._lock = threading.RLock()
-        self._allocated = self.reserved = self.most_allocated = 0
 
-    @property
-    def allocated(self) -> int:
-        """Bytes that arrays hold."""
-        with self._lock:
+    def count(self) -> Usage:
+        """The usage, with what has come back meanwhile."""
+        with self.usage.lock:
             self._take_back()
-            return self._allocated
+        return self.usage
 
     def take(self, size: int) -> Block:
         """A block of at least ``size`` bytes; raises ``OutOfDeviceMemory``."""
         size = -(-max(size, 1) // _GRAIN) * _GRAIN
         small = size <= _SMALL
-        with self._lock:
+        with self.usage.lock:
             self._take_back()
             block = self._best_fit(size, small) or self._new_segment(size, small)
             self._split(block, size)
             block.is_free = False
-            self._allocated += block.size
-            self.most_allocated = max(self.most_allocated, self._allocated)
+            usage = self.usage
+            usage.allocated += block.size
+            usage.most_allocated = max(usage.most_allocated, usage.allocated)
         return block
 
     def give_back(self, block: Block) -> None:
@@ -117,7 +123,7 @@ class Pool:
 
     def empty(self) -> None:
         """Give all segments in which nothing is in use back to the driver."""
-        with self._lock:
+        with self.usage.lock:
             self._take_back()
             for small, blocks in self._free.items():
                 kept = []
@@ -125,7 +131,7 @@ class Pool:
                     block = entry[2]
                     if block.previous is None and block.next is None:
                         self.system.free(block.address)
-                        self.reserved -= block.size
+                        self.usage.reserved -= block.size
                     else:
                         kept.append(entry)
                 self._free[small] = kept
@@ -145,10 +151,10 @@ class Pool:
         for attempt in (wanted, wanted, size):
             address = self.system.allocate(attempt)
             if address is not None:
-                self.reserved += attempt
+                self.usage.reserved += attempt
                 return Block(address, attempt, small)
             self.empty()
-        raise OutOfDeviceMemory(size, *self.system.info(), self._allocated)
+        raise OutOfDeviceMemory(size, *self.system.info(), self.usage.allocated)
 
     def _split(self, block: Block, size: int) -> None:
         """Keep ``size`` bytes of a block and let the rest be free, if it is worth it."""
@@ -173,7 +179,7 @@ class Pool:
     def _take_back(self) -> None:
         while self._returned:
             block = self._returned.popleft()
-            self._allocated -= block.size
+            self.usage.allocated -= block.size
             if block.next is not None and block.next.is_free:
                 self._forget(block.next)
                 self._join(block)
@@ -212,10 +218,10 @@ class HostStorage:
 class Storage:
     """Memory that arrays share; it goes back to the pool with the last of them."""
 
-    __slots__ = ("__weakref__", "_give_back", "address", "block", "elements", "size")
+    __slots__ = ("__weakref__", "_give_back", "address", "block", "elements", "pool", "size")
 
     def __init__(self, pool: Pool, size: int, elements: Any = None) -> None:
-        self.block = pool.take(size)
+        self.block, self.pool = pool.take(size), pool
         self.address, self.size, self.elements = self.block.address, size, elements
         self._give_back: Callable[[Block], None] = pool.give_back
 

@@ -27,7 +27,7 @@ _LARGEST = 2**31
 
 @dataclass(frozen=True)
 class Window:
-    """A convolution from x (N,C,H,W) to y (N,O,H',W'), both sizes given, and its numbers."""
+    """A convolution from x (N,C,H,W) to y (N,O,H',W'), both sizes given, and its numbers; ``kind``: see ``TILES``."""
 
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
@@ -36,7 +36,7 @@ class Window:
     padding: Pair
     dilation: Pair
     groups: int
-    code: str
+    kind: str
 
     def __post_init__(self) -> None:
         """Places inside of an image, and pixels, are counted in 32 bits. (A weight is smaller than that.)"""
@@ -52,7 +52,7 @@ class Plan:
     """Of one kind of launch: blocks, and the integers on the device."""
 
     split: Split
-    blocks: tuple[int, int]
+    blocks: tuple[int, int, int]
     numbers: DeviceArray
 
 
@@ -117,7 +117,7 @@ def correlation(window: Window, adjoint: bool) -> Plan:
     lattices = [(row, column) for row in rows for column in columns]
     terms = [inputs * len(row.taps) * len(column.taps) for row, column in lattices]
     pixels = max(images * row.count * column.count for row, column in lattices)
-    split = choose(window.code, outputs, pixels, max(terms), groups * len(lattices))
+    split = choose(window.kind, outputs, pixels, max(terms), groups * len(lattices))
     row_tiles = -(-outputs // split.tile.rows)
 
     entries = []
@@ -156,12 +156,12 @@ def correlation(window: Window, adjoint: bool) -> Plan:
         *out_step,
         *source_step,
         row_tiles,
-        len(lattices),
         split.parts,
         int(len(lattices) == 1 and out_step == (1, 1) and out[2] * out[3] % split.tile.vector == 0),
         math.prod(out) if split.parts > 1 else 0,
+        0,
     ]  # fmt: skip
-    blocks = row_tiles * -(-pixels // split.tile.columns), groups * len(lattices) * split.parts
+    blocks = row_tiles * -(-pixels // split.tile.columns), len(lattices) * split.parts, groups
     return Plan(split, blocks, _on_device(header, np.array(descriptions), *entries))
 
 
@@ -173,7 +173,7 @@ def weight_gradient(window: Window) -> Plan:
     taps_down, taps_across = window.kernel
     inputs, group_outputs = channels // window.groups, outputs // window.groups
     results, pixels = inputs * taps_down * taps_across, images * out_rows * out_columns
-    split = choose(window.code, group_outputs, results, pixels, window.groups)
+    split = choose(window.kind, group_outputs, results, pixels, window.groups)
     row_tiles = -(-group_outputs // split.tile.rows)
     channel, r, s = np.indices((inputs, taps_down, taps_across))
     down, across = r * window.dilation[0], s * window.dilation[1]
@@ -200,5 +200,5 @@ def weight_gradient(window: Window) -> Plan:
         0,
         0,
     ]
-    blocks = row_tiles * -(-results // split.tile.columns), window.groups * split.parts
+    blocks = row_tiles * -(-results // split.tile.columns), split.parts, window.groups
     return Plan(split, blocks, _on_device(header, table))

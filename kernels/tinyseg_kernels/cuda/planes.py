@@ -19,7 +19,7 @@ _WARP, _MOST_THREADS, _MOST_PLANES = (2, 4, 3) if SIMULATED else (32, 256, 65535
 
 
 @helper
-def own_pixel():  # type: ignore[no-untyped-def]
+def own_pixel():
     """The pixel of this thread; it may be beyond the plane's last."""
     return cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
 

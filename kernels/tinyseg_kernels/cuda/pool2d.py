@@ -20,7 +20,7 @@ _PLANE_THREADS = 4 if SIMULATED else 512
 
 
 @helper
-def first_window(pixel, reach, stride):  # type: ignore[no-untyped-def]
+def first_window(pixel, reach, stride):
     """The first of the windows i * stride .. i * stride + reach that holds a pixel, which is counted from the first
     window's beginning.
     """
@@ -28,13 +28,13 @@ def first_window(pixel, reach, stride):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _beats(value, best):  # type: ignore[no-untyped-def]
+def _beats(value, best):
     """A NaN beats all but a NaN."""
     return value > best or (value != value and best == best)
 
 
 @kernel("T* T* i8* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _max_pool(x, out, indices, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _max_pool(x, out, indices, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -55,7 +55,7 @@ def _max_pool(x, out, indices, planes, h, w, rows, columns, kh, kw, sh, sw, ph, 
 
 
 @kernel("T* i8* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _max_pool_backward(grad, indices, out, planes, h, w, rows, columns, reach_h, reach_w, sh, sw, ph, pw):  # type: ignore[no-untyped-def]
+def _max_pool_backward(grad, indices, out, planes, h, w, rows, columns, reach_h, reach_w, sh, sw, ph, pw):
     pixel = own_pixel()
     if pixel < h * w:
         row = pixel // w
@@ -73,7 +73,7 @@ def _max_pool_backward(grad, indices, out, planes, h, w, rows, columns, reach_h,
 
 
 @kernel("T* T* i8* i8 i8 i8 i8 i8", T=FLOATS)
-def _adaptive_max_pool(x, out, indices, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _adaptive_max_pool(x, out, indices, planes, h, w, rows, columns):
     pixel = own_pixel()
     if pixel < rows * columns:
         i = pixel // columns
@@ -90,7 +90,7 @@ def _adaptive_max_pool(x, out, indices, planes, h, w, rows, columns):  # type: i
 
 
 @kernel("T* i8* T* i8 i8 i8 i8 i8", T=FLOATS)
-def _adaptive_max_pool_backward(grad, indices, out, planes, h, w, rows, columns):  # type: ignore[no-untyped-def]
+def _adaptive_max_pool_backward(grad, indices, out, planes, h, w, rows, columns):
     """Window i ends behind ``row`` if (i + 1) h > row rows, and begins no later if i h < (row + 1) rows."""
     pixel = own_pixel()
     if pixel < h * w:
@@ -107,7 +107,7 @@ def _adaptive_max_pool_backward(grad, indices, out, planes, h, w, rows, columns)
 
 
 @helper
-def _race(indices, first_value, values, writers, first_pixel, pixels):  # type: ignore[no-untyped-def]
+def _race(indices, first_value, values, writers, first_pixel, pixels):
     """For one plane: writers[p] = the last k with indices[k] == p, -1 where there is none.
 
     All k that are larger than what stands in their place write there, and one of them comes through. What stands
@@ -131,7 +131,7 @@ def _race(indices, first_value, values, writers, first_pixel, pixels):  # type: 
 
 
 @kernel("T* i8* i4* T* i8 i8", threads=512, T=FLOATS)
-def _max_unpool(x, indices, writers, out, values, pixels):  # type: ignore[no-untyped-def]
+def _max_unpool(x, indices, writers, out, values, pixels):
     """A block for each plane."""
     first_value, first_pixel = cuda.blockIdx.x * values, cuda.blockIdx.x * pixels
     _race(indices, first_value, values, writers, first_pixel, pixels)
@@ -141,7 +141,7 @@ def _max_unpool(x, indices, writers, out, values, pixels):  # type: ignore[no-un
 
 
 @kernel("T* i8* i4* T* i8 i8", threads=512, T=FLOATS)
-def _max_unpool_backward(grad, indices, writers, out, values, pixels):  # type: ignore[no-untyped-def]
+def _max_unpool_backward(grad, indices, writers, out, values, pixels):
     """A block for each plane."""
     first_value, first_pixel = cuda.blockIdx.x * values, cuda.blockIdx.x * pixels
     _race(indices, first_value, values, writers, first_pixel, pixels)
@@ -206,7 +206,7 @@ def adaptive_max_pool2d_backward(grad: DeviceArray, indices: DeviceArray, out: D
 
 
 def _unpool(
-    kernel: Kernel, source: DeviceArray, indices: DeviceArray, out: DeviceArray, plane: tuple[int, int]
+    kernel: Kernel, source: DeviceArray, indices: DeviceArray, out: DeviceArray, plane: tuple[int, ...]
 ) -> None:
     """Either direction; ``plane``: rows and columns of the unpooled image."""
     if out.size == 0:

@@ -11,7 +11,7 @@ import numpy as np
 from . import runtime
 from .array import DeviceArray
 from .compiler import Kernel, T, cuda, kernel
-from .tiles import TILES, Tile, choose, multiplier
+from .tiles import TILES, Tile, choose, first_place, multiplier
 from .vector import read_row, read_vector, shared_vectors, write_vector
 
 
@@ -19,15 +19,16 @@ def _make_kernel(tile: Tile) -> Kernel:
     rows, columns, depth, vector = tile.rows, tile.columns, tile.depth, tile.vector
     pitch, b_pitch, b_start = tile.pitch, tile.b_pitch, tile.b_start
     height, width, threads, column_vectors = tile.thread_rows, tile.thread_columns, tile.threads, tile.column_vectors
-    across, down = columns // width, rows // height
+    row_run, row_step, row_stride = tile.row_run
+    column_stride = tile.column_stride
     sums_size, shared_size = height * width, tile.shared_size
     # How many vectors a line of each slice has, and how many a thread fetches.
     line_a, line_b = rows // vector, columns // vector
     fetched_a, fetched_b = -(-line_a * depth // threads), -(-line_b * depth // threads)
     coming_size_a, coming_size_b = fetched_a * vector, fetched_b * vector
-    multiply = multiplier(tile)
+    multiply, place_of = multiplier(tile), first_place(tile)
 
-    def product(a, b, out, outputs, terms, size_a, size_b, row_tiles):  # type: ignore[no-untyped-def]
+    def product(a, b, out, outputs, terms, size_a, size_b, row_tiles):
         """``size_a``, ``size_b``: pitch of a, and of b and out; a and b of matrix ``blockIdx.y``."""
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)
@@ -36,7 +37,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         coming_a = cuda.local.array(coming_size_a, T)
         coming_b = cuda.local.array(coming_size_b, T)
         thread = np.int32(cuda.threadIdx.x)
-        in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
+        in_a, in_b = place_of(thread)
         block = np.int32(cuda.blockIdx.x)
         first_m = np.int32(block % row_tiles * rows)
         first_column = np.int32(block // row_tiles * columns)
@@ -83,11 +84,11 @@ def _make_kernel(tile: Tile) -> Kernel:
             cuda.syncthreads()
 
         for r in range(height):
-            m = np.int32(first_m + in_a + r // vector * (down * vector) + r % vector)
+            m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
                 read_row(right, sums, r, height, width)
                 for q in range(column_vectors):
-                    column = np.int32(first_column + in_b + q * (across * vector))
+                    column = np.int32(first_column + in_b + q * column_stride)
                     if column < size_b:
                         at = (cuda.blockIdx.y * outputs + m) * size_b + column
                         write_vector(out, at, right, q * vector, vector)
@@ -96,7 +97,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     return kernel("T* T* T* i8 i8 i8 i8 i8", threads=tile.bounds, T=(tile.code,))(product)
 
 
-_PRODUCT = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}
+_PRODUCT = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles if not tile.tensor}
 
 
 def product(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from . import runtime
 from .array import DeviceArray
 from .compiler import FLOATS, T, cuda, kernel
 
 
 @kernel("T* T* T* i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _sum_parts(parts, bias, out, size, count, plane, channels, has_bias, relu):  # type: ignore[no-untyped-def]
+def _sum_parts(parts, bias, out, size, count, plane, channels, has_bias, relu):
     """out[i] = relu(bias + parts[0, i] + ... + parts[count - 1, i])."""
     for i in range(cuda.grid(1), size, cuda.gridsize(1)):
         total = bias[i // plane % channels] if has_bias else T(0)

@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     """Each tap of each channel is a plane of ``out``."""
     pixel = own_pixel()
     if pixel < rows * columns:
@@ -25,7 +25,7 @@ def _unfold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw)
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
     """A pixel is met by tap r of window i if i * stride - padding + r * dilation is its row, and alike in columns."""
     pixel = own_pixel()
     if pixel < h * w:

@@ -17,8 +17,8 @@ import numpy as np
 
 from .compiler import Kernel, T, cuda, kernel
 from .plan import NOWHERE
-from .tiles import TILES, Tile, multiplier
-from .vector import divide, fetch, read_row, read_vector, shared_vectors, within, write_vector
+from .tiles import TILES, Tile, first_place, multiplier, put_down
+from .vector import divide, fetch, read_row, read_vector, shared_vectors, within
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -27,14 +27,15 @@ def _make_kernel(tile: Tile) -> Kernel:
     pitch, b_pitch = tile.pitch, tile.b_pitch
     column_vectors = tile.column_vectors
     height, width, threads = tile.thread_rows, tile.thread_columns, tile.threads
-    across, down = columns // width, rows // height
+    row_run, row_step, row_stride = tile.row_run
+    column_stride = tile.column_stride
     sums_size, shared_size, b_start = height * width, tile.shared_size, tile.b_start
     sweep = threads // depth  # a thread fetches every so many-th row of a, and column of b, at one pixel
     fetched_a, fetched_b = rows // sweep, columns // sweep
     taps_size = 4 * fetched_b
-    multiply = multiplier(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
-    def weight_gradient(grad, x, out, plan):  # type: ignore[no-untyped-def]
+    def weight_gradient(grad, x, out, plan):
         slices = shared_vectors(shared_size, T)
         sums = cuda.local.array(sums_size, T)
         left = cuda.local.array(height, T)
@@ -44,7 +45,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         taps = cuda.local.array(taps_size, np.int32)
 
         thread = np.int32(cuda.threadIdx.x)
-        in_a, in_b = np.int32(thread // across * vector), np.int32(thread % across * vector)
+        in_a, in_b = place_of(thread)
         line, at_k = np.int32(thread // depth), np.int32(thread % depth)
 
         image_size, group_size, x_rows, x_columns = np.int64(plan[0]), plan[1], plan[2], plan[3]
@@ -55,8 +56,7 @@ def _make_kernel(tile: Tile) -> Kernel:
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_column = np.int32(column_tile * columns)
-        z = np.int32(cuda.blockIdx.y)
-        group, part = np.int32(z // parts), np.int32(z % parts)
+        part, group = np.int32(cuda.blockIdx.y), np.int32(cuda.blockIdx.z)
 
         for e in range(fetched_b):
             column = np.int32(first_column + line + e * sweep)
@@ -90,7 +90,7 @@ def _make_kernel(tile: Tile) -> Kernel:
                 in_grad = (np.int64(image) * channels + first_channel) * plane + in_plane
                 for e in range(fetched_a):
                     m = np.int32(first_m + line + e * sweep)
-                    coming_a[e] = fetch(grad, in_grad + np.int32(e * sweep * plane), exists & (m < outputs))
+                    coming_a[e] = fetch(grad, in_grad + e * sweep * plane, exists & (m < outputs))
                 for e in range(fetched_b):
                     inside = within(np.int32(row + taps[4 * e + 1]), x_rows)
                     inside &= within(np.int32(column + taps[4 * e + 2]), x_columns)
@@ -101,24 +101,24 @@ def _make_kernel(tile: Tile) -> Kernel:
                 at_a = np.int32(put_a + (step & 1) * (depth * pitch))
                 at_b = np.int32(put_b + (step & 1) * (depth * b_pitch))
                 for e in range(fetched_a):
-                    write_vector(slices, np.int32(at_a + e * sweep), coming_a, e, 1)
+                    put(slices, np.int32(at_a + e * sweep), coming_a, e)
                 for e in range(fetched_b):
-                    write_vector(slices, np.int32(at_b + e * sweep), coming_b, e, 1)
+                    put(slices, np.int32(at_b + e * sweep), coming_b, e)
             cuda.syncthreads()
 
-        out_start = np.int64(z % parts) * plan[5] * plan[6] + np.int64(z // parts) * plan[4] * plan[6]
+        out_start = (np.int64(part) * plan[5] + group * plan[4]) * plan[6]
         for r in range(height):
-            m = np.int32(first_m + in_a + r // vector * (down * vector) + r % vector)
+            m = np.int32(first_m + in_a + r // row_run * row_stride + r % row_run * row_step)
             if m < outputs:
                 read_row(right, sums, r, height, width)
                 for q in range(column_vectors):
-                    column = np.int32(first_column + in_b + q * (across * vector))
+                    column = np.int32(first_column + in_b + q * column_stride)
                     for v in range(vector):
                         if column + v < results:
                             out[out_start + m * results + column + v] = right[q * vector + v]
 
-    weight_gradient.__name__ = f"weight_gradient_{rows}x{columns}"
-    return kernel("T* T* T* i4*", threads=tile.bounds, T=(tile.code,))(weight_gradient)
+    weight_gradient.__name__ = f"weight_gradient_{rows}x{columns}{tile.suffix}"
+    return kernel("T* T* T* i4*", threads=tile.bounds, needs=tile.needs, T=(tile.code,))(weight_gradient)
 
 
 WEIGHT_GRADIENT = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}

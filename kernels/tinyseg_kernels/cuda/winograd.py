@@ -4,8 +4,8 @@ For 3x3 kernels and stride 1 (Lavin and Gray 2016, section 4). With the small ma
 
     out tile = A^T [ (G weight G^T) * (B^T patch B) ] A
 
-``patch`` are the 6x6 pixels that the 4x4 outputs see, and * is element by element. Summed over input channels, each of
-the 36 elements becomes a product of matrices, channels by tiles, and those are what ``product.py`` is for:
+``patch`` are the 6x6 pixels that the 4x4 outputs see, and * is element by element. Summed over input channels, each
+of the 36 elements becomes a product of matrices, channels by tiles, and those are what ``product.py`` is for:
 
     weight (O,C,3,3) --G--> u (36,C,O) --+
                                          +-- 36 products --> m (36,O,tiles) --A--> out (N,O,H',W')
@@ -44,7 +44,7 @@ TWO, FOUR, FIVE, SIX, EIGHT, TWELVE = (np.float32(n) for n in (2, 4, 5, 6, 8, 12
 
 
 @inlined
-def _times_g(g, start, step, u, to, stride):  # type: ignore[no-untyped-def]
+def _times_g(g, start, step, u, to, stride):
     """Three elements of g, ``step`` apart, times G: six of u, ``stride`` apart."""
     g0, g1, g2 = g[start], g[start + step], g[start + 2 * step]
     even, odd = (g0 + g2) / SIX, g1 / SIX
@@ -58,7 +58,7 @@ def _times_g(g, start, step, u, to, stride):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _times_b(d, start, step):  # type: ignore[no-untyped-def]
+def _times_b(d, start, step):
     """Six elements of d, ``step`` apart, times B^T, in their place."""
     d0, d1, d2 = d[start], d[start + step], d[start + 2 * step]
     d3, d4, d5 = d[start + 3 * step], d[start + 4 * step], d[start + 5 * step]
@@ -73,7 +73,7 @@ def _times_b(d, start, step):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _times_a(m, start, step):  # type: ignore[no-untyped-def]
+def _times_a(m, start, step):
     """Six elements of m, ``step`` apart, times A^T: the first four of them."""
     m0, m5 = m[start], m[start + 5 * step]
     near, far = m[start + step] + m[start + 2 * step], m[start + 3 * step] + m[start + 4 * step]
@@ -85,7 +85,7 @@ def _times_a(m, start, step):  # type: ignore[no-untyped-def]
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_step, turned):  # type: ignore[no-untyped-def]
+def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_step, turned):
     """out[e, c, o] of weight[c * input_step + o * output_step + tap]; a thread for each c and o."""
     g = cuda.local.array(9, T)
     half = cuda.local.array(18, T)
@@ -105,7 +105,7 @@ def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_st
 
 
 @inlined
-def _place(tile, down, across, grid_rows, grid_columns):  # type: ignore[no-untyped-def]
+def _place(tile, down, across, grid_rows, grid_columns):
     """Image, grid, and tile in the grid, of a tile: tiles are counted image by image, grid by grid, row by row."""
     j = tile % across
     rest = tile // across
@@ -116,7 +116,7 @@ def _place(tile, down, across, grid_rows, grid_columns):  # type: ignore[no-unty
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_source(x, out, tiles, channels, pitch, h, w, down, across, ph, pw, dh, dw):  # type: ignore[no-untyped-def]
+def _transform_source(x, out, tiles, channels, pitch, h, w, down, across, ph, pw, dh, dw):
     """out[e, c, tile]; a thread for each tile, so that neighbours write side by side."""
     patch = cuda.local.array(36, T)
     tile = own_pixel()
@@ -139,7 +139,7 @@ def _transform_source(x, out, tiles, channels, pitch, h, w, down, across, ph, pw
 
 
 @kernel("T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_back(m, bias, out, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs):  # type: ignore[no-untyped-def]
+def _transform_back(m, bias, out, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs):
     """A thread for each tile; what of it lies outside of the image is dropped. ``pairs``: two pixels of a row can be
     written at once.
     """
@@ -190,13 +190,13 @@ class Tiling:
 
 
 # Multiply-adds in the time that one number takes on its way to or from memory: on the H100's data sheet 33.5e12 a
-# second, and 3.35e12 bytes, four for a number; a third of the multiply-adds is the most that the direct way can save.
+# second, and 3.35e12 bytes, four for a number.
 _MULTIPLICATIONS_PER_NUMBER = 40
 _LAUNCHES = 2**28  # what three more launches cost, in multiply-adds
 
 
 def pays(source: tuple[int, ...], out: tuple[int, ...], dilation: Pair, kept: bool) -> bool:
-    """Whether the multiplications that are saved outweigh what passes through memory; ``kept``: u is there already."""
+    """Whether the multiplications that are saved outweigh what passes through memory; ``kept``: u is there."""
     tiling = Tiling.of(out, dilation)
     inputs, outputs = source[1], out[1]
     direct = 9 * math.prod(out) * inputs
