@@ -143,7 +143,9 @@ def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
         values.reshape(-1).view(np.uint8)[...] = array.storage.elements[: values.nbytes]
     elif array.size:
         source = contiguous(array)
-        runtime.download(values, source.storage.address, source.storage.elements, source.offset * array.dtype.itemsize)
+        runtime.download(
+            values, source.storage.address, source.storage.elements, source.offset * array.dtype.itemsize
+        )
     return values
 
 

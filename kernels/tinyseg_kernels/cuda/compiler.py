@@ -21,12 +21,15 @@ import numpy as np
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
-cuda: Any
 if SIMULATED:
-    from .simulator import cuda
+    from . import simulator
+
+    cuda: Any = simulator.cuda
 else:
-    import numba_cuda  # noqa: F401 - Numba's own numba.cuda is out of date; with this one installed it is this one
-    from numba import cuda
+    import numba.cuda
+    import numba_cuda  # noqa: F401 - without this package numba.cuda is Numba's own, which is out of date
+
+    cuda = numba.cuda
 
 __all__ = [
     "FLOATS",
