@@ -25,7 +25,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 LAYERS = (
     ("errors", "geometry", "paths", "random"),
     ("backend",),
-    ("tensor", "autograd", "gradcheck"),
+    ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
     ("nn",),
     ("models", "data", "optim", "metrics", "checkpoint", "viz", "linear_maps", "op_examples"),
