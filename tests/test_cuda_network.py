@@ -18,6 +18,8 @@ import runs
 from typer.testing import CliRunner
 
 import tinyseg
+from benchmarks import gpu, networks
+from benchmarks.conv import Shape
 from tinyseg import Tensor, backend, nn, optim
 from tinyseg.checkpoint import Checkpoint, load, save
 from tinyseg.cli import app
@@ -251,6 +253,15 @@ def test_too_little_memory_is_told_with_a_batch_that_fits(cuda: str, monkeypatch
         trainer._fitting_step(1, 1, batch, (tinyseg.zeros(1), tinyseg.zeros(1)))
     assert "3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free" in str(caught.value)
     assert "batches of 9 do not fit, batches of 2 do: --batch-size 2" in str(caught.value)
+
+
+def test_benchmarks_run(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our side of the smallest of each, which is no measurement here."""
+    monkeypatch.setitem(gpu.NETWORKS, "U-Net", lambda library: networks.unet(library, width=2, depth=1))
+    gpu._training("U-Net", (1, 4), "tinyseg")()
+    gpu._prediction("U-Net", (1, 4), "tinyseg TF32")()
+    gpu._convolution(Shape(1, 2, 2, 4), True, "tinyseg")()
+    tinyseg.set_float32_matmul_precision("highest")
 
 
 def test_a_gpu_that_is_not_there_is_told_in_a_line() -> None:

@@ -163,9 +163,9 @@ def set_conv_algorithm(name: str) -> None:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """How exactly products of float32 are summed up on a GPU, as PyTorch names it: ``"highest"``, the default,
-    keeps float32 throughout; ``"high"`` and ``"medium"`` allow tensor cores, which round factors to ten bits. The CPU has
-    no such thing, and sums as always.
+    """How exactly products of float32 are summed up on a GPU. The names are PyTorch's: ``"highest"``, the default,
+    keeps float32 throughout; ``"high"`` and ``"medium"`` allow tensor cores, which round factors to ten bits. The CPU
+    has no such thing, and sums as always.
 
     Raises ``ValueError`` for another name.
     """

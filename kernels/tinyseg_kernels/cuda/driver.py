@@ -43,6 +43,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
 OUT_OF_MEMORY = 2
 COMPUTE_CAPABILITY = 75, 76  # attributes of a device: major, minor
 MULTIPROCESSORS = 16
+CLOCKS_AND_BUS = 13, 36, 37  # kHz of cores, kHz of memory, bits of its bus
 PORTABLE, MAPPED = 1, 2  # host memory for all contexts, and for the device, too
 NON_BLOCKING = 1  # a stream that the default one does not wait for
 WITHOUT_TIMING = 2  # an event that costs less

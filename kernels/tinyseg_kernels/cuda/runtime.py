@@ -142,6 +142,11 @@ class Gpu:
         major, minor = (self._attribute(number) for number in driver.COMPUTE_CAPABILITY)
         self.capability = major, minor
         self.multiprocessors = self._attribute(driver.MULTIPROCESSORS)
+        clock, memory_clock, width = (self._attribute(number) for number in driver.CLOCKS_AND_BUS)
+        # Of float32, in a second: a multiply-add in each of a multiprocessor's cores. Memory moves bits twice a cycle.
+        cores = 64 if self.capability in ((7, 0), (7, 2), (7, 5), (8, 0)) else 128
+        self.flops = 2e3 * clock * cores * self.multiprocessors
+        self.bandwidth = 2e3 * memory_clock * width / 8
         name = ctypes.create_string_buffer(256)
         self.driver.cuDeviceGetName(name, 256, self.device)
         self.name = name.value.decode()
@@ -249,6 +254,7 @@ class _SimulatedGpu:
     """The host's memory in the place of a device's."""
 
     name, capability, multiprocessors = "simulator", (0, 0), 1
+    flops = bandwidth = 1.0
 
     def __init__(self) -> None:
         self.pool = Pool(self)
