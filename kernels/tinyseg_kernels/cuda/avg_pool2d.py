@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from .array import DeviceArray, contiguous
 from .compiler import FLOATS, T, cuda, helper, kernel
+from .elementwise import divide
 from .planes import deliver, over_planes, own_pixel, row_major
 from .pool2d import first_window
+from .reduce import sum as sum_over
 
 Pair = tuple[int, int]
 
@@ -131,7 +133,11 @@ def avg_pool2d_backward(
 
 
 def adaptive_avg_pool2d(x: DeviceArray, out: DeviceArray) -> None:
-    """The mean over each window."""
+    """The mean over each window; where there is but one, a whole block of threads adds it up."""
+    if out.shape[2:] == (1, 1) and x.size:
+        sum_over(x, out, (2, 3))
+        divide(out, float(x.shape[2] * x.shape[3]), out)
+        return
     memory = row_major(out)
     over_planes(_adaptive_avg_pool, out.shape, contiguous(x), memory, *_sizes(x, out))
     deliver(memory, out)

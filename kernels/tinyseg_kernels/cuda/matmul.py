@@ -26,6 +26,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     column_stride = tile.column_stride
     sums_size, shared_size = height * width, tile.shared_size
     fetched_a, fetched_b = rows * depth // threads, columns * depth // threads
+    line_sweep, k_sweep_rows, k_sweep_columns = threads // depth, threads // rows, threads // columns
     multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
 
     def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):
@@ -43,44 +44,49 @@ def _make_kernel(tile: Tile) -> Kernel:
         first_row = cuda.blockIdx.x // column_tiles * rows
         first_column = cuda.blockIdx.x % column_tiles * columns
         part, batch = cuda.blockIdx.y, cuda.blockIdx.z
-        a_start, b_start_of = batch * a_batch, batch * b_batch
 
         steps = np.int32((depths + depth - 1) // depth)
         length = np.int32((steps + parts - 1) // parts)
-        first_step = np.int32(part * length)
-        steps = np.int32(max(0, min(length, steps - first_step)))
+        first_k = np.int32(part * length * depth)
+        steps = np.int32(max(0, min(length, steps - part * length)))
+
+        # Of a slice a thread fetches elements one sweep apart, along rows of a (columns of b) or along k.
+        along_a, along_b = a_k == 1, b_k == 1
+        r = np.int32(thread // depth if along_a else thread % rows)
+        k_a = np.int32(thread % depth if along_a else thread // rows)
+        r_sweep, k_sweep_a = np.int32(line_sweep if along_a else 0), np.int32(0 if along_a else k_sweep_rows)
+        c = np.int32(thread // depth if along_b else thread % columns)
+        k_b = np.int32(thread % depth if along_b else thread // columns)
+        c_sweep, k_sweep_b = np.int32(line_sweep if along_b else 0), np.int32(0 if along_b else k_sweep_columns)
+        from_a = batch * a_batch + (first_row + r) * a_row + (first_k + k_a) * a_k
+        from_b = batch * b_batch + (first_column + c) * b_column + (first_k + k_b) * b_k
+        sweep_a, sweep_b = r_sweep * a_row + k_sweep_a * a_k, c_sweep * b_column + k_sweep_b * b_k
+        put_a, put_sweep_a = np.int32(k_a * pitch + r), np.int32(k_sweep_a * pitch + r_sweep)
+        put_b, put_sweep_b = np.int32(b_start + k_b * b_pitch + c), np.int32(k_sweep_b * b_pitch + c_sweep)
+        rows_left, columns_left = np.int32(n - first_row - r), np.int32(m - first_column - c)
+        left_a, left_b = np.int32(depths - first_k - k_a), np.int32(depths - first_k - k_b)
 
         for e in range(sums_size):
             sums[e] = 0
         for step in range(np.int32(steps + 1)):
             if step < steps:
-                first_k = (first_step + step) * depth
                 for e in range(fetched_a):
-                    number = np.int32(thread + e * threads)
-                    r = number // depth if a_k == 1 else number % rows
-                    k = number % depth if a_k == 1 else number // rows
-                    inside = (first_row + r < n) & (first_k + k < depths)
-                    coming_a[e] = fetch(a, a_start + (first_row + r) * a_row + (first_k + k) * a_k, inside)
+                    inside = (e * r_sweep < rows_left) & (step * depth + e * k_sweep_a < left_a)
+                    coming_a[e] = fetch(a, from_a + e * sweep_a, inside)
                 for e in range(fetched_b):
-                    number = np.int32(thread + e * threads)
-                    c = number // depth if b_k == 1 else number % columns
-                    k = number % depth if b_k == 1 else number // columns
-                    inside = (first_column + c < m) & (first_k + k < depths)
-                    coming_b[e] = fetch(b, b_start_of + (first_k + k) * b_k + (first_column + c) * b_column, inside)
+                    inside = (e * c_sweep < columns_left) & (step * depth + e * k_sweep_b < left_b)
+                    coming_b[e] = fetch(b, from_b + e * sweep_b, inside)
+                from_a += depth * a_k
+                from_b += depth * b_k
             if step > 0:
                 multiply(sums, left, right, slices, np.int32((step - 1) & 1), in_a, in_b)
             if step < steps:
-                half = np.int32(step & 1)
+                at_a = np.int32(put_a + (step & 1) * (depth * pitch))
+                at_b = np.int32(put_b + (step & 1) * (depth * b_pitch))
                 for e in range(fetched_a):
-                    number = np.int32(thread + e * threads)
-                    r = number // depth if a_k == 1 else number % rows
-                    k = number % depth if a_k == 1 else number // rows
-                    put(slices, half * (depth * pitch) + k * pitch + r, coming_a, e)
+                    put(slices, np.int32(at_a + e * put_sweep_a), coming_a, e)
                 for e in range(fetched_b):
-                    number = np.int32(thread + e * threads)
-                    c = number // depth if b_k == 1 else number % columns
-                    k = number % depth if b_k == 1 else number // columns
-                    put(slices, b_start + half * (depth * b_pitch) + k * b_pitch + c, coming_b, e)
+                    put(slices, np.int32(at_b + e * put_sweep_b), coming_b, e)
             cuda.syncthreads()
 
         in_out = (part * cuda.gridDim.z + batch) * n * m

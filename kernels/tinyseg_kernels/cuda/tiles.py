@@ -148,6 +148,7 @@ _SHAPES: dict[str, tuple[tuple[int, int, int, int, int], ...]] = {
         (64, 64, 8, 2, 1),
         (32, 128, 8, 1, 2),
         (128, 32, 8, 2, 1),
+        (16, 64, 8, 1, 1),
     ),
     "f8": ((64, 64, 8, 2, 2), (32, 32, 8, 2, 1)),
     "tf32": (
@@ -159,7 +160,7 @@ _SHAPES: dict[str, tuple[tuple[int, int, int, int, int], ...]] = {
     ),
 }
 if SIMULATED:  # a thread of the GPU is one of Python's here: sixteen of them or a warp, and few barriers
-    _SHAPES = dict.fromkeys(("f4", "f8"), ((64, 16, 16, 8, 2), (8, 16, 16, 1, 2)))
+    _SHAPES = dict.fromkeys(("f4", "f8"), ((16, 16, 16, 2, 2), (8, 16, 16, 1, 2)))
     _SHAPES["tf32"] = ((32, 16, 16, 2, 2),)
 
 # The tiles of each kind of product: float32, float64, and float32 rounded to the tensor cores' 10 binary digits.

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import DeviceArray, empty, slice_view
+from .array import DeviceArray, empty
 from .compiler import FLOATS, SIMULATED, T, cuda, kernel
 from .planes import over_planes, own_pixel
 from .product import product
@@ -36,6 +36,7 @@ Pair = tuple[int, int]
 _TILE = 4
 _ELEMENTS = (_TILE + 2) ** 2
 _WORKSPACE = 4096 if SIMULATED else 2**29  # bytes of v and m at a time
+_BATCH_MULTIPLE = 4 if SIMULATED else 128  # tiles of a batch: no product is to have a border inside
 _MULTIPLE = 4  # elements of the longest vector, of which rows in u, v and m have a whole number
 
 
@@ -115,13 +116,13 @@ def _place(tile, down, across, grid_rows, grid_columns):
     return rest // (grid_rows * grid_columns), grid // grid_columns, grid % grid_columns, i, j
 
 
-@kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_source(x, out, tiles, channels, pitch, h, w, down, across, ph, pw, dh, dw):
-    """out[e, c, tile]; a thread for each tile, so that neighbours write side by side."""
+@kernel("T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
+def _transform_source(x, out, first, tiles, channels, pitch, h, w, down, across, ph, pw, dh, dw):
+    """out[e, c, tile - first]; a thread for each tile, so that neighbours write side by side."""
     patch = cuda.local.array(36, T)
     tile = own_pixel()
     if tile < tiles:
-        n, grid_row, grid_column, i, j = _place(tile, down, across, dh, dw)
+        n, grid_row, grid_column, i, j = _place(first + tile, down, across, dh, dw)
         top, left = 4 * i * dh + grid_row - ph, 4 * j * dw + grid_column - pw
         for c in range(cuda.blockIdx.y, channels, cuda.gridDim.y):
             start = (n * channels + c) * h
@@ -138,15 +139,15 @@ def _transform_source(x, out, tiles, channels, pitch, h, w, down, across, ph, pw
                 out[(e * channels + c) * pitch + tile] = patch[e]
 
 
-@kernel("T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_back(m, bias, out, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs):
+@kernel("T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
+def _transform_back(m, bias, out, first, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs):
     """A thread for each tile; what of it lies outside of the image is dropped. ``pairs``: two pixels of a row can be
     written at once.
     """
     patch = cuda.local.array(36, T)
     tile = own_pixel()
     if tile < tiles:
-        n, grid_row, grid_column, i, j = _place(tile, down, across, dh, dw)
+        n, grid_row, grid_column, i, j = _place(first + tile, down, across, dh, dw)
         top, left = 4 * i * dh + grid_row, 4 * j * dw + grid_column
         for c in range(cuda.blockIdx.y, channels, cuda.gridDim.y):
             for e in range(36):
@@ -221,13 +222,6 @@ def _transformed_weight(weight: DeviceArray, adjoint: bool, memo: dict[Any, Any]
     return u
 
 
-def _images_at_once(source: DeviceArray, out: DeviceArray, dilation: Pair) -> int:
-    """So many that v and m fit into the workspace; one at least."""
-    tiles = Tiling.of((1, *out.shape[1:]), dilation).count
-    size = _ELEMENTS * tiles * (source.shape[1] + out.shape[1]) * out.dtype.itemsize
-    return max(1, _WORKSPACE // size)
-
-
 def convolve(
     source: DeviceArray,
     weight: DeviceArray,
@@ -239,32 +233,23 @@ def convolve(
     relu: bool,
     memo: dict[Any, Any] | None,
 ) -> None:
-    """Either direction, of contiguous arrays. ``padding`` is that of the convolution from source to out."""
+    """Either direction, of contiguous arrays. ``padding`` is that of the convolution from source to out.
+
+    Tiles are dealt with in batches whose v and m fit into the workspace.
+    """
     u = _transformed_weight(weight, adjoint, memo)
-    images = _images_at_once(source, out, dilation)
-    for first in range(0, out.shape[0], images):
-        some = (slice(first, first + images),)
-        _convolve_images(slice_view(source, some), u, bias, slice_view(out, some), padding, dilation, relu)
-
-
-def _convolve_images(
-    source: DeviceArray,
-    u: DeviceArray,
-    bias: DeviceArray | None,
-    out: DeviceArray,
-    padding: Pair,
-    dilation: Pair,
-    relu: bool,
-) -> None:
     tiling = Tiling.of(out.shape, dilation)
     inputs, outputs = source.shape[1], out.shape[1]
-    pitch = -(-tiling.count // _MULTIPLE) * _MULTIPLE
+    most = _WORKSPACE // (_ELEMENTS * (inputs + outputs) * out.dtype.itemsize)
+    batch = min(tiling.count, max(1, most // _BATCH_MULTIPLE) * _BATCH_MULTIPLE)
+    pitch = -(-batch // _MULTIPLE) * _MULTIPLE
     v, m = (empty((_ELEMENTS, channels, pitch), out.dtype) for channels in (inputs, outputs))
     grid = tiling.down, tiling.across
-    numbers = tiling.count, inputs, pitch, *source.shape[2:], *grid, *padding, *dilation
-    over_planes(_transform_source, (inputs, 1, tiling.count), source, v, *numbers)
-    product(u, v, m)
     pairs = dilation[1] == 1 and out.shape[3] % 2 == 0 and out.address % 16 == 0
-    arrays = m, out if bias is None else bias, out
-    numbers = tiling.count, outputs, pitch, *out.shape[2:], *grid, *dilation, bias is not None, relu, pairs
-    over_planes(_transform_back, (outputs, 1, tiling.count), *arrays, *numbers)
+    for first in range(0, tiling.count, batch):
+        count = min(batch, tiling.count - first)
+        numbers = first, count, inputs, pitch, *source.shape[2:], *grid, *padding, *dilation
+        over_planes(_transform_source, (inputs, 1, count), source, v, *numbers)
+        product(u, v, m)
+        numbers = first, count, outputs, pitch, *out.shape[2:], *grid, *dilation, bias is not None, relu, pairs
+        over_planes(_transform_back, (outputs, 1, count), m, out if bias is None else bias, out, *numbers)
