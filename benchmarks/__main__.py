@@ -65,11 +65,8 @@ def main() -> None:
     if asked.device == "cuda" and asked.name not in suite.NAMES:
         parser.error(f"--device cuda goes with {', '.join(suite.NAMES)}")
     runs, said = asked.runs or suite.RUNS, set[str]()
-    wanted = (
-        case
-        for case in suite.cases(asked.name if asked.device == "cuda" else asked.threads)
-        if asked.only in f"{case.family}: {case.title}"
-    )
+    all_cases = suite.cases(asked.name if asked.device == "cuda" else asked.threads)
+    wanted = (case for case in all_cases if asked.only in f"{case.family}: {case.title}")
     for family, cases in itertools.groupby(wanted, lambda case: case.family):
         if not asked.json:
             print(family)

@@ -1,4 +1,4 @@
-"""The same measurements on a GPU: convolutions, training steps, predictions, and how near kernels come to the machine.
+"""The same measurements on a GPU: convolutions, training steps, predictions, and how near kernels come to its peak.
 
 PyTorch is measured with TF32 off (float32 throughout) and on (tensor cores, which round factors to ten bits), and
 compiled; tinyseg likewise, by ``set_float32_matmul_precision``. A call is over when the GPU has done its work.

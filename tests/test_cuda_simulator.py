@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinyseg
+
+if not tinyseg.cuda.is_available():
+    pytest.skip("the simulator is off; NUMBA_ENABLE_CUDASIM=1 switches it on", allow_module_level=True)
 simulator = importlib.import_module("tinyseg_kernels.cuda.simulator")
 cuda = simulator.cuda
 

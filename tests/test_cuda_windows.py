@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinyseg
 from tinyseg_kernels import reference
 
 Array = np.ndarray
@@ -25,13 +26,9 @@ TOLERANCE = {np.dtype(np.float32): 2e-4, np.dtype(np.float64): 1e-11}
 @pytest.fixture(scope="module")
 def cuda() -> ModuleType:
     """The backend, on a GPU or simulated."""
-    pytest.importorskip("numba_cuda", reason="the cuda backend needs numba-cuda (pip install tinyseg[cuda])")
-    backend = importlib.import_module("tinyseg_kernels.cuda")
-    try:
-        importlib.import_module("tinyseg_kernels.cuda.runtime").gpu()
-    except RuntimeError as error:
-        pytest.skip(f"no GPU ({error}); NUMBA_ENABLE_CUDASIM=1 simulates one")
-    return backend
+    if not tinyseg.cuda.is_available():
+        pytest.skip("no GPU to be used; NUMBA_ENABLE_CUDASIM=1 simulates one")
+    return importlib.import_module("tinyseg_kernels.cuda")
 
 
 def random(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Array:

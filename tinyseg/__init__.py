@@ -108,6 +108,7 @@ __all__ = [
     "clamp",
     "clip",
     "cos",
+    "cuda",
     "cumsum",
     "einsum",
     "empty_cache",

@@ -6,11 +6,13 @@ of the GPU is imported before a device ``"cuda"`` is named or a function here is
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from . import backend
 
 
+@functools.cache
 def is_available() -> bool:
     """Whether tensors can be made on the device ``"cuda"``: there are numba-cuda, a driver and a GPU, or the
     simulator (``NUMBA_ENABLE_CUDASIM=1``), with which no GPU is needed and a tiny network takes seconds.

@@ -143,7 +143,7 @@ class Gpu:
         self.capability = major, minor
         self.multiprocessors = self._attribute(driver.MULTIPROCESSORS)
         clock, memory_clock, width = (self._attribute(number) for number in driver.CLOCKS_AND_BUS)
-        # Of float32, in a second: a multiply-add in each of a multiprocessor's cores. Memory moves bits twice a cycle.
+        # Of float32, in a second: a multiply-add in each core of a multiprocessor. Memory moves bits twice a cycle.
         cores = 64 if self.capability in ((7, 0), (7, 2), (7, 5), (8, 0)) else 128
         self.flops = 2e3 * clock * cores * self.multiprocessors
         self.bandwidth = 2e3 * memory_clock * width / 8
