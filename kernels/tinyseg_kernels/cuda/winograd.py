@@ -35,7 +35,7 @@ Pair = tuple[int, int]
 
 _TILE = 4
 _ELEMENTS = (_TILE + 2) ** 2
-_WORKSPACE = 4096 if SIMULATED else 2**29  # bytes of v and m at a time
+_WORKSPACE = 8192 if SIMULATED else 2**29  # bytes of v and m at a time
 _BATCH_MULTIPLE = 4 if SIMULATED else 128  # tiles of a batch: no product is to have a border inside
 _MULTIPLE = 4  # elements of the longest vector, of which rows in u, v and m have a whole number
 
