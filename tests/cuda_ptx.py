@@ -62,9 +62,8 @@ def main() -> int:
             problems += wrong
     for problem in problems:
         print(problem[:2000])
-    print(
-        f"{len(compiler.KERNELS)} kernels, {made} pieces of PTX, {len(problems)} problems, {time.monotonic() - start:.0f} s"
-    )
+    seconds = time.monotonic() - start
+    print(f"{len(compiler.KERNELS)} kernels, {made} pieces of PTX, {len(problems)} problems, {seconds:.0f} s")
     return 1 if problems or not made else 0
 
 
