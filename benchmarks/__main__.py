@@ -1,4 +1,4 @@
-"""The runner: ``python -m benchmarks NAME [--threads N] [--runs N] [--only TEXT] [--json]``."""
+"""The runner: ``python -m benchmarks NAME [--device cuda] [--threads N] [--runs N] [--only TEXT] [--json]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .sides import LeftOut
 from .timing import Case, Way, in_turn, ratios
 
 NAMES = ("conv", "train_step", "predict", "memory", "startup", "scaling")
+ON_GPU = "kernels"  # and those of ``gpu.NAMES`` that are named above, too
 
 
 def built(case: Case, said: set[str]) -> dict[str, Way]:
@@ -51,15 +52,21 @@ def print_case(case: Case, measured: Any, found: Any) -> None:
 def main() -> None:
     """Measure all cases of one benchmark. A ratio is the best peer's median over ours: above 1, tinyseg is better."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("name", choices=(*NAMES, ON_GPU))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=tinyseg.get_num_threads())
     parser.add_argument("--runs", type=int, help="rounds that count; the default is the benchmark's own")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases that have TEXT in family or title")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: the cases, then their family")
     asked = parser.parse_args()
-    suite = importlib.import_module(f"benchmarks.{asked.name}")
+    if asked.name == ON_GPU and asked.device != "cuda":
+        parser.error(f"{ON_GPU} goes with --device cuda")
+    suite = importlib.import_module("benchmarks.gpu" if asked.device == "cuda" else f"benchmarks.{asked.name}")
+    if asked.device == "cuda" and asked.name not in suite.NAMES:
+        parser.error(f"--device cuda goes with {', '.join(suite.NAMES)}")
     runs, said = asked.runs or suite.RUNS, set[str]()
-    wanted = (case for case in suite.cases(asked.threads) if asked.only in f"{case.family}: {case.title}")
+    all_cases = suite.cases(asked.name if asked.device == "cuda" else asked.threads)
+    wanted = (case for case in all_cases if asked.only in f"{case.family}: {case.title}")
     for family, cases in itertools.groupby(wanted, lambda case: case.family):
         if not asked.json:
             print(family)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .sides import SIDES, Array, channels_last
+from .sides import SIDES, Array, Side, channels_last
 from .timing import Case, Way
 
 RUNS, WARM = 7, 1
@@ -114,7 +114,11 @@ def _arrays(shape: Shape) -> tuple[Array, Array]:
 
 
 def _way(name: str, threads: int, shape: Shape, gradients: bool) -> Way:
-    side = SIDES[name](threads)
+    return call(SIDES[name](threads), shape, gradients)
+
+
+def call(side: Side, shape: Shape, gradients: bool) -> Way:
+    """The convolution of random numbers on one side, with gradients or without."""
     F = side.library.nn.functional
     convolve: Any = F.conv_transpose2d if shape.transposed else F.conv2d
     window = {"stride": shape.stride, "padding": shape.padding, "dilation": shape.dilation}

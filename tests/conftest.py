@@ -1,4 +1,4 @@
-"""What all tests share: a fresh seed, the two devices, the folder of real data, patient property tests."""
+"""What all tests share: a fresh seed, the devices, the folder of real data, patient property tests."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def device(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     tinyseg.set_default_device(name)
     return name
+
+
+@pytest.fixture
+def cuda() -> str:
+    """The GPU, or the simulator, as the default device; the test is skipped where there is neither."""
+    if not tinyseg.cuda.is_available():
+        pytest.skip("no GPU to be used; NUMBA_ENABLE_CUDASIM=1 simulates one")
+    tinyseg.set_default_device("cuda")
+    return "cuda"
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 
 import tinyseg
 from benchmarks import __main__ as runner
-from benchmarks import conv, memory, networks, timing
+from benchmarks import conv, gpu, memory, networks, timing
 from benchmarks.sides import LeftOut, need
 
 # A case of each that takes the least work.
@@ -152,3 +152,11 @@ def test_the_runner_prints_cases_and_families(
     text = capsys.readouterr().out
     assert "one" not in text
     assert "a family: best peer / tinyseg, geometric mean of 1: 2.00, worst 2.00: two" in text
+
+
+@pytest.mark.parametrize("suite", gpu.NAMES)
+def test_cases_on_a_gpu_are_well_formed(suite: str) -> None:
+    cases = list(gpu.cases(suite))
+    titles = [f"{case.family}: {case.title}" for case in cases]
+    assert len(set(titles)) == len(titles)
+    assert all("tinyseg" in case.ways for case in cases)

@@ -125,7 +125,7 @@ def test_the_command_ends_well(backend: str) -> None:
     [
         (["--op", "con2d"], "no operator 'con2d' has a gradient to check; there are conv2d"),
         (["--op", "argmax"], "no operator 'argmax' has a gradient to check"),
-        (["--backend", "gpu"], "unknown device 'gpu'; there are cpu, reference"),
+        (["--backend", "gpu"], "device: expected one of 'cpu', 'reference', 'cuda', got 'gpu'"),
     ],
 )
 def test_what_is_not_there_is_refused(options: list[str], message: str) -> None:

@@ -62,7 +62,7 @@ def test_an_array_does_not_know_tensors() -> None:
 
 def test_unknown_devices() -> None:
     for call in (lambda: tinyseg.ones(1, device="gpu"), lambda: tinyseg.set_default_device("gpu")):
-        with pytest.raises(ValueError, match="expected one of 'cpu', 'reference', got 'gpu'"):
+        with pytest.raises(ValueError, match="expected one of 'cpu', 'reference', 'cuda', got 'gpu'"):
             call()
 
 

@@ -7,14 +7,16 @@
 tensor([[ 2., -4.]])
 """
 
-from . import autograd, models, nn, ops, optim
+from . import autograd, cuda, models, nn, ops, optim
 from .autograd import grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import (
     empty_cache,
     get_default_device,
+    get_float32_matmul_precision,
     get_num_threads,
     set_conv_algorithm,
     set_default_device,
+    set_float32_matmul_precision,
     set_num_threads,
 )
 from .gradcheck import gradcheck
@@ -106,6 +108,7 @@ __all__ = [
     "clamp",
     "clip",
     "cos",
+    "cuda",
     "cumsum",
     "einsum",
     "empty_cache",
@@ -124,6 +127,7 @@ __all__ = [
     "gather",
     "ge",
     "get_default_device",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "grad",
     "gradcheck",
@@ -184,6 +188,7 @@ __all__ = [
     "scatter_add",
     "set_conv_algorithm",
     "set_default_device",
+    "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_num_threads",
     "sigmoid",

@@ -1,35 +1,121 @@
 """From a device's name to its kernels. The only file that imports ``tinyseg_kernels``.
 
 Two devices share the processor: ``"cpu"``, Numba's compiled kernels, and ``"reference"``, the plain NumPy in which
-every operator is defined: slow, and right. A tensor knows its device, and operators take their kernels from there;
-tensors of two devices do not mix.
+every operator is defined: slow, and right. The third, ``"cuda"``, is an NVIDIA GPU; nothing of it is imported before
+it is named. A tensor knows its device, and operators take their kernels from there; tensors of two devices do not
+mix.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-DEVICES = ("cpu", "reference")
+DEVICES = ("cpu", "reference", "cuda")
 
 _default = "cpu"
 _conv_algorithm = "auto"
+_precision = "highest"
+_loaded: dict[str, ModuleType] = {}
+
+
+def resolve(device: str | None) -> str:
+    """A device's name as tensors keep it: the default one for None, ``"cuda"`` for ``"cuda:0"``.
+
+    Raises ``ValueError`` for an unknown one.
+
+    >>> resolve("cuda:0")
+    'cuda'
+    """
+    if device is None:
+        return _default
+    name = "cuda" if device == "cuda:0" else device
+    if name not in DEVICES:
+        raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
+    return name
+
+
+def names_device(name: object) -> bool:
+    """Whether this, where a type or a device may stand, is a device."""
+    return isinstance(name, str) and (name in DEVICES or name.startswith("cuda:"))
 
 
 @functools.cache
 def kernels(device: str) -> ModuleType:
-    """The backend of ``device``, imported at its first use; raises ``ValueError`` for an unknown one.
+    """The backend of ``device``, imported at its first use.
+
+    Raises ``ValueError`` for an unknown one, and ``RuntimeError`` for a GPU that cannot be used, saying why.
 
     >>> kernels("reference").__name__
     'tinyseg_kernels.reference'
     """
-    if device not in DEVICES:
-        raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
     import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
 
-    return tinyseg_kernels.load(device)
+    if resolve(device) == "cuda":
+        _need_gpu(tinyseg_kernels)
+    module = tinyseg_kernels.load(resolve(device))
+    module.set_conv_algorithm(_conv_algorithm)
+    if device == "cuda":
+        module.set_float32_matmul_precision(_precision)
+    _loaded[device] = module
+    return module
+
+
+def _need_gpu(tinyseg_kernels: ModuleType) -> None:
+    """``RuntimeError`` unless the GPU's kernels can be imported and there is a GPU."""
+    try:
+        importlib.import_module(f"{tinyseg_kernels.__name__}.cuda").gpu()
+    except ImportError as error:
+        raise RuntimeError(f"device 'cuda' needs numba-cuda: pip install 'tinyseg[cuda]' ({error})") from error
+    except RuntimeError as error:
+        raise RuntimeError(f"device 'cuda' cannot be used: {error}") from error
+
+
+def send(device: str, values: Any) -> Callable[[], Any]:
+    """Start to copy a NumPy array to ``device``, beside what that is doing; the function that is returned gives the
+    backend's array.
+    """
+    module = kernels(device)
+    if device == "cuda":
+        arrived: Callable[[], Any] = module.send(values)
+        return arrived
+    return functools.partial(module.from_numpy, values)
+
+
+def report(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array for a few numbers that a kernel finds out for the host: to read it costs no copy, but it is to be read
+    by a function that is handed to ``check_later``.
+    """
+    module = kernels(device)
+    return module.empty_report(shape, dtype) if device == "cuda" else module.empty(shape, dtype)
+
+
+_checks: deque[Callable[[], None]] = deque()
+_MOST_CHECKS = 500
+
+
+def check_later(device: str, check: Callable[[], None]) -> None:
+    """Run ``check``, which reads a report and raises if it is a bad one: at once where kernels are done when they
+    return, and on a GPU as soon as values are read for which the host has to wait anyway.
+    """
+    if device != "cuda":
+        check()
+        return
+    _checks.append(check)
+    if len(_checks) > _MOST_CHECKS:
+        kernels(device).synchronize()
+        settle(device)
+
+
+def settle(device: str) -> None:
+    """The host has waited for the device: run the checks that are due."""
+    while device == "cuda" and _checks:
+        _checks.popleft()()
 
 
 def get_default_device() -> str:
@@ -40,8 +126,8 @@ def get_default_device() -> str:
 def set_default_device(device: str) -> None:
     """Make tensors on ``device`` when none is named."""
     global _default
-    kernels(device)
-    _default = device
+    kernels(resolve(device))
+    _default = resolve(device)
 
 
 def set_num_threads(count: int) -> None:
@@ -51,7 +137,7 @@ def set_num_threads(count: int) -> None:
     """
     if count < 1:
         raise ValueError(f"set_num_threads: expected at least 1, got {count}")
-    for device in DEVICES:
+    for device in ("cpu", "reference"):
         kernels(device).set_num_threads(int(count))
 
 
@@ -71,9 +157,9 @@ def set_conv_algorithm(name: str) -> None:
     if name not in ("auto", "direct", "winograd"):
         raise ValueError(f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', got {name!r}")
     global _conv_algorithm
-    for device in DEVICES:
-        kernels(device).set_conv_algorithm(name)
     _conv_algorithm = name
+    for module in _loaded.values():
+        module.set_conv_algorithm(name)
 
 
 def get_conv_algorithm() -> str:
@@ -81,10 +167,30 @@ def get_conv_algorithm() -> str:
     return _conv_algorithm
 
 
+def set_float32_matmul_precision(precision: str) -> None:
+    """How exactly products of float32 are summed up on a GPU. The names are PyTorch's: ``"highest"``, the default,
+    keeps float32 throughout; ``"high"`` and ``"medium"`` allow tensor cores, which round factors to ten bits. The CPU
+    has no such thing, and sums as always.
+
+    Raises ``ValueError`` for another name.
+    """
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
+    _precision = precision
+    if "cuda" in _loaded:
+        _loaded["cuda"].set_float32_matmul_precision(precision)
+
+
+def get_float32_matmul_precision() -> str:
+    """What was set."""
+    return _precision
+
+
 def empty_cache() -> None:
     """Give memory that is kept for later tensors, but not in use, back to the system."""
-    for device in DEVICES:
-        kernels(device).empty_cache()
+    for module in _loaded.values():
+        module.empty_cache()
 
 
 def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:

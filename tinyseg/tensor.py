@@ -187,6 +187,12 @@ class Tensor:
 
     # Values
 
+    def _values(self) -> np.ndarray[Any, Any]:
+        """As the host sees them; on a GPU this waits for all that was asked of it before, and for its checks."""
+        values: np.ndarray[Any, Any] = self.backend.to_numpy(self.array)
+        backend.settle(self.device)
+        return values
+
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array that shares memory and cannot be written to (take ``.copy()`` for that).
 
@@ -195,7 +201,7 @@ class Tensor:
         """
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires a gradient; use x.detach().numpy()")
-        view = self.backend.to_numpy(self.array).view()
+        view = self._values().view()
         view.flags.writeable = False
         return view
 
@@ -209,11 +215,11 @@ class Tensor:
         """The only element as a Python number; raises ``ValueError`` if there is more than one."""
         if self.numel() != 1:
             raise ValueError(f"item: only a tensor of one element has one, this one has shape {self.shape}")
-        return self.backend.to_numpy(self.array).item()
+        return self._values().item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
-        return self.backend.to_numpy(self.array).tolist()
+        return self._values().tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -240,7 +246,7 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        text = np.array2string(self.backend.to_numpy(self.array), separator=", ", prefix="tensor(")
+        text = np.array2string(self._values(), separator=", ", prefix="tensor(")
         notes = [] if self.dtype in (float32, int64, bool_) else [f"dtype={self.dtype}"]
         if self.device != "cpu":
             notes.append(f"device={self.device!r}")
@@ -731,6 +737,14 @@ class Tensor:
         """Cast to a type, or copy to a device (a string may stand first); itself if nothing changes."""
         return _operators["to"](self, dtype, device)
 
+    def cuda(self) -> Tensor:
+        """On the GPU."""
+        return _operators["to"](self, None, "cuda")
+
+    def cpu(self) -> Tensor:
+        """On the CPU."""
+        return _operators["to"](self, None, "cpu")
+
     def float(self) -> Tensor:
         """As float32."""
         return _operators["to"](self, float32, None)
@@ -823,7 +837,7 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
     dtype('float32')
     """
     if isinstance(data, Tensor):
-        data = data.backend.to_numpy(data.array)
+        data = data._values()
     given_array = isinstance(data, (np.ndarray, np.generic))
     try:
         values = np.asarray(data)
@@ -834,6 +848,6 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
     dtype = check_dtype(values.dtype if dtype is None else dtype, "tensor")
     if values.dtype != dtype:
         values = values.astype(dtype)
-    device = device or backend.get_default_device()
+    device = backend.resolve(device)
     result = Tensor(backend.kernels(device).from_numpy(values), device)
     return result.requires_grad_() if requires_grad else result

@@ -1,7 +1,7 @@
-"""Array kernels for semantic segmentation: plain NumPy, Numba for CPUs. They know nothing of tensors or gradients.
+"""Array kernels for semantic segmentation: plain NumPy, Numba for CPUs, numba.cuda for NVIDIA GPUs.
 
-``spec`` is the contract. ``reference`` and ``cpu`` are backends: modules that hold a function for each entry of
-the contract. ``load`` imports one and checks it.
+They know nothing of tensors or gradients. ``spec`` is the contract. ``reference``, ``cpu`` and ``cuda`` are backends:
+modules that hold a function for each entry of the contract. ``load`` imports one and checks it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from . import spec
 
-BACKENDS = ("reference", "cpu")
+BACKENDS = ("reference", "cpu", "cuda")
 
 
 def load(name: str) -> ModuleType:

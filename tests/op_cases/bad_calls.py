@@ -106,7 +106,7 @@ bad(
     "to no such device",
     lambda: zeros(2).to(device="gpu"),
     ValueError,
-    "expected one of 'cpu', 'reference', got 'gpu'",
+    "expected one of 'cpu', 'reference', 'cuda', got 'gpu'",
 )
 
 bad(

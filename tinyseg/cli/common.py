@@ -38,7 +38,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads that compute. [default: one for each core]")]
 Workers = Annotated[int, typer.Option(min=0, help="Threads that load images.")]
-Device = Annotated[str, typer.Option(help="cpu, or reference: plain NumPy, slow.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda (an NVIDIA GPU), or reference: plain NumPy, slow.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -65,6 +65,8 @@ def reporting(debug: bool) -> Iterator[None]:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
+        if "cuda" in str(error):
+            return str(error)
         return "out of memory; a smaller --batch-size or --size needs less"
     if isinstance(error, OptionError):
         return error.spelt(flag)
@@ -77,9 +79,10 @@ def set_up(device: str, threads: int | None) -> None:
     """Choose the device and the number of threads; raises ``InputError`` for a device there is not."""
     from .. import backend
 
-    if device not in backend.DEVICES:
-        raise InputError(f"unknown device {device!r}; there are {', '.join(backend.DEVICES)}")
-    backend.set_default_device(device)
+    try:
+        backend.set_default_device(device)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(str(error)) from error
     if threads is not None:
         backend.set_num_threads(threads)
 

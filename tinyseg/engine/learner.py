@@ -20,6 +20,7 @@ from .config import Config
 from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
 from .objective import Objective
 from .optimization import Schedule, create_optimizer, frozen_parts
+from .pipeline import Sent, send
 
 
 class Learner:
@@ -56,32 +57,37 @@ class Learner:
         for part in self.frozen:
             object.__setattr__(part, "training", False)
 
-    def learn(self, batch: Batch, last: bool) -> float | None:
+    def learn(self, batch: Batch, last: bool, tensors: Sent | None = None) -> float | None:
         """Take a batch in, and make a step if there are enough, or it is the ``last`` of the epoch; its loss.
+
+        ``tensors``: the batch's, if they have been sent to the device already.
 
         None for a batch in which every pixel is ignored. Raises ``DivergenceError`` for a loss that is no number.
         """
         self._gathered.append(batch)
         pixels = self.objective.total(batch.labels, batch.weights)
-        loss = self._gradients(batch, pixels) if pixels else None
+        loss = self._gradients(batch, tensors or send(batch)(), pixels) if pixels else None
         if last or len(self._gathered) >= self.config.training.accumulate:
             self._step()
         return loss
 
-    def _gradients(self, batch: Batch, pixels: float) -> float:
+    def _gradients(self, batch: Batch, tensors: Sent, pixels: float) -> float:
         """The mean loss of a batch, whose gradients are added to those that wait."""
-        images = tensor(batch.images)
-        weights = None if batch.weights is None else tensor(batch.weights)
-        criterion = partial(self.objective, weights=weights)
-        loss = self.model.loss(images, tensor(batch.labels), criterion)
-        value = float(loss.item())
-        if not np.isfinite(value):
-            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(images)}")
+        criterion = partial(self.objective, weights=tensors.weights)
+        loss = self.model.loss(tensors.images, tensors.labels, criterion)
         if not self._pixels:
             self.optimizer.zero_grad()
         self._pixels += pixels
         (loss if self._is_plain else loss * pixels).backward()
+        value = float(loss.item())  # only here, so that a GPU has the way back to do while the host waits
+        if not np.isfinite(value):
+            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors.images)}")
         return value
+
+    def forget(self) -> None:
+        """Let go of gradients and of batches that wait for others."""
+        self.optimizer.zero_grad()
+        self._gathered, self._pixels = [], 0.0
 
     @property
     def _is_plain(self) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import models
+from .. import backend, models
 from ..data import (
+    Batch,
     BorderWeights,
     Classes,
     Compose,
@@ -30,6 +32,7 @@ from ..data import (
 from ..errors import DataError, InputError
 from ..models import Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
+from ..tensor import Tensor
 from .config import Config, DataConfig, Size
 
 
@@ -163,3 +166,35 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
         return count
     largest = max(math.prod(size) for _, size in image_sizes(dataset))
     return min(count, max(1, count * math.prod(data.crop) // largest))
+
+
+class Sent(NamedTuple):
+    """A batch's images, labels and weights of pixels (or None) as tensors of the default device."""
+
+    images: Tensor
+    labels: Tensor
+    weights: Tensor | None
+
+
+def send(batch: Batch) -> Callable[[], Sent]:
+    """Begin to copy a batch to the default device; what comes back waits for it."""
+    device = backend.get_default_device()
+    ways = [values if values is None else backend.send(device, values) for values in _arrays(batch)]
+    return lambda: Sent(*(way if way is None else Tensor(way(), device) for way in ways))  # type: ignore[arg-type]
+
+
+def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    return batch.images, batch.labels, batch.weights
+
+
+def sent_ahead(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Sent]]:
+    """Batches and their tensors; while the caller works with one batch, the next one is on its way to a GPU."""
+    waiting: deque[tuple[Batch, Callable[[], Sent]]] = deque()
+    for batch in batches:
+        waiting.append((batch, send(batch)))
+        if len(waiting) == 2:
+            before, arrived = waiting.popleft()
+            yield before, arrived()
+    while waiting:
+        before, arrived = waiting.popleft()
+        yield before, arrived()

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from .. import random, viz
+from ..backend import empty_cache, get_default_device
 from ..checkpoint import Checkpoint, load_weights, replacing, save
-from ..data import Cached, Dataset
+from ..data import Batch, Cached, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
 from ..paths import PathLike
@@ -30,7 +31,15 @@ from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate_model, finite_or_none
 from .history import EpochRow, write_json_lines, write_metrics
 from .learner import Learner
-from .pipeline import create_model, evaluation_loader, names_digest, open_split, training_loader
+from .pipeline import (
+    Sent,
+    create_model,
+    evaluation_loader,
+    names_digest,
+    open_split,
+    sent_ahead,
+    training_loader,
+)
 from .prepare import Plan
 from .run import BEST, CONFIG, CURVES, LAST, METRICS, METRICS_LINES, PICTURES, PREDICTIONS, WARM_START, read_folder
 from .segmenter import segment
@@ -224,9 +233,9 @@ class Trainer:
         total = weight = 0.0
         skipped = 0
         with closing(self.loader.epoch(epoch - 1)) as batches:  # type: ignore[type-var]  # a generator
-            for number, batch in enumerate(batches, 1):
+            for number, (batch, tensors) in enumerate(sent_ahead(batches), 1):
                 try:
-                    loss = self.learner.learn(batch, last=number == count)
+                    loss = self._learn(batch, tensors, last=number == count)
                     if number == count:
                         self.learner.check_finite()
                 except DivergenceError as error:
@@ -237,14 +246,42 @@ class Trainer:
                 self.callbacks.batch_done(BatchReport(epoch, number, count, len(batch.names), loss))
         return (total / weight if weight else None), skipped
 
+    def _learn(self, batch: Batch, tensors: Sent, last: bool) -> float | None:
+        """A batch's loss; a GPU whose memory is too small for it is told of with a size of batches that fits."""
+        try:
+            return self.learner.learn(batch, last, tensors)
+        except MemoryError as error:
+            if get_default_device() != "cuda":
+                raise
+            message = str(error)
+        # Outside of the except clause, whose error holds on to all that the step had made.
+        raise MemoryError(f"{message}; {self._fitting(batch)}. {self._kept()}")
+
+    def _fitting(self, batch: Batch) -> str:
+        """Which batch size would fit, found by trying: the run is over, so its weights may change."""
+        size = len(batch.names)
+        for fewer in (size >> shift for shift in range(1, size.bit_length())):
+            self.learner.forget()
+            empty_cache()
+            part = Batch(*(None if values is None else values[:fewer] for values in batch))  # type: ignore[arg-type]
+            try:
+                self.learner.learn(part, last=True)
+            except MemoryError:
+                continue
+            except (DivergenceError, ValueError):  # of other images than the batch's: no matter of memory
+                pass
+            return f"batches of {size} do not fit, batches of {fewer} do: --batch-size {fewer}"
+        return "not even one image fits: a smaller --size, or a narrower network, needs less"
+
     def _advice(self) -> str:
         training = self.config.training
         clipped = "" if training.clip_norm is not None else ", or --clip-norm 1"
+        return f"Try a lower learning rate than {training.lr:g}{clipped}. {self._kept()}"
+
+    def _kept(self) -> str:
         if not self.history:
-            kept = "No epoch was finished, nothing is kept"
-        else:
-            kept = f"The weights after epoch {len(self.history)} are kept in {self.folder}"
-        return f"Try a lower learning rate than {training.lr:g}{clipped}. {kept}"
+            return "No epoch was finished, nothing is kept"
+        return f"The weights after epoch {len(self.history)} are kept in {self.folder}"
 
     def _warn_of_dominance(self, epoch: int, result: Evaluation) -> None:
         """Say so when the network has settled on one class: pictures of it look empty."""

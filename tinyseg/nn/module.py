@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..autograd import no_grad
-from ..backend import DEVICES
+from ..backend import names_device
 from ..tensor import Tensor, check_dtype
 
 
@@ -213,7 +213,7 @@ class Module:
 
         Optimisers that are made later see the new tensors.
         """
-        if isinstance(dtype, str) and dtype in DEVICES:
+        if names_device(dtype):
             dtype, device = None, dtype
         done: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor that two modules share stays shared
         for module in self.modules():
@@ -224,6 +224,14 @@ class Module:
                             done[id(value)] = value, _converted(value, dtype, device)
                         store[name] = done[id(value)][1]
         return self
+
+    def cuda(self) -> Module:
+        """All parameters and buffers on the GPU."""
+        return self.to(device="cuda")
+
+    def cpu(self) -> Module:
+        """All parameters and buffers on the CPU."""
+        return self.to(device="cpu")
 
     def double(self) -> Module:
         """All floating parameters and buffers as float64."""

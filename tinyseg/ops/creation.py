@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import get_default_device, kernels
+from ..backend import kernels, resolve
 from ..random import Generator
 from ..tensor import Number, Tensor, check_dtype, float32, int64, tensor
 from .common import new_like, sizes
@@ -17,7 +17,7 @@ def _empty(who: str, size: tuple[Any, ...], dtype: Any, device: str | None) -> T
     shape = sizes(who, size)
     if min(shape, default=0) < 0:
         raise ValueError(f"{who}: sizes must not be negative, got {shape}")
-    device = device or get_default_device()
+    device = resolve(device)
     return Tensor(kernels(device).empty(shape, check_dtype(dtype or float32, who)), device)
 
 

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..autograd import Op
+from ..backend import check_later, report
 from ..tensor import Tensor, int64
 from .common import array_or_none, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
 from .elementwise import where
@@ -70,17 +71,37 @@ class SoftCrossEntropy(Op):
         return by_logits, by_target, None, None
 
 
-def need_classes(who: str, target: Tensor, classes: int, ignore_index: int) -> int:
+def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> int:
     """How many labels are not ignored; raises ``IndexError`` for one that is neither a class nor ignored."""
-    bounds = new(target, (3,), int64)
-    target.backend.label_bounds(target.array, bounds.array, ignore_index)
-    low, high, counted = (int(value) for value in bounds.tolist())
+    bounds = _bounds(target, ignore_index)
+    low, high, counted = target.backend.to_numpy(bounds).tolist()
+    _refuse_others(who, low, high, classes, ignore_index)
+    return int(counted)
+
+
+def need_classes(who: str, target: Tensor, classes: int, ignore_index: int) -> None:
+    """Raises ``IndexError`` for a label that is neither a class nor ignored; on a GPU as soon as the loss is read."""
+    bounds = _bounds(target, ignore_index)
+
+    def check() -> None:
+        low, high, _ = target.backend.to_numpy(bounds).tolist()
+        _refuse_others(who, low, high, classes, ignore_index)
+
+    check_later(target.device, check)
+
+
+def _bounds(target: Tensor, ignore_index: int) -> Any:
+    bounds = report(target.device, (3,), int64)
+    target.backend.label_bounds(target.array, bounds, ignore_index)
+    return bounds
+
+
+def _refuse_others(who: str, low: int, high: int, classes: int, ignore_index: int) -> None:
     if low < 0 or high >= classes:
         raise IndexError(
             f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
             f"(ignore_index={ignore_index})"
         )
-    return counted
 
 
 def _as_images(x: Tensor) -> Tensor:

@@ -365,16 +365,16 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 @operator
 def to(input: Tensor, dtype: Any = None, device: str | None = None) -> Tensor:
     """Cast to ``dtype``, or copy to ``device``; itself if nothing changes. ``to("reference")`` names a device."""
-    from ..backend import DEVICES
+    from ..backend import names_device, resolve
     from ..tensor import check_dtype
 
-    if isinstance(dtype, str) and dtype in DEVICES:
+    if names_device(dtype):
         dtype, device = None, dtype
     x = input
     if dtype is not None and check_dtype(dtype, "to") != x.dtype:
         x = Copy.apply(x, new_like(x, check_dtype(dtype, "to")))
-    if device is not None and device != x.device:
-        x = Move.apply(x, device)
+    if device is not None and resolve(device) != x.device:
+        x = Move.apply(x, resolve(device))
     return x
 
 

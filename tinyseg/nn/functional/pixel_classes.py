@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...ops.common import need_constant, need_same_device, need_same_type, need_tensor
 from ...ops.creation import arange
-from ...ops.cross_entropy import need_classes, need_labels
+from ...ops.cross_entropy import count_labels, need_labels
 from ...ops.elementwise import sigmoid, where
 from ...ops.softmax import softmax
 from ...tensor import Tensor
@@ -57,7 +57,7 @@ def need_pixels(
     if not isinstance(ignore_index, int):
         raise TypeError(f"{who}: ignore_index must be an int, got {ignore_index!r}")
     labels = need_labels(who, x, target)
-    counted = need_classes(who, labels, max(x.shape[1], 2), ignore_index)
+    counted = count_labels(who, labels, max(x.shape[1], 2), ignore_index)
     if pixel_weight is not None:
         need_same_type(who, input=x, pixel_weight=need_tensor(who, "pixel_weight", pixel_weight))
         need_same_device(who, x, pixel_weight)

@@ -1,0 +1,230 @@
+"""How kernels are declared, and compiled without a GPU: Python to PTX by Numba, PTX to machine code by nvJitLink.
+
+A kernel works on pointers, not on Numba's arrays: an array is seven arguments of a launch, a pointer one, and an
+index that may be negative costs instructions at every access. ``kernel`` says which types its arguments have, so
+that all variants can be compiled ahead, and so that none is launched that was not.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import os
+import tempfile
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+
+if SIMULATED:
+    from . import simulator
+
+    cuda: Any = simulator.cuda
+else:
+    import numba.cuda
+    import numba_cuda  # noqa: F401 - without this package numba.cuda is Numba's own, which is out of date
+
+    cuda = numba.cuda
+
+__all__ = [
+    "FLOATS",
+    "KERNELS",
+    "SIMULATED",
+    "Kernel",
+    "T",
+    "U",
+    "compile_ptx",
+    "cuda",
+    "helper",
+    "kernel",
+    "machine_code",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FLOATS = ("f4", "f8")
+NUMBERS = ("f4", "f8", "i4", "i8", "u1")  # bool is stored as u1
+
+# In the code of a kernel: the types that the letters T and U of its signature stand for.
+T: Any = np.float32
+U: Any = np.float32
+
+KERNELS: list[Kernel] = []  # all that were declared
+
+
+class Kernel:
+    """A function of the GPU, and the types of arguments it may be launched with.
+
+    ``variants`` gives for each tuple of codes (``"f4*"`` a pointer to float32, ``"i8"`` a number, and so on) what
+    the letters of the signature are. ``ready`` is the runtime's: what it has loaded.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        variants: dict[tuple[str, ...], dict[str, str]],
+        threads: int | tuple[int, int] = 256,
+        needs: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.function, self.variants, self.threads, self.needs = function, variants, threads, needs
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
+        self.ready: dict[tuple[str, ...], Any] = {}
+        KERNELS.append(self)
+
+    def bound(self, codes: tuple[str, ...]) -> types.FunctionType:
+        """The function of a variant, in which the letters are types."""
+        if codes not in self.variants:
+            raise TypeError(f"{self.name} is not declared for ({', '.join(codes)})")
+        chosen = self.variants[codes]
+        f: Any = self.function
+        names = {letter: np.dtype(code).type for letter, code in chosen.items()}
+        bound = types.FunctionType(f.__code__, {**f.__globals__, **names}, f.__name__, None, f.__closure__)
+        bound.__qualname__ = "_".join([f.__name__.strip("_"), *chosen.values()])
+        bound.__module__ = f.__module__
+        return bound
+
+
+def kernel(
+    *signatures: str,
+    threads: int | tuple[int, int] = 256,
+    needs: tuple[int, int] = (0, 0),
+    **letters: Sequence[str],
+) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel: ``@kernel("T* T* i8", T=FLOATS)`` takes two pointers of either type and an integer.
+
+    ``threads``: the most that a block will have, or that and how many such blocks a multiprocessor is to hold; the
+    compiler shares out the registers accordingly. ``needs``: the compute capability from which on it can be compiled.
+    """
+
+    variants: dict[tuple[str, ...], dict[str, str]] = {}
+    for signature, values in itertools.product(signatures, itertools.product(*letters.values())):
+        chosen = dict(zip(letters, values, strict=True))
+        codes = []
+        for word in signature.split():
+            letter = word.removesuffix("*")
+            codes.append(chosen.get(letter, letter) + word[len(letter) :])
+        variants[tuple(codes)] = chosen
+    return lambda function: Kernel(function, variants, threads, needs)
+
+
+def helper(function: F) -> F:
+    """Declare a function that kernels call; if it uses ``cuda``, that is to be this module's."""
+    if SIMULATED:
+        return function
+    compiled: F = cuda.jit(device=True)(function)
+    return compiled
+
+
+def _numba_type(code: str) -> Any:
+    from numba import types as numba_types
+
+    of = {
+        "f4": "float32",
+        "f8": "float64",
+        "i4": "int32",
+        "i8": "int64",
+        "u1": "uint8",
+        "u4": "uint32",
+        "u8": "uint64",
+    }
+    base = getattr(numba_types, of[code.removesuffix("*")])
+    return numba_types.CPointer(base) if code.endswith("*") else base
+
+
+def compile_ptx(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> str:
+    """PTX of a variant for a compute capability such as (8, 6); no GPU is needed."""
+    ptx: str
+    with _without_device(capability):
+        ptx, _ = cuda.compile(
+            kernel.bound(codes),
+            tuple(_numba_type(code) for code in codes),
+            cc=capability,
+            device=False,
+            abi="numba",
+            output="ptx",
+            launch_bounds=kernel.threads,
+        )
+    return ptx
+
+
+class _without_device:
+    """Numba asks the current device for its capability when a kernel calls a helper, also if none is there."""
+
+    def __init__(self, capability: tuple[int, int]) -> None:
+        self.device = types.SimpleNamespace(compute_capability=capability)
+
+    def __enter__(self) -> None:
+        from numba.cuda import dispatcher
+
+        self.kept = dispatcher.get_current_device
+        dispatcher.get_current_device = lambda: self.device
+
+    def __exit__(self, *_: Any) -> None:
+        from numba.cuda import dispatcher
+
+        dispatcher.get_current_device = self.kept
+
+
+def entry_name(ptx: str) -> str:
+    """The name of the kernel in its PTX."""
+    return ptx.split(".entry ", 1)[1].split("(", 1)[0].strip()
+
+
+def link(ptx: str, capability: tuple[int, int]) -> bytes:
+    """Machine code; done here and not by the driver, which may be older than the PTX."""
+    from cuda.bindings import nvjitlink
+
+    handle = nvjitlink.create(1, [f"-arch=sm_{capability[0]}{capability[1]}"])
+    try:
+        data = ptx.encode()
+        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, data, len(data), "kernel")
+        nvjitlink.complete(handle)
+        code = bytearray(nvjitlink.get_linked_cubin_size(handle))
+        nvjitlink.get_linked_cubin(handle, code)
+    finally:
+        nvjitlink.destroy(handle)
+    return bytes(code)
+
+
+@functools.cache
+def _cache_folder() -> Path | None:
+    """Machine code of these sources and this numba-cuda; beside the compiled kernels of the CPU."""
+    import numba_cuda
+
+    from ..cpu.compiler import cache_folder
+
+    beside = cache_folder()
+    if beside is None:
+        return None
+    digest = hashlib.sha256(numba_cuda.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    folder = beside.parent / f"kernels-cuda-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(exist_ok=True)
+        os.utime(folder)
+    except OSError:
+        return None
+    return folder
+
+
+def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
+    """The kernel's name in its machine code, and that, from the cache on disk if it has been compiled before."""
+    folder = _cache_folder()
+    variant = hashlib.sha256(" ".join([kernel.name, *codes]).encode()).hexdigest()[:16]
+    path = folder / f"{kernel.name}-{variant}.sm_{capability[0]}{capability[1]}" if folder else None
+    if path is not None and path.exists():
+        name, _, code = path.read_bytes().partition(b"\n")
+        return name.decode(), code
+    ptx = compile_ptx(kernel, codes, capability)
+    name, code = entry_name(ptx).encode(), link(ptx, capability)
+    if path is not None:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(name + b"\n" + code)
+        os.replace(file.name, path)  # whole or not at all, whoever else writes it just now
+    return name.decode(), code

@@ -1,0 +1,113 @@
+"""The CUDA driver's functions that are used, by ctypes: no header, no compiler, no package but the driver itself."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import sys
+from typing import Any
+
+_u32, _u64, _size, _int, _pointer = ctypes.c_uint, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p
+_REF = ctypes.c_void_p  # of something that the driver writes
+
+# Names and types as in cuda.h; all return a CUresult.
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "cuInit": (_u32,),
+    "cuDeviceGetCount": (_REF,),
+    "cuDeviceGet": (_REF, _int),
+    "cuDeviceGetName": (ctypes.c_char_p, _int, _int),
+    "cuDeviceGetAttribute": (_REF, _int, _int),
+    "cuDevicePrimaryCtxRetain": (_REF, _int),
+    "cuCtxSetCurrent": (_pointer,),
+    "cuStreamCreate": (_REF, _u32),
+    "cuStreamSynchronize": (_pointer,),
+    "cuStreamWaitEvent": (_pointer, _pointer, _u32),
+    "cuEventCreate": (_REF, _u32),
+    "cuEventRecord": (_pointer, _pointer),
+    "cuEventSynchronize": (_pointer,),
+    "cuMemAlloc_v2": (_REF, _size),
+    "cuMemFree_v2": (_u64,),
+    "cuMemGetInfo_v2": (_REF, _REF),
+    "cuMemHostAlloc": (_REF, _size, _u32),
+    "cuMemFreeHost": (_pointer,),
+    "cuMemcpyHtoDAsync_v2": (_u64, _pointer, _size, _pointer),
+    "cuMemcpyDtoHAsync_v2": (_pointer, _u64, _size, _pointer),
+    "cuModuleLoadData": (_REF, ctypes.c_char_p),
+    "cuModuleGetFunction": (_REF, _pointer, ctypes.c_char_p),
+    "cuLaunchKernel": (_pointer, _u32, _u32, _u32, _u32, _u32, _u32, _u32, _pointer, _REF, _REF),
+    "cuGetErrorName": (_int, _REF),
+    "cuGetErrorString": (_int, _REF),
+}
+
+OUT_OF_MEMORY = 2
+COMPUTE_CAPABILITY = 75, 76  # attributes of a device: major, minor
+MULTIPROCESSORS = 16
+CLOCKS_AND_BUS = 13, 36, 37  # kHz of cores, kHz of memory, bits of its bus
+PORTABLE, MAPPED = 1, 2  # host memory for all contexts, and for the device, too
+NON_BLOCKING = 1  # a stream that the default one does not wait for
+WITHOUT_TIMING = 2  # an event that costs less
+
+
+class CudaError(RuntimeError):
+    """The driver refused a call; ``code`` is its CUresult."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Driver:
+    """The functions of the library, each raising ``CudaError`` if it fails."""
+
+    def __init__(self, library: Any) -> None:
+        self.library = library
+        for name, types in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = types, _int
+            setattr(self, name, self._checked(name, function))
+        self.launch_raw = library.cuLaunchKernel
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+    def _checked(self, name: str, function: Any) -> Any:
+        def call(*arguments: Any) -> None:
+            if code := function(*arguments):
+                self.fail(name, code)
+
+        return call
+
+    def fail(self, name: str, code: int) -> None:
+        """Raise what the driver says of an error."""
+        texts = []
+        for ask in (self.library.cuGetErrorName, self.library.cuGetErrorString):
+            text = ctypes.c_char_p()
+            ask(code, ctypes.byref(text))
+            texts.append((text.value or b"?").decode())
+        raise CudaError(code, f"{name}: {texts[0]}: {texts[1]}")
+
+    def ask(self, name: str, *arguments: Any, kind: Any = ctypes.c_void_p) -> Any:
+        """Call a function whose first argument is where it puts its answer; returns that."""
+        answer = kind()
+        getattr(self, name)(ctypes.byref(answer), *arguments)
+        return answer.value
+
+
+@functools.cache
+def load() -> Driver:
+    """The driver's library, ready for calls; raises ``RuntimeError`` in one line where there is none."""
+    names = ["nvcuda.dll"] if sys.platform == "win32" else ["libcuda.so.1", "libcuda.so"]
+    for name in names:
+        try:
+            library = ctypes.CDLL(name)
+            break
+        except OSError:
+            continue
+    else:
+        raise RuntimeError(f"no NVIDIA driver found ({names[0]} cannot be loaded)")
+    driver = Driver(library)
+    driver.cuInit(0)
+    if driver.ask("cuDeviceGetCount", kind=ctypes.c_int) == 0:
+        raise RuntimeError("the NVIDIA driver finds no GPU")
+    return driver

@@ -1,0 +1,127 @@
+"""Losses of single elements: each one loop over memory, forwards and backwards (see ``loops.py``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .activation import sigmoid_of
+from .array import DeviceArray
+from .compiler import helper
+from .loops import Operation, apply, number, operands
+from .scalar import exponential, logarithm, logarithm1p, typed
+
+
+@helper
+def _smooth_l1_of(d, beta):
+    """d^2 / (2 beta) near 0, |d| - beta / 2 beyond."""
+    size, half = abs(d), typed(0.5, d)
+    return half * d * d / beta if size < beta else size - half * beta
+
+
+@helper
+def _smooth_l1_slope(d, beta):
+    """d / beta near 0, d's sign beyond: 0 of 0 and NaN of NaN, should beta be 0."""
+    one = typed(1, d)
+    sign = one if d > 0 else (-one if d < 0 else d)
+    return d / beta if abs(d) < beta else sign
+
+
+@helper
+def _log_or_least(value):
+    """No logarithm is less than -100, lest a prediction of 0 cost infinity; NaN stays NaN."""
+    least = typed(-100, value)
+    return least if value < least else value
+
+
+@helper
+def _binary_of(x, target):
+    """-t ln x - (1 - t) ln(1 - x)."""
+    return (target - typed(1, x)) * _log_or_least(logarithm1p(-x)) - target * _log_or_least(logarithm(x))
+
+
+@helper
+def _binary_slope(x, target):
+    """(x - t) / (x (1 - x)), its denominator kept from 0."""
+    product, least = (typed(1, x) - x) * x, typed(1e-12, x)
+    return (x - target) / (least if product < least else product)
+
+
+@helper
+def _with_logits_of(x, target, pos_weight):
+    """t p softplus(-x) + (1 - t) softplus(x): each is accurate where it is small."""
+    zero = typed(0, x)
+    rest = logarithm1p(exponential(-abs(x)))
+    wrong_if_positive, wrong_if_negative = rest + (-x if x < 0 else zero), rest + (x if x > 0 else zero)
+    return target * pos_weight * wrong_if_positive + (typed(1, x) - target) * wrong_if_negative
+
+
+@helper
+def _with_logits_slope(x, target, pos_weight):
+    """(1 - t) sigmoid(x) - t p sigmoid(-x)."""
+    return (typed(1, x) - target) * sigmoid_of(x) - target * pos_weight * sigmoid_of(-x)
+
+
+_mse = Operation("mse", lambda x, target: (x - target) * (x - target), "T* T* T*")
+_mse_backward = Operation("mse_backward", lambda grad, x, target: grad * (typed(2, x) * (x - target)), "T* T* T* T*")
+_smooth_l1 = Operation("smooth_l1", lambda x, target, beta: _smooth_l1_of(x - target, beta), "T* T* T T*")
+_smooth_l1_backward = Operation(
+    "smooth_l1_backward", lambda grad, x, target, beta: grad * _smooth_l1_slope(x - target, beta), "T* T* T* T T*"
+)
+_binary = Operation("binary_cross_entropy", lambda x, target: _binary_of(x, target), "T* T* T*")
+_binary_backward = Operation(
+    "binary_cross_entropy_backward", lambda grad, x, target: grad * _binary_slope(x, target), "T* T* T* T*"
+)
+_with_logits = Operation(
+    "binary_cross_entropy_with_logits",
+    lambda x, target, pos_weight: _with_logits_of(x, target, pos_weight),
+    *("T* T* T* T*", "T* T* T T*", "T* T T* T*", "T* T T T*"),
+)
+_with_logits_backward = Operation(
+    "binary_cross_entropy_with_logits_backward",
+    lambda grad, x, target, pos_weight: grad * _with_logits_slope(x, target, pos_weight),
+    *("T* T* T* T* T*", "T* T* T* T T*", "T* T* T T* T*", "T* T* T T T*"),
+)
+
+
+def mse_loss(x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
+    """The squared error; see ``spec.py``, as for every kernel here."""
+    apply(_mse, out, x, target)
+
+
+def mse_loss_backward(grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
+    """Its slope by x."""
+    apply(_mse_backward, out, grad, x, target)
+
+
+def smooth_l1_loss(x: DeviceArray, target: DeviceArray, out: DeviceArray, beta: float) -> None:
+    """A parabola that goes over into the distance."""
+    apply(_smooth_l1, out, x, target, number(beta, x, out))
+
+
+def smooth_l1_loss_backward(
+    grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray, beta: float
+) -> None:
+    """Its slope by x."""
+    apply(_smooth_l1_backward, out, grad, x, target, number(beta, x, out))
+
+
+def binary_cross_entropy(x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
+    """Minus the log-likelihood of a probability."""
+    apply(_binary, out, x, target)
+
+
+def binary_cross_entropy_backward(grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
+    """Its slope by x."""
+    apply(_binary_backward, out, grad, x, target)
+
+
+def binary_cross_entropy_with_logits(x: DeviceArray, target: Any, pos_weight: Any, out: DeviceArray) -> None:
+    """Minus the log-likelihood of a logit."""
+    apply(_with_logits, out, x, *operands(out, target, pos_weight))
+
+
+def binary_cross_entropy_with_logits_backward(
+    grad: DeviceArray, x: DeviceArray, target: Any, pos_weight: Any, out: DeviceArray
+) -> None:
+    """Its slope by x."""
+    apply(_with_logits_backward, out, grad, x, *operands(out, target, pos_weight))

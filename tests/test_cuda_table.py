@@ -1,0 +1,73 @@
+"""Every operator on the GPU, or on its simulator, by the table that tests the other backends."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import test_ops
+from op_cases import CASES, Case
+
+import tinyseg
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+LARGEST = 9000  # elements of all inputs of a case that the simulator is given; a GPU is given all cases
+
+pytestmark = pytest.mark.usefixtures("cuda")
+
+
+def _rows(*, gradient: bool = False) -> list[object]:
+    rows = []
+    for case in CASES:
+        if gradient and not case.gradient:
+            continue
+        large = SIMULATED and sum(x.size for x in case.inputs) > LARGEST
+        skip = pytest.mark.skipif(large, reason=f"more than {LARGEST} elements take the simulator too long")
+        rows.append(pytest.param(case, marks=skip, id=str(case)))
+    return rows
+
+
+@pytest.mark.parametrize("case", _rows())
+def test_value(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_ops, "DEVICES", ("cuda",))
+    test_ops.test_value(case)
+
+
+@pytest.mark.parametrize("case", _rows(gradient=True))
+def test_gradient_equals_the_reference(case: Case) -> None:
+    for dtype in case.dtypes:
+        found = {}
+        for device in ("cuda", "reference"):
+            tinyseg.set_default_device(device)
+            tinyseg.manual_seed(0)
+            arrays = case.arrays(dtype)
+            inputs = test_ops.tensors(arrays, gradient=True)
+            found[device] = test_ops.gradients(case, inputs)
+            test_ops.assert_unchanged(inputs, arrays, f"{case} on {device}, backwards")
+        for ours, wanted in zip(found["cuda"], found["reference"], strict=True):
+            assert ours.dtype == wanted.dtype == dtype
+            test_ops.assert_close(ours, wanted, 3 * test_ops.tolerance(case, dtype), f"{case} in {dtype}")
+
+
+LAYOUTS = ("gaps", "backwards", "transposed", "last")
+
+
+@pytest.mark.parametrize("case", _rows())
+def test_any_layout(case: Case) -> None:
+    """Memory in one of the orders that the other backends are tested with: a case has the same one each time."""
+    layout = LAYOUTS[sum(str(case).encode()) % len(LAYOUTS)]
+    dtype = case.dtypes[0]
+    make = test_ops._layout(layout)
+    arrays = case.arrays(dtype)
+    results = test_ops.outputs(case, test_ops.tensors(arrays, False, make))
+    for y, answer in zip(results, case.wanted(dtype), strict=True):
+        test_ops.assert_close(y.numpy(), answer, test_ops.tolerance(case, dtype), f"{case}, {layout}")
+
+
+@pytest.mark.parametrize("bad", test_ops.BAD_CALLS, ids=str)
+def test_bad_calls_are_refused(bad: test_ops.BadCall) -> None:
+    """Also where the check is read from the device later: then by the first who wants a value."""
+    with pytest.raises(bad.error) as caught:
+        np.asarray(bad.call().detach().numpy())
+    assert bad.message in str(caught.value)

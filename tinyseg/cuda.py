@@ -1,0 +1,70 @@
+"""The GPU: whether there is one, and how much of its memory is used. The names are PyTorch's.
+
+Kernels run on the GPU while Python goes on; only to read values (``item``, ``numpy``, ``cpu``) does it wait. Nothing
+of the GPU is imported before a device ``"cuda"`` is named or a function here is called.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from . import backend
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether tensors can be made on the device ``"cuda"``: there are numba-cuda, a driver and a GPU, or the
+    simulator (``NUMBA_ENABLE_CUDASIM=1``), with which no GPU is needed and a tiny network takes seconds.
+    """
+    try:
+        backend.kernels("cuda")
+    except RuntimeError:
+        return False
+    return True
+
+
+def device_count() -> int:
+    """1 if there is a GPU that can be used, else 0; of several the first one is used."""
+    return int(is_available())
+
+
+def _gpu() -> Any:
+    return backend.kernels("cuda").gpu()
+
+
+def get_device_name() -> str:
+    """The GPU's name; raises ``RuntimeError`` where there is none, as all functions below."""
+    return str(_gpu().name)
+
+
+def synchronize() -> None:
+    """Wait until the GPU has done all that was asked of it: before and after what is to be timed, say."""
+    backend.kernels("cuda").synchronize()
+    backend.settle("cuda")
+
+
+def memory_allocated() -> int:
+    """Bytes that tensors hold now."""
+    return int(_gpu().pool.count().allocated)
+
+
+def max_memory_allocated() -> int:
+    """The most bytes that tensors held since the process began, or since ``reset_peak_memory_stats``."""
+    return int(_gpu().pool.count().most_allocated)
+
+
+def reset_peak_memory_stats() -> None:
+    """Count ``max_memory_allocated`` from now on."""
+    usage = _gpu().pool.count()
+    usage.most_allocated = usage.allocated
+
+
+def memory_reserved() -> int:
+    """Bytes taken from the driver: what tensors hold, and what is kept for later ones."""
+    return int(_gpu().pool.count().reserved)
+
+
+def empty_cache() -> None:
+    """Give memory that is kept for later tensors, but not in use, back to the driver."""
+    backend.kernels("cuda").empty_cache()
