@@ -253,8 +253,8 @@ def test_weights_that_are_not_finite_are_never_saved(root: Path, tmp_path: Path)
             if (report.epoch, report.batch) == (2, 1):
                 learn = self.trainer.learner.learn
 
-                def spoilt(part: Any, last: bool) -> Any:
-                    loss = learn(part, last)
+                def spoilt(part: Any, last: bool, tensors: Any) -> Any:
+                    loss = learn(part, last, tensors)
                     self.trainer.model.up[0].weight.detach().fill_(np.inf)
                     return loss
 
