@@ -236,21 +236,23 @@ def make_images(root: Path) -> Path:
     return root
 
 
-def test_too_little_memory_is_told_with_a_batch_that_fits(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_told_with_a_batch_that_fits(cuda: str) -> None:
     """A step of more than two images finds too little memory."""
 
-    def step(trainer: Any, epoch: int, number: int, batch: Any, tensors: Any) -> float:
-        if len(batch.names) > 2:
-            raise MemoryError("cuda: out of memory: 3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free")
-        return 1.0
+    class Small:
+        def learn(self, batch: Batch, last: bool, tensors: Any = None) -> float:
+            if len(batch.names) > 2:
+                raise MemoryError("cuda: out of memory: 3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free")
+            return 1.0
 
-    monkeypatch.setattr(Trainer, "_step", step)
-    trainer = object.__new__(Trainer)
-    trainer.optimizer = optim.SGD([tinyseg.zeros(1, requires_grad=True)])
-    trainer.history = []
+        def forget(self) -> None:
+            """Nothing is kept."""
+
+    trainer: Any = object.__new__(Trainer)
+    trainer.learner, trainer.history = Small(), []
     batch = Batch(np.zeros((9, 1, 2, 2), np.float32), np.zeros((9, 2, 2), np.int64), list("abcdefghi"))
     with pytest.raises(MemoryError) as caught:
-        trainer._fitting_step(1, 1, batch, (tinyseg.zeros(1), tinyseg.zeros(1)))
+        trainer._learn(batch, None, last=False)
     assert "3.0 GiB were asked for, 1.0 GiB of 8.0 GiB are free" in str(caught.value)
     assert "batches of 9 do not fit, batches of 2 do: --batch-size 2" in str(caught.value)
 
