@@ -30,7 +30,7 @@ def _place(name: str) -> int:
 _WITH_CODE = [name for name, kernel in KERNELS.items() if kernel.stem != "array" and name not in _WITHOUT_CODE]
 NAMES = tuple(sorted(_WITH_CODE, key=_place))
 
-# 3x3 with few and many channels, 1x1, strided and depthwise: (images, channels, height, width),
+# 3x3 with few and many channels, 1x1, strided, depthwise, and that strided: (images, channels, height, width),
 # (outputs, channels / groups, kernel), stride, padding, groups.
 _CONVOLUTIONS = [
     ((1, 16, 8, 8), (16, 16, 3, 3), 1, 1, 1),
@@ -38,6 +38,7 @@ _CONVOLUTIONS = [
     ((1, 3, 8, 8), (5, 3, 1, 1), 1, 0, 1),
     ((1, 4, 8, 8), (4, 4, 2, 2), 2, 0, 1),
     ((1, 4, 8, 8), (4, 1, 3, 3), 1, 1, 4),
+    ((1, 4, 8, 8), (4, 1, 4, 4), 2, 1, 4),
 ]
 _BINARY = ("divide", "power", "maximum", "minimum")
 _WHOLE_TOO = ("add", "subtract", "multiply", "floor_divide", "remainder")
