@@ -91,7 +91,7 @@ def _convolution(a: _Arrays, name: str) -> Iterator[tuple[Any, ...]]:
     for size, kernel, stride, padding, groups in _CONVOLUTIONS:
         x, weight = a.activation(*size), a.plain(*kernel)
         rows, columns = ((n + 2 * padding - k) // stride + 1 for n, k in zip(size[2:], kernel[2:], strict=True))
-        y = a.activation(1, kernel[0], rows, columns)
+        y = a.activation(size[0], kernel[0], rows, columns)
         window = ((stride, stride), (padding, padding), (1, 1), groups)
         if name == "conv2d":
             yield x, weight, a.plain(kernel[0]), y, *window, False, None
