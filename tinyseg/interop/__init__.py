@@ -1,1 +1,5 @@
 """Weights from elsewhere."""
+
+from .file import Weights, read
+
+__all__ = ["Weights", "read"]

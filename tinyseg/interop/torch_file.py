@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from .archive import Archive, ArchiveError, map_file
 from .pickle_machine import Machine, PickleError
-from .torch_values import NAMES, Storage, TensorView, build, numbers_of, storage_from_id
+from .torch_values import NAMES, ByteOrder, Storage, TensorView, build, numbers_of, storage_from_id
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION = 1001
 LEGACY_START = b"\x80\x02\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little")
 """How such a file begins: the magic number as a pickle of protocol 2."""
 
-_ORDERS = {"little": "<", "big": ">"}
+_ORDERS: Mapping[str, ByteOrder] = {"little": "<", "big": ">"}
 
 
 class _Object:
@@ -111,7 +111,7 @@ def read_legacy(path: Path) -> Any:
 class _Memory:
     """The numbers of storages, each read once."""
 
-    def __init__(self, content: Mapping[str, memoryview], order: str) -> None:
+    def __init__(self, content: Mapping[str, memoryview], order: ByteOrder) -> None:
         self.content, self.order = content, order
         self.numbers: dict[tuple[str, str], NDArray[Any]] = {}
 

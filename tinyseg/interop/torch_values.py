@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ _STORAGES = {
 }  # fmt: skip
 
 MAX_DIMENSIONS = 32
+ByteOrder = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class TensorView:
         return np.ndarray(self.shape, numbers.dtype, numbers, self.offset * numbers.itemsize, steps)
 
 
-def numbers_of(memory: memoryview, dtype: DType, byteorder: str) -> NDArray[Any]:
+def numbers_of(memory: memoryview, dtype: DType, byteorder: ByteOrder) -> NDArray[Any]:
     """The bytes of a storage as a row of numbers: without a copy where NumPy has their type and the machine their
     ``byteorder`` (``<`` or ``>``). bfloat16 becomes float32, which holds it exactly.
     """
