@@ -118,9 +118,30 @@ def test_info_as_a_table_and_as_json() -> None:
     assert "down.0.0" in text
     found = json.loads(done("info", "unet", "--size", "32x48", "--width", 4, "--depth", 1, "--json"))
     assert found["size"] == [32, 48]
-    assert found["totals"]["convolution_layers"] == 8
+    totals = found["totals"]
+    assert (totals["convolution_layers"], totals["transposed_convolution_layers"]) == (7, 1)
+    assert (totals["maximum_stride"], totals["receptive_field"]) == ([2, 2], [14, 14])
     assert f"parameters: {found['totals']['parameters']:,}" in text
     assert found["layers"][0]["output_shape"] == [4, 32, 48]
+
+
+def test_info_of_a_run(run: Path) -> None:
+    found = json.loads(done("info", run, "--json"))
+    config = engine.read_config(run / "config.toml")
+    assert (found["model"], found["num_classes"]) == (config.model.name, config.data.num_classes)
+    assert found["totals"]["parameters"] == sum(layer["parameters"] for layer in found["layers"])
+    result = call("info", run, "--num-classes", 3, "--width", 8)
+    assert result.exit_code == 2
+    assert "is a run, whose network is settled; leave --num-classes, --width away" in result.stderr
+
+
+def test_every_option_of_a_model_is_one_of_the_commands() -> None:
+    """With one type for all models, and none that the command has already (then typer would take the last)."""
+    for option in models.all_options().values():
+        assert {type(default) for default in option.defaults.values()} == {option.kind}
+        for command in (cli.train.train, cli.info.info):
+            assert option.name not in command.__wrapped__.__annotations__  # type: ignore[attr-defined]
+            assert f"--{option.name.replace('_', '-')} " in done(command.__name__, "--help")
 
 
 def test_help_and_version() -> None:

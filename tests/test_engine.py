@@ -658,9 +658,10 @@ def test_receptive_fields_of_the_fcn_by_hand() -> None:
     assert layers["score5"].shape == (5, 2, 3)
     assert layers["score5"].parameters == 128 * 5 + 5
     assert layers["backbone.stage1.0"].multiply_adds == 64 * 96 * 16 * 3 * 9
+    assert (info.coarsest.name, info.coarsest.field, info.coarsest.stride) == ("score5", (156, 156), (32, 32))
     # One pixel of the output meets two scores, 32 pixels apart
-    assert (info.field, info.stride) == ((188, 188), (1, 1))
-    assert info.convolutions == 12
+    assert (info.output_field, info.output_stride) == ((188, 188), (1, 1))
+    assert (info.convolutions, info.transposed_convolutions, info.all_convolutions) == (11, 1, 12)
 
 
 def test_skips_are_followed_by_the_graph() -> None:
@@ -672,12 +673,17 @@ def test_skips_are_followed_by_the_graph() -> None:
     # another pair of them: then there are three.
     assert [layer.field for layer in sums] == [(188, 188), (156 + 64, 156 + 64)]
     assert [layer.stride for layer in sums] == [(16, 16), (8, 8)]
+    # Scores of the sides lie beside the longest path
+    assert (info.convolutions, info.transposed_convolutions, info.all_convolutions) == (11, 3, 16)
+    # The fixed kernel of 16x16 for each class, and two vectors for each batch norm
+    assert info.buffers == 5 * 16 * 16 + 2 * 2 * (16 + 32 + 64 + 128 + 128)
     assert info.parameters == sum(layer.parameters for layer in info.layers)
 
 
 def test_the_unet_of_the_paper() -> None:
     info = engine.describe("unet", size=(48, 32), num_classes=2, in_channels=1, width=64, depth=4)
-    assert info.convolutions == 23  # Ronneberger et al.: "In total the network has 23 convolutional layers"
+    # Ronneberger et al.: "In total the network has 23 convolutional layers"
+    assert (info.convolutions, info.transposed_convolutions, info.all_convolutions) == (19, 4, 23)
     deepest = next(layer for layer in info.layers if layer.name == "down.4.4")
     # stages at strides 1, 2, 4, 8, 16: 4s each, and s for each pooling before
     assert (deepest.field, deepest.stride) == ((140, 140), (16, 16))
@@ -691,7 +697,8 @@ def test_padding_and_cropping_are_seen_and_change_nothing() -> None:
     assert info.layers[0].kind == "pad"
     assert info.layers[-1].kind == "slice"
     assert info.layers[-1].shape == (3, 33, 35)
-    assert info.field == engine.describe("unet", size=(32, 34), width=4, depth=1, num_classes=3).field
+    even = engine.describe("unet", size=(32, 34), width=4, depth=1, num_classes=3)
+    assert info.output_field == even.output_field
 
 
 class Probe(tinyseg.models.SegmentationModel):
@@ -724,8 +731,8 @@ def test_every_kind_of_window_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (layers["nearest"].field, layers["nearest"].stride) == ((12, 23), (0.25, 0.5))
     assert (layers["pool"].field, layers["pool"].stride) == ((12, 23), (0.5, 1))  # two copies of one unit
     assert layers["unpool"].stride == (0.25, 0.5)
-    assert info.stride == (0.25, 0.5)
-    assert info.field == (12, 23)  # wider than the image, which is all that the mean sees
+    assert info.output_stride == (0.25, 0.5)
+    assert info.output_field == (12, 23)  # wider than the image, which is all that the mean sees
 
 
 class Rearranging(tinyseg.models.SegmentationModel):
@@ -757,3 +764,28 @@ def test_fields_of_rearranged_pixels_by_hand(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_size_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="a size of 16x64 is too small for fcn8s, which needs 32x32"):
         engine.describe("fcn8s", size=(16, 64))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("fcn32s", {}), ("unet", {"width": 2, "depth": 1}), ("unet", {"width": 3, "depth": 3})],
+)
+def test_the_receptive_field_is_what_moves_a_unit(name: str, options: dict[str, Any]) -> None:
+    model = tinyseg.models.create(name, num_classes=2, in_channels=1, **options)
+    info = engine.describe_model(model, (64, 64))
+    assert engine.measure_field(model, info) == info.coarsest.field
+
+
+def test_a_field_that_is_too_large_is_noticed() -> None:
+    """The measure is no copy of the arithmetic: what the arithmetic says of another network is not what it finds."""
+    model = tinyseg.models.create("unet", num_classes=2, in_channels=1, width=2, depth=1)
+    other = engine.describe("unet", size=(32, 32), num_classes=2, in_channels=1, width=2, depth=2)
+    wrong = replace(other, coarsest=replace(other.coarsest, name="down.1.4"))
+    assert engine.measure_field(model, wrong) == (14, 14) != other.coarsest.field
+
+
+def test_a_run_is_described_with_its_own_numbers(run: engine.TrainingResult) -> None:
+    info, data = engine.describe_run(run.folder), run.config.data
+    assert (info.model, info.num_classes, info.in_channels) == (run.config.model.name, data.num_classes, 3)
+    assert info.size == (data.size or data.crop)
+    assert engine.describe_run(run.folder / "best.safetensors", (64, 96)).size == (64, 96)

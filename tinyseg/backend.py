@@ -15,6 +15,7 @@ from types import ModuleType
 DEVICES = ("cpu", "reference")
 
 _default = "cpu"
+_conv_algorithm = "auto"
 
 
 @functools.cache
@@ -69,8 +70,15 @@ def set_conv_algorithm(name: str) -> None:
     """
     if name not in ("auto", "direct", "winograd"):
         raise ValueError(f"set_conv_algorithm: expected 'auto', 'direct' or 'winograd', got {name!r}")
+    global _conv_algorithm
     for device in DEVICES:
         kernels(device).set_conv_algorithm(name)
+    _conv_algorithm = name
+
+
+def get_conv_algorithm() -> str:
+    """The name that ``set_conv_algorithm`` was given last; at first ``"auto"``."""
+    return _conv_algorithm
 
 
 def empty_cache() -> None:

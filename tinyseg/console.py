@@ -269,11 +269,15 @@ def print_info(console: Console, info: ModelInfo) -> None:
     height, width = info.size
     for text in (
         f"{info.model} for images of {height}x{width} with {info.in_channels} channels, {info.num_classes} classes",
-        f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained",
-        f"convolution layers: {info.convolutions}",
+        f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained; numbers in buffers: "
+        f"{info.buffers:,}",
+        f"convolution layers on the longest path: {info.convolutions}, and {info.transposed_convolutions} transposed "
+        f"ones; of both kinds in all: {info.all_convolutions}",
+        f"maximum stride: {_pair(info.coarsest.stride)}",
+        f"receptive field there, of {info.coarsest.name}: {_pair(info.coarsest.field)} pixels",
+        f"receptive field of the output: {_pair(info.output_field)} pixels",
         f"multiply-adds for one image: {info.multiply_adds / 1e9:.2f} billion",
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
-        f"receptive field: {_pair(info.field)} pixels",
     ):
         line(console, text)
 

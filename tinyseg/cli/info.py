@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import models
+from ..errors import InputError, flag
 from .common import AsJson, Debug, Device, app, parse_size, reporting, set_up
+from .model_options import with_model_options
+
+if TYPE_CHECKING:
+    from ..engine import ModelInfo
 
 
 @app.command(short_help="List a network's layers.")
+@with_model_options
 def info(
-    model: Annotated[str, typer.Argument(help="fcn8s, fcn16s, fcn32s or unet.")],
-    size: Annotated[str, typer.Option(metavar="HxW", help="Height x width of the image.")] = "224x224",
-    num_classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 21,
-    in_channels: Annotated[int, typer.Option(min=1, help="Channels of an image.")] = 3,
-    backbone: Annotated[str | None, typer.Option(help="Of an fcn.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of unet's first level.")] = None,
-    depth: Annotated[int | None, typer.Option(help="How often unet halves the image.")] = None,
+    *,
+    model: Annotated[
+        str, typer.Argument(help=f"{', '.join(models.names())}; or a run's folder, or a checkpoint in it.")
+    ],
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Height x width of the image. [default: a run's own, else 224x224]"),
+    ] = None,
+    num_classes: Annotated[int | None, typer.Option(min=1, help="Number of classes. [default: 21]")] = None,
+    in_channels: Annotated[int | None, typer.Option(min=1, help="Channels of an image. [default: 3]")] = None,
     as_json: AsJson = False,
     device: Device = "cpu",
     debug: Debug = False,
+    model_options: dict[str, Any],
 ) -> None:
     """List a network's layers: output shapes, parameters, strides, receptive fields; and totals."""
     with reporting(debug):
         set_up(device, None)
         from rich.console import Console
 
-        from .. import console, engine
+        from .. import console
 
-        given = (("backbone", backbone), ("width", width), ("depth", depth))
-        options: dict[str, Any] = {key: value for key, value in given if value is not None}
+        given = {"num_classes": num_classes, "in_channels": in_channels}
+        asked = {name: value for name, value in given.items() if value is not None} | model_options
         with console.counting("counting", console.DESCRIPTION):
-            found = engine.describe(
-                model,
-                size=parse_size(size) or (224, 224),
-                num_classes=num_classes,
-                in_channels=in_channels,
-                **options,
-            )
+            found = _describe(model, parse_size(size), asked)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=2))
         else:
             console.print_info(Console(), found)
+
+
+def _describe(model: str, size: tuple[int, int] | None, asked: Mapping[str, Any]) -> ModelInfo:
+    from .. import engine
+
+    if model in models.names() or not Path(model).exists():
+        return engine.describe(model, size=size, **asked)
+    if asked:
+        raise InputError(f"{model}: is a run, whose network is settled; leave {', '.join(map(flag, asked))} away")
+    return engine.describe_run(model, size)

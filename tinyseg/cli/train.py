@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import models
 from ..errors import InputError, flag
 from .common import INTERRUPTED, Debug, Device, Threads, Workers, app, parse_size, quoted, reporting, set_up
+from .model_options import with_model_options
 
 if TYPE_CHECKING:
     from ..engine import Config
 
 
 @app.command(short_help="Train a network.")
+@with_model_options
 def train(
+    *,
     data: Annotated[
         str | None,
         typer.Option(
@@ -36,10 +40,7 @@ def train(
     data_seed: Annotated[
         int | None, typer.Option(help="Chooses those images, or the ones that shapes draws. [default: 0]")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="fcn8s, fcn16s, fcn32s or unet. [default: fcn8s]")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Of an fcn: small. [default: small]")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of unet's first level. [default: 32]")] = None,
-    depth: Annotated[int | None, typer.Option(help="How often unet halves the image. [default: 4]")] = None,
+    model: Annotated[str | None, typer.Option(help=f"{', '.join(models.names())}. [default: fcn8s]")] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -84,13 +85,12 @@ def train(
     device: Device = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
     debug: Debug = False,
+    model_options: dict[str, Any],
 ) -> None:
     """Train a network; the run's folder gets weights, metrics.csv, curves.png and predictions.png."""
     asked = {key: value for key, value in locals().items() if key in _RUN_OPTIONS and value is not None}
-    given = (("backbone", backbone), ("width", width), ("depth", depth))
-    options = {key: value for key, value in given if value is not None}
-    if options:
-        asked["model_options"] = options
+    if model_options:
+        asked["model_options"] = model_options
     with reporting(debug):
         if size is not None:
             asked["size"] = parse_size(size)
@@ -143,7 +143,6 @@ def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) ->
 
 def _settled(config: Config) -> dict[str, Any]:
     """The options of a run, model options among them, with what stands for those that were left out."""
-    from .. import models
     from ..data import VAL_FRACTION, Shapes
 
     training, data = config.training, config.data

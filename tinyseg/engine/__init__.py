@@ -12,9 +12,10 @@ from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
-from .info import LayerInfo, ModelInfo, describe
+from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
 from .predict import Prediction, predict, segment
 from .prepare import Plan, TrainOptions, prepare
+from .receptive_field import measure_field
 from .run import Run, load_model, next_free_folder, open_run, read_folder
 from .train import Best, Trainer, TrainingResult, check_new, resume, train
 from .warmup import WarmKernel, warmup
@@ -43,9 +44,12 @@ __all__ = [
     "check_gradients",
     "check_new",
     "describe",
+    "describe_model",
+    "describe_run",
     "evaluate",
     "evaluate_model",
     "load_model",
+    "measure_field",
     "next_free_folder",
     "open_run",
     "predict",

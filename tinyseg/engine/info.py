@@ -1,8 +1,8 @@
 """A model layer by layer: shapes, parameters, strides, receptive fields, multiply-adds.
 
 One forward pass over zeros is recorded. The graph that autograd keeps of it *is* the network, skip connections and
-all; walking it forward from the input gives the receptive field of every operator, each from those of its inputs.
-Hooks tell which operators belong to which layer.
+all; walking it forward from the input gives the receptive field of every operator, each from those of its inputs, and
+how many convolutions lie on the longest path to it. Hooks tell which operators belong to which layer.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from ..geometry import Field
 from ..models import SegmentationModel
 from ..nn import Module
 from ..ops.creation import zeros
+from ..paths import PathLike
 from ..tensor import Tensor
 from .config import Size
+from .pipeline import create_model
 from .prepare import check_size
+from .run import open_run
 
 Fields = tuple[Field, Field]
 
+DEFAULT_SIZE = (224, 224)
 CONVOLUTIONS = ("Conv2d", "ConvTranspose2d")
 
 
@@ -61,7 +65,15 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model at one image size. ``stride`` and ``field`` are those of what comes out of it.
+    """A model at one image size.
+
+    ``buffers``: numbers that belong to it and are not trained (running statistics, fixed bilinear weights); they are
+    no ``parameters``. ``convolutions`` and ``transposed_convolutions`` lie on the longest path from the image to the
+    result, which is how papers count layers; ``all_convolutions`` are those of both kinds wherever they lie.
+
+    ``coarsest``: the last layer before anything is upsampled; of those with the largest stride the one that sees the
+    most. Its stride and its field are what papers call the network's; ``output_stride`` and ``output_field`` are
+    those of what comes out in the end.
 
     ``multiply_adds`` are those of one image. ``activation_bytes`` is what one image keeps in memory in training, from
     the forward pass to the backward one; gradients and the optimiser's state come on top.
@@ -74,11 +86,15 @@ class ModelInfo:
     layers: tuple[LayerInfo, ...]
     parameters: int
     trainable_parameters: int
+    buffers: int
     convolutions: int
+    transposed_convolutions: int
+    all_convolutions: int
     multiply_adds: int
     activation_bytes: int
-    stride: tuple[float, float]
-    field: tuple[int, int]
+    coarsest: LayerInfo
+    output_stride: tuple[float, float]
+    output_field: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -91,54 +107,100 @@ class ModelInfo:
             "totals": {
                 "parameters": self.parameters,
                 "trainable_parameters": self.trainable_parameters,
+                "buffers": self.buffers,
                 "convolution_layers": self.convolutions,
+                "transposed_convolution_layers": self.transposed_convolutions,
+                "all_convolution_layers": self.all_convolutions,
                 "multiply_adds": self.multiply_adds,
                 "activation_bytes": self.activation_bytes,
-                "stride": list(self.stride),
-                "receptive_field": list(self.field),
+                "maximum_stride": list(self.coarsest.stride),
+                "receptive_field": list(self.coarsest.field),
+                "output_stride": list(self.output_stride),
+                "output_receptive_field": list(self.output_field),
             },
         }
 
 
 def describe(
-    name: str, *, size: Size = (224, 224), num_classes: int = 21, in_channels: int = 3, **options: Any
+    name: str, *, size: Size | None = None, num_classes: int = 21, in_channels: int = 3, **options: Any
 ) -> ModelInfo:
-    """Describe ``models.create(name, ...)`` for images of ``size`` = (height, width).
+    """Describe ``models.create(name, ...)`` for images of ``size`` = (height, width), or of 224x224.
 
     Raises ``InputError`` for an unknown name or option, and for a size that is too small.
 
     >>> info = describe("fcn32s", size=(64, 64), num_classes=2)
     >>> info.layers[0].name, info.layers[0].field
     ('backbone.stage1.0', (3, 3))
+    >>> info.coarsest.name, info.coarsest.stride, info.coarsest.field
+    ('score5', (32, 32), (156, 156))
     """
     model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
-    check_size(model, size, "a size")
+    return describe_model(model, size or DEFAULT_SIZE)
+
+
+def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:
+    """Describe the network of the run at ``path`` (a folder, or a checkpoint in it), for images of ``size``.
+
+    Without one it is the size that the run's images are resized to, else that of its windows in training. Raises
+    ``InputError`` as ``open_run`` does, and for a size that is too small.
+    """
+    config = open_run(path).config
+    return describe_model(create_model(config), size or config.data.size or config.data.crop or DEFAULT_SIZE)
+
+
+def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 3) -> ModelInfo:
+    """Describe any network that takes images N,C,H,W; one for segmentation says itself how many channels.
+
+    It is set to evaluation. Raises ``InputError`` for a size that is too small for a ``SegmentationModel``.
+
+    >>> from tinyseg import nn
+    >>> describe_model(nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2)), (8, 8), in_channels=1).coarsest.field
+    (4, 4)
+    """
+    if isinstance(model, SegmentationModel):
+        check_size(model, size, "a size")
+        in_channels = model.in_channels
     model.eval()  # so that batch norm takes a single image of a single deep pixel
-    survey = _Survey(model, size)
-    parameters = list(model.parameters())
+    survey = _Survey(model, in_channels, size)
+    parameters, buffers = list(model.parameters()), list(model.buffers())
+    convolutions, transposed = survey.longest
     return ModelInfo(
-        model=name,
+        model=getattr(model, "name", type(model).__name__),
         size=size,
         in_channels=in_channels,
-        num_classes=num_classes,
+        num_classes=getattr(model, "num_classes", survey.channels),
         layers=tuple(survey.layers),
         parameters=sum(p.numel() for p in parameters),
         trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
-        convolutions=sum(node.op.__name__ in CONVOLUTIONS for node in survey.fields),
+        buffers=sum(b.numel() for b in buffers if b.is_floating_point),
+        convolutions=convolutions,
+        transposed_convolutions=transposed,
+        all_convolutions=sum(node.op.__name__ in CONVOLUTIONS for node in survey.fields),
         multiply_adds=sum(_multiply_adds(node) for node in survey.fields),
-        activation_bytes=_saved_bytes(survey.fields, [*parameters, *model.buffers()]),
-        stride=_strides(survey.output),
-        field=_sizes(survey.output),
+        activation_bytes=_saved_bytes(survey.fields, [*parameters, *buffers]),
+        coarsest=_coarsest(survey.layers),
+        output_stride=_strides(survey.output),
+        output_field=_sizes(survey.output),
     )
+
+
+def _coarsest(layers: Iterable[LayerInfo]) -> LayerInfo:
+    """Of the layers that give maps, the one that sees the most of those with the largest stride; the last of several.
+
+    A sum or a concatenation sees what the layers before it do, so that only layers with a name are asked.
+    """
+    maps = [(layer.stride, layer.field, place, layer) for place, layer in enumerate(layers) if len(layer.shape) == 3]
+    return max(entry for entry in maps if entry[3].name or all(not other[3].name for other in maps))[3]
 
 
 class _Survey:
     """Runs the model once and collects its layers, in the order of their work."""
 
-    def __init__(self, model: SegmentationModel, size: Size) -> None:
-        self.input = zeros(1, model.in_channels, *size, requires_grad=True)
+    def __init__(self, model: Module, in_channels: int, size: Size) -> None:
+        self.input = zeros(1, in_channels, *size, requires_grad=True)
         self.layers: list[LayerInfo] = []
         self.fields: dict[Node, Fields | None] = {}
+        self.depths: dict[Node, tuple[int, int]] = {}  # convolutions, transposed ones on the longest path to a node
         handles = [
             module.register_forward_hook(self._hook(name))
             for name, module in model.named_modules()
@@ -150,7 +212,8 @@ class _Survey:
             for handle in handles:
                 handle.remove()
         self._enter_operators([output])
-        self.output = self._field(output) or (Field(), Field())
+        self.output, self.channels = self._field(output) or (Field(), Field()), output.shape[1]
+        self.longest = (0, 0) if output.node is None else self.depths[output.node]
 
     def _hook(self, name: str) -> Any:
         def look(layer: Module, inputs: tuple[Any, ...], outputs: Any) -> None:
@@ -186,12 +249,20 @@ class _Survey:
             if node in self.fields:
                 continue
             if inputs_done:
-                self.fields[node] = self._through(node)
+                self.fields[node], self.depths[node] = self._through(node), self._depth(node)
                 new.append(node)
                 continue
             stack.append((node, True))
             stack.extend((edge[0], False) for edge in node.edges if isinstance(edge, tuple))
         return new
+
+    def _depth(self, node: Node) -> tuple[int, int]:
+        """The longest path to a node: most convolutions first, then most transposed ones."""
+        convolutions, transposed = max(
+            (self.depths[e[0]] for e in node.edges if isinstance(e, tuple)), default=(0, 0)
+        )
+        kind = node.op.__name__
+        return convolutions + (kind == "Conv2d"), transposed + (kind == "ConvTranspose2d")
 
     def _field(self, x: Tensor) -> Fields | None:
         return self._field_of(x if x.node is None else (x.node, x.output_index))
@@ -232,6 +303,9 @@ def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image:
     if kind in ("MaxPool2d", "AvgPool2d"):
         kernel_size, stride, padding, dilation = context.window
         return field.through(kernel_size[axis], stride[axis], dilation[axis], padding[axis])
+    if kind == "MaxUnpool2d":  # a unit may have come from any window that it lies in
+        kernel_size, stride, padding = context.window
+        return field.through_transposed(kernel_size[axis], stride[axis], 1, padding[axis])
     if kind == "Nearest":
         return field.nearest(_step(context.step[axis]))
     if kind == "Bilinear":
@@ -252,7 +326,7 @@ def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image:
     if before[2 + axis] == after[2 + axis]:
         return field
     spread = field.nearest(Fraction(before[2 + axis], after[2 + axis]))
-    return spread if kind in ("MaxUnpool2d", "PixelShuffle") else spread.widened(image)
+    return spread if kind == "PixelShuffle" else spread.widened(image)
 
 
 def _step(step: float) -> Fraction:

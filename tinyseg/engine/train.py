@@ -23,7 +23,7 @@ from ..data import Batch, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
 from ..paths import PathLike
-from ..tensor import tensor
+from ..tensor import Tensor, tensor
 from .callbacks import BatchReport, Callbacks
 from .config import Config, write_config
 from .diagnose import DivergenceError, first_non_finite
@@ -209,7 +209,7 @@ class Trainer:
     def _step(self, epoch: int, number: int, batch: Batch) -> float:
         """Forward, backward, and a step of the optimiser; the loss."""
         images = tensor(batch.images)
-        loss = self.weights.loss(self.model(images), tensor(batch.labels), "mean")
+        loss = self.model.loss(images, tensor(batch.labels), self._criterion)
         value = float(loss.item())
         if not np.isfinite(value):
             raise DivergenceError(
@@ -221,6 +221,9 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         return value
+
+    def _criterion(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return self.weights.loss(logits, labels, "mean")
 
     def _kept(self) -> str:
         if not self.history:

@@ -4,21 +4,69 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, OptionError
+from .deconvnet import deconvnet
+from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
 from .fcn import fcn8s, fcn16s, fcn32s
 from .segmentation import SegmentationModel
+from .segnet import segnet
 from .unet import unet
+from .unet_paper import unet_paper
+from .unetpp import unetpp
 
-__all__ = ["SegmentationModel", "create", "names", "options"]
+__all__ = ["Option", "SegmentationModel", "all_options", "create", "names", "options"]
 
 _MODELS: dict[str, Callable[..., SegmentationModel]] = {
     "fcn32s": fcn32s,
     "fcn16s": fcn16s,
     "fcn8s": fcn8s,
     "unet": unet,
+    "unet_paper": unet_paper,
+    "unetpp": unetpp,
+    "segnet": segnet,
+    "deconvnet": deconvnet,
+    "fcdensenet56": fcdensenet56,
+    "fcdensenet67": fcdensenet67,
+    "fcdensenet103": fcdensenet103,
 }
+
+_MEANINGS = {
+    "backbone": "the classifier whose layers it is made of",
+    "width": "channels of the first level",
+    "depth": "how often it halves the image",
+    "bilinear": "upsampling by interpolation",
+    "skip_first": "a level's own channels come before those from below",
+    "released": "the network that was published, where it differs from the paper",
+    "deep_supervision": "a head on each level, all of them trained",
+    "plain": "without the nodes inside: a U-Net",
+    "growth": "channels that a layer of a dense block adds",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """What an option is for, and its default in each model that has it."""
+
+    name: str
+    meaning: str
+    defaults: dict[str, Any]
+
+    @property
+    def kind(self) -> type:
+        """The type that its values have."""
+        return type(next(iter(self.defaults.values())))
+
+    @property
+    def help(self) -> str:
+        """A text for the command line."""
+        models_of: dict[Any, list[str]] = {}
+        for model, default in self.defaults.items():
+            models_of.setdefault(default, []).append(model)
+        defaults = "; ".join(f"{default} of {', '.join(having)}" for default, having in models_of.items())
+        return f"Of a model: {self.meaning}. [default: {defaults}]"
 
 
 def names() -> list[str]:
@@ -32,6 +80,19 @@ def options(name: str) -> dict[str, Any]:
         raise InputError(f"unknown model {name!r}; there are {', '.join(_MODELS)}")
     parameters = inspect.signature(_MODELS[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+
+
+def all_options() -> dict[str, Option]:
+    """Every option that a model has, by name.
+
+    >>> all_options()["depth"].help
+    'Of a model: how often it halves the image. [default: 4 of unet]'
+    """
+    defaults: dict[str, dict[str, Any]] = {}
+    for model in names():
+        for option, default in options(model).items():
+            defaults.setdefault(option, {})[model] = default
+    return {name: Option(name, _MEANINGS[name], found) for name, found in defaults.items()}
 
 
 def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:

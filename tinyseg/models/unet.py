@@ -1,7 +1,8 @@
 """U-Net (Ronneberger, Fischer and Brox 2015), with padded convolutions and batch norm.
 
 A path down, which doubles the channels as it halves the image, and a path up, which mirrors it; on each level what
-the path down saw is concatenated to what comes up, so that the last layers have both context and detail.
+the path down saw is concatenated to what comes up, so that the last layers have both context and detail. The paper's
+own form, without padding, is in ``unet_paper.py``.
 """
 
 from __future__ import annotations
@@ -13,26 +14,42 @@ from ..tensor import Tensor
 from .segmentation import SegmentationModel
 
 
-def double_conv(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice: 3x3 convolution, batch norm, ReLU. Weights start as N(0, 2 / fan in), as the paper's."""
+def double_conv(inputs: int, outputs: int, between: int | None = None) -> nn.Sequential:
+    """Twice: 3x3 convolution, batch norm, ReLU. Weights start as N(0, 2 / fan in), as the paper's.
+
+    ``between``: channels after the first one; those of the output if left out.
+    """
     layers: list[nn.Module] = []
-    for before in (inputs, outputs):
-        convolution = nn.Conv2d(before, outputs, 3, padding=1, bias=False)
+    middle = between or outputs
+    for before, after in ((inputs, middle), (middle, outputs)):
+        convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(convolution.weight)
-        layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
 class UNet(SegmentationModel):
     """``depth`` halvings; the first level has ``width`` channels, each next one twice as many."""
 
-    def __init__(self, num_classes: int, in_channels: int, width: int, depth: int) -> None:
+    def __init__(
+        self, num_classes: int, in_channels: int, width: int, depth: int, bilinear: bool, skip_first: bool
+    ) -> None:
         super().__init__("unet", num_classes, in_channels, stride=2**depth)
+        self.skip_first = skip_first
         widths = [width * 2**level for level in range(depth + 1)]
         self.pool = nn.MaxPool2d(2)
-        self.down = nn.ModuleList(double_conv(a, b) for a, b in zip([in_channels, *widths], widths, strict=False))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
-        self.merge = nn.ModuleList(double_conv(2 * w, w) for w in reversed(widths[:-1]))
+        if bilinear:  # it keeps the channels, so each level hands half as many to the next one up
+            entered = [in_channels, *widths]
+            left = [*widths[:-1], widths[-1] // 2]
+            self.down = nn.ModuleList(double_conv(a, b) for a, b in zip(entered, left, strict=False))
+            self.up = nn.ModuleList(_upsampling() for _ in widths[:-1])
+            self.merge = nn.ModuleList(
+                double_conv(2 * w, w // 2 if level else w, w) for level, w in reversed([*enumerate(widths[:-1])])
+            )
+        else:
+            self.down = nn.ModuleList(double_conv(a, b) for a, b in zip([in_channels, *widths], widths, strict=False))
+            self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
+            self.merge = nn.ModuleList(double_conv(2 * w, w) for w in reversed(widths[:-1]))
         self.score = nn.Conv2d(width, num_classes, 1)
 
     def logits(self, input: Tensor) -> Tensor:
@@ -42,14 +59,36 @@ class UNet(SegmentationModel):
             input = block(self.pool(input) if level else input)
             skips.append(input)
         for up, merge, skip in zip(self.up, self.merge, reversed(skips[:-1]), strict=True):
-            input = merge(cat([up(input), skip], 1))
+            risen = up(input)
+            input = merge(cat([skip, risen] if self.skip_first else [risen, skip], 1))
         return self.score(input)
 
 
-def unet(num_classes: int, in_channels: int = 3, width: int = 32, depth: int = 4) -> UNet:
-    """U-Net; ``width`` 32 and ``depth`` 4 make 7.8 million parameters, the paper's width is 64."""
+def _upsampling() -> nn.Upsample:
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+
+
+def unet(
+    num_classes: int,
+    in_channels: int = 3,
+    width: int = 32,
+    depth: int = 4,
+    bilinear: bool = False,
+    skip_first: bool = False,
+) -> UNet:
+    """U-Net; ``width`` 32 and ``depth`` 4 make 7.8 million parameters, the paper's width is 64.
+
+    ``bilinear``: upsampling by interpolation (corners aligned) instead of transposed convolutions; each level then
+    hands half as many channels up. ``skip_first``: what the path down saw comes before what comes up; in the paper,
+    and here without it, it comes behind.
+
+    The widely used port to PyTorch by milesial is ``width=64, skip_first=True``: 31,037,698 parameters for 3 channels
+    and 2 classes, or 17,263,042 with ``bilinear=True``.
+    """
     if width < 1 or not 1 <= depth <= 8:
         raise OptionError(
             f"unet: {{width}} must be at least 1 and {{depth}} 1 to 8, got {width} and {depth}", "width", "depth"
         )
-    return UNet(num_classes, in_channels, width, depth)
+    if bilinear and width % 2:
+        raise OptionError(f"unet: {{width}} must be even with {{bilinear}}, got {width}", "width", "bilinear")
+    return UNet(num_classes, in_channels, width, depth, bilinear, skip_first)

@@ -66,10 +66,13 @@ class MaxUnpool2d(Op):
     """Each element put at its index in a plane of zeros."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, indices: Tensor, size: Pair) -> Tensor:
-        """Indices have been checked."""
+    def forward(
+        ctx: Any, x: Tensor, indices: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, _: Pair
+    ) -> Tensor:
+        """Indices have been checked; the window says which units may come to a place, and is for the record only."""
         out = new_activation(x, (*x.shape[:2], *size))
         x.backend.max_unpool2d(x.array, indices.array, out.array)
+        ctx.window = kernel_size, stride, padding
         ctx.save_for_backward(indices)
         return out
 
@@ -79,7 +82,7 @@ class MaxUnpool2d(Op):
         (indices,) = ctx.saved_tensors
         out = new_activation(grad, indices.shape)
         grad.backend.max_unpool2d_backward(grad.array, indices.array, out.array)
-        return out, None, None
+        return out, None, None, None, None, None, None
 
 
 def _max_pool(
@@ -170,7 +173,7 @@ def _max_unpool(
         low, high = int(indices.min()), int(indices.max())
         if low < 0 or high >= plane[0] * plane[1]:
             raise IndexError(f"{who}: index {low if low < 0 else high} is out of range for planes of {pixels} pixels")
-    return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane), input, dims)
+    return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane, *given.pairs()), input, dims)
 
 
 def max_unpool1d(
