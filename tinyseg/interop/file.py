@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ class Weights:
     disk when they are looked at where the format allows it.
 
     ``found_at``: the keys that lead to them, and the prefix that was taken off their names, for a reader to know.
-    ``others``: whatever else is in the file, by its place, and what it is.
+    ``others``: whatever else is in the file, by its place, and what it is. ``own``: the state that tinyseg kept in a
+    checkpoint beside the weights, None for files from elsewhere.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Weights:
     arrays: Mapping[str, NDArray[Any]]
     found_at: str
     others: Mapping[str, str]
+    own: Mapping[str, Any] | None = None
 
 
 def read(path: PathLike) -> Weights:
@@ -159,17 +162,20 @@ def _safetensors(path: Path) -> Weights:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            own = METADATA_KEY in (file.metadata() or {})
+            text = (file.metadata() or {}).get(METADATA_KEY)
             names = list(file.keys())
             # A name with a slash is training state in a checkpoint of ours.
-            state = [name for name in names if own and "/" in name]
+            state = [name for name in names if text is not None and "/" in name]
             wide = [name for name in names if file.get_slice(name).get_dtype() != "BF16"]
             arrays = {name: file.get_tensor(name) for name in wide if name not in state}
         if len(wide) < len(names):
             arrays |= _bfloat16_arrays(path, set(names) - set(state))
+        own = None if text is None else json.loads(text)
+        if own is not None and not isinstance(own, dict):
+            raise ValueError(f"its metadata is a {type(own).__name__}")
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a complete safetensors file ({error})") from error
-    return Weights(path, "safetensors", arrays, "", dict.fromkeys(state, "training state"))
+    return Weights(path, "safetensors", arrays, "", dict.fromkeys(state, "training state"), own)
 
 
 def _bfloat16_arrays(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:

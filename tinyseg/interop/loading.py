@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from ..autograd import no_grad
 from ..errors import CheckpointError
 from ..models.network import Network, Preprocessing
 from ..paths import PathLike
-from ..tensor import Tensor, tensor
+from ..tensor import tensor
 from .file import Weights, read
-from .names import CLASS_LAYERS, CONSTANTS, Change, Rule, excuse, recognise, rules_for
+from .names import CLASS_LAYERS, CONSTANTS, Rule, Source, classifier_layers, reason, recognise, rules_for
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
 FATES = (LOADED, RENAMED, RESHAPED, SKIPPED, MISSING, UNEXPECTED)
+LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Report:
     @property
     def needs_random_start(self) -> bool:
         """Whether the model has weights that the file has not, and that do not start with constants."""
-        return any(entry.is_problem for entry in self.of(MISSING, SKIPPED))
+        left = [entry.ours for entry in self.of(MISSING, SKIPPED) if entry.ours is not None]
+        return not all(any(re.fullmatch(pattern, name) for pattern in CONSTANTS) for name in left)
 
     def summary(self) -> str:
         """One line."""
@@ -105,21 +106,136 @@ def load(model: Network, file: PathLike | Weights, strict: bool = True) -> Repor
     (45, 45)
     """
     weights = file if isinstance(file, Weights) else read(file)
-    plan = _Plan(model, weights)
-    report = plan.report()
+    matching = _Matching(model, weights)
+    report = matching.report()
     copied = report.of(LOADED, RENAMED, RESHAPED)
     if not copied or (strict and report.problems):
-        raise CheckpointError(_refusal(report, model))
+        raise CheckpointError(_refusal(report, model, matching.source.hint))
     with no_grad():
-        for key, values in plan.values.items():
-            plan.own[key].copy_(tensor(values))
+        for key, values in matching.values.items():
+            matching.own[key].copy_(tensor(values))
     if report.preprocessing is not None:
         model.preprocessing = report.preprocessing
     return report
 
 
-def _refusal(report: Report, model: Network) -> str:
-    head = f"{report.weights.path}: {report.source}'s weights" if False else f"{report.weights.path}"
-    listed = [str(entry).replace("  ", " ") for entry in report.problems]
-    more = f"; and {len(listed) - 6} more" if len(listed) > 6 else ""
-    return f"{head}: does not fit {model.name}: {'; '.join(listed[:6])}{more}"
+def _refusal(report: Report, model: Network, hint: str) -> str:
+    listed = [re.sub(" +", " ", str(entry)) for entry in report.problems]
+    more = f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    return (
+        f"{report.weights.path}: weights from {report.source} do not fit {model.name}: "
+        f"{'; '.join(listed[:LISTED]) or 'none of them has a place'}{more}" + (f". {hint[0].upper()}{hint[1:]}" if hint else "")
+    )
+
+
+class _Matching:
+    """Each weight of a file on its way to its place: ``values`` for the model's keys, and what became of each."""
+
+    def __init__(self, model: Network, weights: Weights) -> None:
+        self.model, self.weights = model, weights
+        self.own = model.state_dict()
+        self.source = _source(weights)
+        self.rules = rules_for(self.source, model)
+        self.layers = classifier_layers(self.source, model)
+        self.values: dict[str, NDArray[Any]] = {}
+        self.entries: list[Entry] = []
+        for theirs, array in weights.arrays.items():
+            self.entries.append(self._match(theirs, array))
+        taken = {entry.ours for entry in self.entries}
+        self.entries += [self._missing(ours) for ours in self.own if ours not in taken]
+
+    def _match(self, theirs: str, array: NDArray[Any]) -> Entry:
+        """Find the place of one weight, and bring its values into shape."""
+        rule, ours = _renamed(self.rules, theirs)
+        if ours not in self.own:
+            why = reason(self.source.left_out, theirs)
+            return Entry(SKIPPED, theirs, None, why) if why else Entry(UNEXPECTED, theirs, None, "", True)
+        if ours in self.values:
+            return Entry(UNEXPECTED, theirs, None, f"{ours} is there already", True)
+        target = self.own[ours]
+        shaped, note = _shaped(array, target.shape)
+        if shaped is None:
+            if re.fullmatch(CLASS_LAYERS, ours) and _differ_by_classes(array.shape, target.shape):
+                return Entry(SKIPPED, theirs, ours, f"for other classes: {_by(array.shape)}, here {_by(target.shape)}")
+            return Entry(SKIPPED, theirs, ours, f"of another shape: {_by(array.shape)}, here {_by(target.shape)}", True)
+        if rule is not None and rule.change is not None:
+            shaped = rule.change(shaped, self.model)
+        converted = _converted(shaped, target.dtype)
+        if converted is None:
+            return Entry(SKIPPED, theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
+        self.values[ours] = converted
+        return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
+
+    def _missing(self, ours: str) -> Entry:
+        why = next((text for pattern, text in CONSTANTS.items() if re.fullmatch(pattern, ours)), "")
+        if not why and self.layers and not any(ours.startswith(f"{layer}.") for layer in self.layers):
+            why = "no part of the classifier; it starts anew"
+        return Entry(MISSING, None, ours, why, not why)
+
+    def report(self) -> Report:
+        """What became of each."""
+        return Report(self.weights, self.source.name, self.source.preprocessing, tuple(self.entries))
+
+
+def _source(weights: Weights) -> Source:
+    """A file of ours says itself what its weights expect; others are told by their names."""
+    if weights.own is None:
+        return recognise(weights.arrays)
+    try:
+        kept = weights.own["preprocessing"]
+        found = Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
+    except (KeyError, TypeError, ValueError):
+        return Source("tinyseg")
+    return Source("tinyseg", preprocessing=found)
+
+
+def _renamed(rules: tuple[Rule, ...], name: str) -> tuple[Rule | None, str]:
+    for rule in rules:
+        match = re.fullmatch(rule.pattern, name)
+        if match:
+            return rule, match.expand(rule.name)
+    return None, name
+
+
+def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any] | None, str]:
+    """``array`` in the shape of its place, and a note if that is another one; None where it cannot be brought there.
+
+    Fully connected layers and convolutions over their window hold the same numbers in the same order. Upsampling of
+    each channel on its own, whose kernels lie on a diagonal of zeros in the file, is that diagonal here.
+    """
+    if array.shape == shape:
+        return array, ""
+    note = f"{_by(array.shape)} as {_by(shape)}"
+    flat = 2 in (array.ndim, len(shape)) and 4 in (array.ndim, len(shape))
+    if flat and array.shape[0] == shape[0] and array.size == np.prod(shape):
+        return array.reshape(shape), note
+    if array.ndim == 4 and shape == (array.shape[0], 1, *array.shape[2:]) and array.shape[0] == array.shape[1]:
+        channels = np.arange(array.shape[0])
+        kernels = array[channels, channels]
+        if np.count_nonzero(array) == np.count_nonzero(kernels):
+            return kernels[:, None], f"{note}: the rest is zero"
+    return None, ""
+
+
+def _converted(array: NDArray[Any], dtype: Any) -> NDArray[Any] | None:
+    """``array`` as the model's type; None where that would lose what the numbers mean."""
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        return None
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        return None
+
+
+def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
+    """Whether two shapes are of one layer for different numbers of classes, which stand first (or, in upsampling,
+    first and second).
+    """
+    if len(theirs) != len(ours):
+        return False
+    return theirs[0] != ours[0] and (theirs[1:] == ours[1:] or theirs[2:] == ours[2:])
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape) or "a single number"

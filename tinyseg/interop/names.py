@@ -6,6 +6,7 @@ matches:
 
 - A classifier's layers in a network that is made of it. The network knows its layers' names in the classifier, as
   ``classifier_names`` (``conv2_1`` is ``features.5``): its rules are that table, turned around.
+- SegNet's encoder, which numbers its layers.
 - milesial's U-Net in ours.
 
 Fully connected layers become convolutions, and the other way round, by their shapes: (O, C h w) and (O, C, h, w)
@@ -15,14 +16,15 @@ hold the same numbers in the same order.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
+from ..models.segnet import DEPTHS, SegNet
 
 Change = Callable[[NDArray[Any], Network], NDArray[Any]]
 
@@ -42,16 +44,19 @@ class Rule:
 class Source:
     """Where weights come from. All of ``marks`` must match a name in the file, none of ``no_marks`` any.
 
-    ``preprocessing`` is what they expect of an image, None where that is not known. ``left_out``: patterns of names
-    that have no place in networks for segmentation, and why.
+    ``preprocessing`` is what they expect of an image, None where that is not known. ``is_classifier``: they may be
+    the trunk of another network. ``left_out``: patterns of names that a network may have no place for, and why.
+    ``hint``: how to build a network that they fit.
     """
 
     name: str
-    marks: tuple[str, ...]
+    marks: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     no_marks: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
-    left_out: Mapping[str, str] | None = None
+    is_classifier: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
 
 
 def _skip_in_its_place(weight: NDArray[Any], model: Network) -> NDArray[Any]:
@@ -62,8 +67,7 @@ def _skip_in_its_place(weight: NDArray[Any], model: Network) -> NDArray[Any]:
     return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
 
 
-_LAST_LAYER = "scores the classes of the classifier, not those of pixels"
-_AUXILIARY = "a head that helps to train the classifier"
+_HEAD = {r"classifier\.\d\.": "a fully connected layer of the classifier, which has no place in this network"}
 
 SOURCES = (
     Source(
@@ -71,31 +75,44 @@ SOURCES = (
         (r"features\.0\.weight", r"features\.28\.weight", r"classifier\.6\.weight"),
         IMAGENET,
         no_marks=(r"features\.1\.weight",),
-        left_out={r"classifier\.6\.": _LAST_LAYER},
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit vgg16, segnet, dilatednet, deeplab, and the fcns with backbone vgg16",
     ),
     Source(
         "torchvision's vgg16_bn",
         (r"features\.1\.running_mean", r"features\.40\.weight", r"classifier\.6\.weight"),
         IMAGENET,
-        left_out={r"classifier\.6\.": _LAST_LAYER},
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit vgg16_bn and segnet, which have batch norm",
     ),
     Source(
         "torchvision's alexnet",
         (r"features\.3\.weight", r"features\.10\.weight", r"classifier\.6\.weight"),
         IMAGENET,
         no_marks=(r"features\.4\.weight", r"features\.1[1-9]\."),
-        left_out={r"classifier\.6\.": _LAST_LAYER},
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit alexnet, and the fcns with backbone alexnet, in the form torchvision",
     ),
     Source(
         "torchvision's googlenet",
         (r"conv1\.bn\.weight", r"inception5b\.branch4\.1\.conv\.weight"),
         INCEPTION,
-        left_out={r"fc\.": _LAST_LAYER, r"aux[12]\.": _AUXILIARY},
+        is_classifier=True,
+        left_out={
+            r"fc\.": "scores the classes of the classifier, not those of pixels",
+            r"aux[12]\.": "a head that helps to train the classifier",
+        },
+        hint="they fit googlenet, and the fcns with backbone googlenet, in the form torchvision",
     ),
     Source(
         "wkentaro's FCN",
         (r"conv1_1\.weight", r"fc6\.weight", r"fc7\.weight", r"score_fr\.weight", r"upscore"),
         CAFFE,
+        left_out={r"upscore\w*\.": "bilinear upsampling by a factor that this network has not"},
+        hint="they fit fcn32s, fcn16s and fcn8s with backbone vgg16",
     ),
     Source(
         "milesial's U-Net",
@@ -104,23 +121,21 @@ SOURCES = (
         rules=(
             Rule(r"inc\.double_conv\.(.*)", r"down.0.\1"),
             Rule(r"down(\d)\.maxpool_conv\.1\.double_conv\.(.*)", r"down.\1.\2"),
+            *(Rule(rf"up{level + 1}\.up\.(.*)", rf"up.{level}.\1") for level in range(8)),
             *(
-                rule
+                Rule(rf"up{level + 1}\.conv\.double_conv\.(0\.weight)", rf"merge.{level}.\1", _skip_in_its_place)
                 for level in range(8)
-                for rule in (
-                    Rule(rf"up{level + 1}\.up\.(.*)", rf"up.{level}.\1"),
-                    Rule(rf"up{level + 1}\.conv\.double_conv\.(0\.weight)", rf"merge.{level}.\1", _skip_in_its_place),
-                    Rule(rf"up{level + 1}\.conv\.double_conv\.(.*)", rf"merge.{level}.\1"),
-                )
             ),
+            *(Rule(rf"up{level + 1}\.conv\.double_conv\.(.*)", rf"merge.{level}.\1") for level in range(8)),
             Rule(r"outc\.conv\.(.*)", r"score.\1"),
         ),
+        hint="they fit unet with width 64, and bilinear where they have no up1.up.weight",
     ),
 )
-UNKNOWN = Source("an unknown source", ())
+UNKNOWN = Source("a source not known by its names")
 """Weights that are taken by their names as they are."""
 
-CLASS_LAYERS = r"(.*\.)?(score\w*|upscore\w*|up\d?|fc|fc8|head\.\d+|classifier\.6)\.(weight|bias)"
+CLASS_LAYERS = r"(.*\.)?(score\w*|upscore\w*|up\d?|final|fc|fc8\w*|head\.\d+|classifier\.6)\.(weight|bias)"
 """Layers whose size is the number of classes: with another number of classes they start anew."""
 
 CONSTANTS: Mapping[str, str] = {
@@ -137,8 +152,8 @@ def recognise(names: Iterable[str]) -> Source:
 
     >>> recognise(["inc.double_conv.0.weight", "outc.conv.weight", "outc.conv.bias"]).name
     "milesial's U-Net"
-    >>> recognise(["weight"]).name
-    'an unknown source'
+    >>> recognise(["weight"]) is UNKNOWN
+    True
     """
     found = list(names)
 
@@ -151,15 +166,42 @@ def recognise(names: Iterable[str]) -> Source:
     return UNKNOWN
 
 
-def rules_for(source: Source, model: Network, names: Sequence[str]) -> tuple[Rule, ...]:
-    """The rules from the names in a file to those of ``model``."""
+def classifier_layers(source: Source, model: Network) -> Mapping[str, str]:
+    """For each layer that ``model`` has from the classifier that ``source`` is, its name there; empty where the model
+    is no network that is made of a classifier, or ``source`` none.
+    """
+    if not source.is_classifier:
+        return {}
+    if isinstance(model, SegNet):
+        return _segnet_layers(batch_norm=source.name.endswith("_bn"))
     layers: Mapping[str, str] = getattr(model, "classifier_names", {})
-    from_classifier = tuple(
-        Rule(rf"{re.escape(theirs)}\.(.*)", rf"{ours}.\1") for ours, theirs in layers.items() if ours != theirs
-    )
-    return (*source.rules, *from_classifier)
+    return layers
 
 
-def excuse(patterns: Mapping[str, str] | None, name: str) -> str | None:
-    """The reason that stands beside the first pattern that ``name`` matches."""
-    return next((reason for pattern, reason in (patterns or {}).items() if re.match(pattern, name)), None)
+def _segnet_layers(batch_norm: bool) -> dict[str, str]:
+    """The stages of SegNet's encoder are convolution, batch norm and ReLU in turn, as in ``features``; a pooling is
+    in ``features`` alone.
+
+    >>> _segnet_layers(batch_norm=True)["encoder.1.0"], _segnet_layers(batch_norm=False)["encoder.1.0"]
+    ('features.7', 'features.5')
+    """
+    names, place = {}, 0
+    for stage, depth in enumerate(DEPTHS):
+        for number in range(depth):
+            names[f"encoder.{stage}.{3 * number}"] = f"features.{place}"
+            if batch_norm:
+                names[f"encoder.{stage}.{3 * number + 1}"] = f"features.{place + 1}"
+            place += 3 if batch_norm else 2
+        place += 1
+    return names
+
+
+def rules_for(source: Source, model: Network) -> tuple[Rule, ...]:
+    """The rules from the names in a file to those of ``model``."""
+    layers = classifier_layers(source, model)
+    return (*source.rules, *(Rule(rf"{re.escape(theirs)}\.(.*)", rf"{ours}.\1") for ours, theirs in layers.items()))
+
+
+def reason(patterns: Mapping[str, str], name: str) -> str | None:
+    """What stands beside the first pattern that ``name`` begins with."""
+    return next((text for pattern, text in patterns.items() if re.match(pattern, name)), None)
