@@ -6,6 +6,7 @@ Bits that do not depend on the number of threads, NaN, ties, known answers, and 
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import subprocess
 import sys
@@ -186,10 +187,20 @@ def run_random(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
     return [uniform, normal, dropped]
 
 
-def run_adam(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
-    param, mean, square = x.copy("K"), g * np.float32(0.5), g * g
-    cpu.adam_step(g, param, mean, square, 0.1, 0.9, 0.999, 1e-8, 0.01, True, 3)
-    return [param, mean, square]
+def run_optimizers(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    """Arrays that lie end to end, of sizes that are no multiples of a vector's, one longer than a thread's share."""
+    ends = (0, 3, 1000, 1003, x.size)
+    pieces = [slice(a, b) for a, b in itertools.pairwise(ends)]
+    written = []
+    for kernel, states, numbers in (
+        (cpu.sgd_step, 1, (0.1, 0.9, 0.1, 0.01, True, False)),
+        (cpu.adam_step, 2, (0.1, 0.9, 0.999, 1e-8, 0.01, True, 3)),
+        (cpu.rmsprop_step, 3, (0.1, 0.9, 1e-8, 0.01, 0.5)),
+    ):
+        flat = [x.ravel().copy()] + [g.ravel() ** 2 for _ in range(states)]
+        kernel([g.ravel()[p] for p in pieces], *([array[p] for p in pieces] for array in flat), *numbers)
+        written += flat
+    return written
 
 
 @pytest.mark.parametrize(
@@ -209,7 +220,7 @@ def run_adam(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
         run_cross_entropy,
         run_interpolate,
         run_random,
-        run_adam,
+        run_optimizers,
     ],
 )
 def test_bits_do_not_depend_on_threads(kernels: Callable[..., list[np.ndarray]]) -> None:

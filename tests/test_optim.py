@@ -66,6 +66,7 @@ MAKERS: list[Callable[[list[Any]], optim.Optimizer]] = [
     lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3),
     lambda p: optim.Adam(p, lr=0.1),
     lambda p: optim.AdamW(p, lr=0.1),
+    lambda p: optim.RMSprop(p, lr=0.1, momentum=0.5, centered=True, eps=1e-2),
 ]
 EACH = pytest.mark.parametrize("make", MAKERS)
 
@@ -203,6 +204,8 @@ def test_state_of_other_parameters_is_refused() -> None:
             ValueError,
             "AdamW: weight_decay must not be negative",
         ),
+        (lambda: optim.RMSprop([parameter(1.0)], alpha=1.5), ValueError, r"alpha must be in \[0, 1\]"),
+        (lambda: optim.RMSprop([parameter(1.0)], momentum=-1), ValueError, "RMSprop: momentum must not be negative"),
         (lambda: optim.Adam([1.0]), TypeError, "Adam: expected leaf tensors to optimise, got 1.0"),
         (lambda: optim.Adam([parameter(1.0) * 2]), TypeError, "expected leaf tensors"),
     ],
@@ -229,7 +232,7 @@ def rates(
 
 
 def test_constant() -> None:
-    assert rates(lr_scheduler.ConstantLR, 3) == [2, 2, 2]
+    assert rates(lr_scheduler.LRScheduler, 3) == [2, 2, 2]
 
 
 def test_steps() -> None:
@@ -237,12 +240,12 @@ def test_steps() -> None:
 
 
 def test_poly() -> None:
-    assert rates(lambda o: lr_scheduler.PolyLR(o, 4, power=1.0), 7) == [2, 1.5, 1, 0.5, 0, 0, 0]
-    assert rates(lambda o: lr_scheduler.PolyLR(o, 10), 6)[5] == pytest.approx(2 * 0.5**0.9)
+    assert rates(lambda o: lr_scheduler.PolynomialLR(o, 4), 7) == [2, 1.5, 1, 0.5, 0, 0, 0]
+    assert rates(lambda o: lr_scheduler.PolynomialLR(o, 10, power=0.9), 6)[5] == pytest.approx(2 * 0.5**0.9)
 
 
 def test_cosine() -> None:
-    wanted = [2, 1 + math.sqrt(0.5), 1, 1 - math.sqrt(0.5), 0, 0]
+    wanted = [2, 1 + math.sqrt(0.5), 1, 1 - math.sqrt(0.5), 0, 1 - math.sqrt(0.5)]
     assert rates(lambda o: lr_scheduler.CosineAnnealingLR(o, 4), 6) == pytest.approx(wanted, abs=1e-15)
 
 
@@ -256,7 +259,7 @@ def test_each_group_keeps_its_own_rate() -> None:
 def test_a_schedule_resumes() -> None:
     def make() -> tuple[optim.Optimizer, lr_scheduler.LRScheduler]:
         optimizer = optim.SGD([parameter(1.0)], lr=2.0)
-        return optimizer, lr_scheduler.PolyLR(optimizer, 10)
+        return optimizer, lr_scheduler.PolynomialLR(optimizer, 10, power=0.9)
 
     optimizer, schedule = make()
     for _ in range(3):
@@ -274,7 +277,7 @@ def test_a_schedule_resumes() -> None:
     "make",
     [
         lambda o: lr_scheduler.StepLR(o, 0),
-        lambda o: lr_scheduler.PolyLR(o, 0),
+        lambda o: lr_scheduler.PolynomialLR(o, 0),
         lambda o: lr_scheduler.CosineAnnealingLR(o, 0),
     ],
 )
@@ -283,21 +286,162 @@ def test_schedules_take_at_least_one_step(make: Callable[[optim.Optimizer], Any]
         make(optim.SGD([parameter(1.0)]))
 
 
-def test_schedules_are_pytorch_s() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
-    theirs = torch.optim.lr_scheduler
-    for ours, other, steps in (
-        (lambda o: lr_scheduler.StepLR(o, 3), lambda o: theirs.StepLR(o, 3), 10),
-        (lambda o: lr_scheduler.PolyLR(o, 8), lambda o: theirs.PolynomialLR(o, 8, power=0.9), 12),
-        (lambda o: lr_scheduler.CosineAnnealingLR(o, 9), lambda o: theirs.CosineAnnealingLR(o, 9), 10),
-    ):
-        optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=2.0)
-        schedule, wanted = other(optimizer), []
-        for _ in range(steps):
-            wanted.append(optimizer.param_groups[0]["lr"])
+def _torch() -> Any:
+    return pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+
+
+SCHEDULES: list[Callable[[Any, Any], Any]] = [
+    lambda m, o: m.StepLR(o, 3),
+    lambda m, o: m.MultiStepLR(o, [5, 2, 5], gamma=0.5),
+    lambda m, o: m.ConstantLR(o),
+    lambda m, o: m.LinearLR(o, 0.1, 0.8, total_iters=6),
+    lambda m, o: m.ExponentialLR(o, 0.9),
+    lambda m, o: m.LambdaLR(o, lambda t: 1 / (1 + t)),
+    lambda m, o: m.PolynomialLR(o, 8, power=0.9),
+    lambda m, o: m.CosineAnnealingLR(o, 9, eta_min=0.1),
+    lambda m, o: m.OneCycleLR(o, 3.0, 12),
+    lambda m, o: m.OneCycleLR(o, [3.0, 5.0], 12, pct_start=0.4, three_phase=True),
+    lambda m, o: m.OneCycleLR(o, 3.0, 12, anneal_strategy="linear", base_momentum=0.5, pct_start=0.0),
+    lambda m, o: m.OneCycleLR(o, 3.0, 12, cycle_momentum=False, div_factor=4, final_div_factor=10),
+    lambda m, o: m.SequentialLR(o, [m.LinearLR(o, 0.1, total_iters=4), m.CosineAnnealingLR(o, 8)], [4]),
+    lambda m, o: m.SequentialLR(o, [m.ConstantLR(o, 0.5), m.StepLR(o, 2), m.ExponentialLR(o, 0.5)], [3, 7]),
+]
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+@pytest.mark.parametrize("make", SCHEDULES)
+# PyTorch's SequentialLR calls step(0) of its parts, and tells itself not to.
+@pytest.mark.filterwarnings("ignore:The epoch parameter in .scheduler.step.*:UserWarning")
+def test_schedules_are_pytorch_s(make: Callable[[Any, Any], Any], kind: str) -> None:
+    """Rates and momenta of two groups at every step."""
+    torch = _torch()
+    options = {"momentum": 0.9} if kind == "SGD" else {}
+    found = []
+    for module, ones in ((optim, tinyseg.ones), (torch.optim, torch.ones)):
+        groups = [{"params": [ones(1, requires_grad=True)]}, {"params": [ones(1, requires_grad=True)], "lr": 4.0}]
+        optimizer = getattr(module, kind)(groups, lr=2.0, **options)
+        schedule = make(module.lr_scheduler, optimizer)
+        rows = []
+        for _ in range(12):
+            rows += [group["lr"] for group in optimizer.param_groups]
+            rows += [group["momentum"] if kind == "SGD" else group["betas"][0] for group in optimizer.param_groups]
             optimizer.step()
             schedule.step()
-        assert rates(ours, steps) == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+        found.append(rows)
+    assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 1},
+        {"mode": "max", "factor": 0.5, "patience": 2, "threshold": 0.05, "threshold_mode": "abs"},
+        {"patience": 0, "cooldown": 2, "min_lr": 0.03, "factor": 0.3},
+    ],
+)
+def test_a_plateau_is_pytorch_s(options: dict[str, Any]) -> None:
+    torch = _torch()
+    scores = [3.0, 2.0, 2.0, 1.9999, 2.5, 2.5, 2.5, 1.0, 1.0, 1.1, 1.2, 1.3, math.nan, 5.0, 0.5, 0.6, 0.7, 0.8]
+    found = []
+    for module, ones in ((optim, tinyseg.ones), (torch.optim, torch.ones)):
+        optimizer = module.SGD([ones(1, requires_grad=True)], lr=2.0)
+        schedule = module.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+        rows = []
+        for score in scores:
+            schedule.step(score)
+            rows.append(optimizer.param_groups[0]["lr"])
+        found.append(rows)
+    assert len(set(found[0])) > 2
+    assert found[0] == pytest.approx(found[1], rel=1e-14)
+
+
+def test_a_plateau_resumes() -> None:
+    def make(lr: float) -> tuple[optim.Optimizer, lr_scheduler.ReduceLROnPlateau]:
+        optimizer = optim.SGD([parameter(1.0)], lr=lr)
+        return optimizer, lr_scheduler.ReduceLROnPlateau(optimizer, patience=1, cooldown=1)
+
+    _, schedule = make(2.0)
+    scores = [3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5]
+    for score in scores[:4]:
+        schedule.step(score)
+    _, resumed = make(2.0)
+    resumed.load_state_dict(schedule.state_dict())
+    for score in scores[4:]:
+        schedule.step(score)
+        resumed.step(score)
+        assert resumed.get_last_lr() == schedule.get_last_lr()
+    assert resumed.get_last_lr() == pytest.approx([0.02])
+
+
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.01}),
+    ("AdamW", {"lr": 0.1}),
+    ("RMSprop", {"lr": 0.1}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.01, "centered": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIONS)
+def test_thirty_steps_are_pytorch_s(kind: str, options: dict[str, Any], device: str) -> None:
+    """Several parameters in two groups; one of them has no gradient at first, so that its steps lag behind."""
+    torch = _torch()
+    rng = np.random.default_rng(5)
+    shapes = [(3, 4), (7,), (2, 3, 5, 5), ()]
+    start = [rng.normal(size=shape) for shape in shapes]
+    slopes = [[rng.normal(size=shape) for shape in shapes] for _ in range(30)]
+
+    def run(optimizers: Any, tensor: Callable[..., Any]) -> list[list[Any]]:
+        xs = [tensor(x).requires_grad_() for x in start]
+        groups = [{"params": xs[:2]}, {"params": xs[2:], "lr": 0.05, "weight_decay": 0.0}]
+        optimizer = getattr(optimizers, kind)(groups, **options)
+        found = []
+        for step, gradients in enumerate(slopes):
+            for number, (x, g) in enumerate(zip(xs, gradients, strict=True)):
+                x.grad = None if number == 1 and step < 4 else tensor(g)
+            optimizer.step()
+            found.append([x.detach().numpy().copy() for x in xs])
+        return found
+
+    wanted = run(torch.optim, torch.tensor)
+    for ours, theirs in zip(run(optim, tinyseg.tensor), wanted, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: lr_scheduler.OneCycleLR(o, 1.0, 0), "total_steps must be at least 1, got 0"),
+        (lambda o: lr_scheduler.OneCycleLR(o, 1.0, 5), "has no momentum to change"),
+        (lambda o: lr_scheduler.OneCycleLR(o, [1.0, 2.0], 5, cycle_momentum=False), "2 rates in max_lr for 1 groups"),
+        (lambda o: lr_scheduler.LinearLR(o, start_factor=0.0), r"start_factor must be in \(0, 1\]"),
+        (lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.LRScheduler(o)], [3]), "need 0 milestones"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), "factor must be less than 1"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="most"), "mode must be 'min' or 'max'"),
+        (lambda o: lr_scheduler.LRScheduler(o).load_state_dict({"base_lrs": []}), "for 0 groups of parameters"),
+    ],
+)
+def test_schedules_refuse(make: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(optim.RMSprop([parameter(1.0)]) if "momentum" not in message else _Without([parameter(1.0)]))
+
+
+class _Without(optim.Optimizer):
+    """An optimiser that knows no momentum."""
+
+    def __init__(self, params: list[Any]) -> None:
+        super().__init__(params, {"lr": 1.0, "weight_decay": 0.0})
+
+
+def test_a_cycle_has_an_end() -> None:
+    schedule = lr_scheduler.OneCycleLR(optim.SGD([parameter(1.0)], momentum=0.9), 1.0, 3)
+    for _ in range(3):
+        schedule.step()
+    with pytest.raises(ValueError, match="step 4 of a schedule of 3 steps"):
+        schedule.step()
 
 
 def test_a_parameter_that_is_given_twice_is_refused() -> None:

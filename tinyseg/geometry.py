@@ -60,6 +60,47 @@ def padding_to_multiple(size: int, multiple: int) -> int:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Where the units of a layer stand over the image, along one dimension: unit i at pixel ``start`` + i ``stride``.
+
+    A window stands at its middle. Two layers fit on each other where their units stand at the same pixels; from that
+    come the numbers of rows that a network crops.
+
+    >>> Grid().through(3, padding=100).through(2, stride=2)
+    Grid(start=Fraction(-197, 2), stride=Fraction(2, 1))
+    """
+
+    start: Fraction = Fraction(0)
+    stride: Fraction = Fraction(1)
+
+    def through(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> Grid:
+        """The grid one window further: that of unit i begins at unit i stride - padding."""
+        middle = Fraction(dilation * (kernel - 1), 2) - padding
+        return Grid(self.start + middle * self.stride, self.stride * stride)
+
+    def through_transposed(self, kernel: int, stride: int = 1, padding: int = 0) -> Grid:
+        """The grid after a transposed window.
+
+        >>> Grid(stride=Fraction(2)).through_transposed(4, stride=2, padding=1)
+        Grid(start=Fraction(-1, 2), stride=Fraction(1, 1))
+        """
+        finer = self.stride / stride
+        return Grid(self.start + (padding - Fraction(kernel - 1, 2)) * finer, finer)
+
+    def offset(self, other: Grid) -> int:
+        """The unit of ``self`` that stands where unit 0 of ``other`` does; rounded down where that lies between two.
+
+        Raises ``ValueError`` unless both have one stride.
+
+        >>> Grid(Fraction(-19)).offset(Grid())
+        19
+        """
+        if self.stride != other.stride:
+            raise ValueError(f"Grid.offset: units {self.stride} and {other.stride} pixels apart never fit")
+        return math.floor((other.start - self.start) / self.stride)
+
+
+@dataclass(frozen=True)
 class Field:
     """What the units of a layer see of the input, along one dimension: their receptive fields.
 

@@ -440,16 +440,23 @@ _ENTRIES = [
     ),
     *_stem(
         "optimizer",
-        # All arrays of one shape; what is written is also read.
+        # Lists of arrays, one of each for every parameter, so that a network's many small ones need one launch; those
+        # of a parameter have one shape, all have one type, and no list is empty. What is written is also read.
         (
-            "sgd_step(grad, param, velocity?, lr, momentum, dampening, weight_decay, nesterov, first)",
+            "sgd_step(grads, params, velocities?, lr, momentum, dampening, weight_decay, nesterov, first)",
             "g = grad + weight_decay * param; velocity = g if first else momentum * velocity + (1 - dampening) * g;"
             " param -= lr * (g + momentum * velocity if nesterov else velocity); without velocity param -= lr * g",
         ),
         (
-            "adam_step(grad, param, mean, square, lr, beta1, beta2, eps, weight_decay, decoupled, step)",
+            "adam_step(grads, params, means, squares, lr, beta1, beta2, eps, weight_decay, decoupled, step)",
             "Kingma and Ba 2015, algorithm 1, with bias correction at that step (from 1); weight decay added to the"
             " gradient, or decoupled (Loshchilov and Hutter 2019): param *= 1 - lr * weight_decay first",
+        ),
+        (
+            "rmsprop_step(grads, params, squares, velocities?, means?, lr, alpha, eps, weight_decay, momentum)",
+            "g = grad + weight_decay * param; square = alpha * square + (1 - alpha) * g * g; with means"
+            " mean = alpha * mean + (1 - alpha) * g; change = g / (sqrt(square - mean * mean) + eps), mean being 0"
+            " without means; with velocities velocity = momentum * velocity + change = change; param -= lr * change",
         ),
     ),
 ]

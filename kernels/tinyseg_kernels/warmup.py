@@ -127,6 +127,11 @@ def _plain(a: _Arrays, count: int) -> tuple[Any, ...]:
     return tuple(a.plain(8) for _ in range(count))
 
 
+def _lists(a: _Arrays, count: int) -> tuple[Any, ...]:
+    """Lists of one vector."""
+    return tuple([vector] for vector in _plain(a, count))
+
+
 def _labels(a: _Arrays) -> Any:
     return a.plain(1, 4, 4, dtype=np.int64)
 
@@ -224,7 +229,8 @@ _CALLS: dict[str, Callable[[_Arrays], list[tuple[Any, ...]]]] = {
     "normal": lambda a: [(a.plain(8), 0, 0)],
     "dropout": lambda a: [(_image(a), _image(a), 0.5, 0, 0)],
     "sgd_step": lambda a: [
-        (a.plain(8), a.plain(8), velocity, 0.1, 0.9, 0.0, 0.0, False, False) for velocity in (None, a.plain(8))
+        (*_lists(a, 2), velocities, 0.1, 0.9, 0.0, 0.0, False, False) for velocities in (None, *_lists(a, 1))
     ],
-    "adam_step": lambda a: [(*(a.plain(8) for _ in range(4)), 0.1, 0.9, 0.999, 1e-8, 0.0, False, 1)],
+    "adam_step": lambda a: [(*_lists(a, 4), 0.1, 0.9, 0.999, 1e-8, 0.0, False, 1)],
+    "rmsprop_step": lambda a: [(*_lists(a, 5), 0.1, 0.99, 1e-8, 0.0, 0.9)],
 }

@@ -67,6 +67,27 @@ def adapted(
     return p
 
 
+def divided(
+    p: Array,
+    gradient: Array,
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+) -> Array:
+    """RMSprop, step by step."""
+    square = mean = velocity = 0.0 * p
+    for k in (1, 2, 3):
+        g = gradient * k + weight_decay * p
+        square = alpha * square + (1 - alpha) * g**2
+        mean = alpha * mean + (1 - alpha) * g
+        velocity = momentum * velocity + g / (np.sqrt(square - centered * mean**2) + eps)
+        p = p - lr * velocity
+    return p
+
+
 OPTIMISERS: list[tuple[str, str, Callable[..., Array], dict[str, Any]]] = [
     ("plain", "SGD", descended, {"lr": 0.1}),
     ("with momentum", "SGD", descended, {"lr": 0.1, "momentum": 0.9}),
@@ -76,6 +97,10 @@ OPTIMISERS: list[tuple[str, str, Callable[..., Array], dict[str, Any]]] = [
     ("with options", "Adam", adapted, {"lr": 0.1, "betas": (0.7, 0.8), "eps": 1e-3, "weight_decay": 0.2}),
     ("plain", "AdamW", lambda p, g: adapted(p, g, weight_decay=0.01, decoupled=True), {}),
     ("with options", "AdamW", lambda p, g, **o: adapted(p, g, **o, decoupled=True), {"lr": 0.1, "weight_decay": 0.2}),
+    ("plain", "RMSprop", divided, {}),
+    ("with momentum", "RMSprop", divided, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1, "eps": 1e-3}),
+    ("centred", "RMSprop", divided, {"alpha": 0.9, "centered": True, "eps": 1e-2}),
+    ("centred with momentum", "RMSprop", divided, {"lr": 0.1, "momentum": 0.5, "centered": True, "eps": 1e-2}),
 ]
 for _name, _kind, _rule, _options in OPTIMISERS:
     case(

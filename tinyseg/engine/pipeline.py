@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import SegmentationModel
-from ..optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, PolyLR, StepLR
+from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
 from .config import Config, DataConfig, Size, TrainingConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -81,9 +82,18 @@ def names_digest(dataset: Dataset) -> str:
 
 def create_model(config: Config) -> SegmentationModel:
     """The network, with random weights."""
-    options = config.model.options
-    data = config.data
-    return models.create(config.model.name, num_classes=data.num_classes, in_channels=data.in_channels, **options)
+    model, data = config.model, config.data
+    return segmentation_model(model.name, data.num_classes, data.in_channels, model.options)
+
+
+def segmentation_model(
+    name: str, num_classes: int, in_channels: int, options: Mapping[str, Any]
+) -> SegmentationModel:
+    """``models.create``; raises ``InputError`` for a network that does not label pixels."""
+    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    if not isinstance(model, SegmentationModel):
+        raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
+    return model
 
 
 def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
@@ -173,11 +183,11 @@ def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batche
     """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
     total = training.epochs * batches
     if training.schedule == "poly":
-        return PolyLR(optimizer, total)
+        return PolynomialLR(optimizer, total, power=0.9)
     if training.schedule == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if training.schedule == "step":
         return StepLR(optimizer, math.ceil(total / 3))
     if training.schedule == "constant":
-        return ConstantLR(optimizer)
+        return LRScheduler(optimizer)
     raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import models
 from ..data import (
     IGNORE_INDEX,
     ClassCounts,
@@ -21,8 +20,9 @@ from ..data import (
 )
 from ..errors import DataError, InputError, flag
 from ..models import SegmentationModel
+from ..nn.init import skip
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
-from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes
+from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes, segmentation_model
 
 EPOCHS = {"shapes": 3}
 OTHER_EPOCHS = 50
@@ -90,12 +90,10 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
-    model = models.create(
-        options.model,
-        num_classes=len(train_set.classes),
-        in_channels=train_set.in_channels,
-        **options.model_options,
-    )
+    with skip():  # its sizes are asked for, not its weights
+        model = segmentation_model(
+            options.model, len(train_set.classes), train_set.in_channels, options.model_options
+        )
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     batch_size = _batch_size(options, train_set, notes)

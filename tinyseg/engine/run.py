@@ -18,6 +18,7 @@ from pathlib import Path
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
 from ..models import SegmentationModel
+from ..nn.init import skip
 from ..paths import PathLike
 from .config import Config, read_config
 from .pipeline import create_model
@@ -62,7 +63,8 @@ def read_folder(folder: Path) -> Config:
 
 def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     """The run's model with its weights, ready to predict, and the checkpoint they came from."""
-    model = create_model(run.config)
+    with skip():
+        model = create_model(run.config)
     checkpoint = load_weights(run.checkpoint, model)
     model.eval()
     return model, checkpoint

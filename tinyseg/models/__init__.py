@@ -8,21 +8,55 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, OptionError
+from .alexnet import alexnet
+from .classifier import Classifier, convolutionalize
 from .deconvnet import deconvnet
+from .deeplab import deeplab
+from .dilated import dilatednet
 from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
-from .fcn import fcn8s, fcn16s, fcn32s
+from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed
+from .fcn_paper import joint_loss
+from .googlenet import googlenet
+from .network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
 from .segmentation import SegmentationModel
 from .segnet import segnet
 from .unet import unet
 from .unet_paper import unet_paper
 from .unetpp import unetpp
+from .vgg import vgg16, vgg16_bn
+from .warm_start import WarmStart, warm_start
 
-__all__ = ["Option", "SegmentationModel", "all_options", "create", "names", "options"]
+__all__ = [
+    "CAFFE",
+    "IMAGENET",
+    "INCEPTION",
+    "Classifier",
+    "Network",
+    "Option",
+    "Preprocessing",
+    "SegmentationModel",
+    "WarmStart",
+    "all_options",
+    "convolutionalize",
+    "create",
+    "joint_loss",
+    "names",
+    "options",
+    "warm_start",
+]
 
-_MODELS: dict[str, Callable[..., SegmentationModel]] = {
+_MODELS: dict[str, Callable[..., Network]] = {
     "fcn32s": fcn32s,
+    "fcn32s_fixed": fcn32s_fixed,
     "fcn16s": fcn16s,
     "fcn8s": fcn8s,
+    "fcn8s_at_once": fcn8s_at_once,
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "vgg16_bn": vgg16_bn,
+    "googlenet": googlenet,
+    "dilatednet": dilatednet,
+    "deeplab": deeplab,
     "unet": unet,
     "unet_paper": unet_paper,
     "unetpp": unetpp,
@@ -35,7 +69,14 @@ _MODELS: dict[str, Callable[..., SegmentationModel]] = {
 
 _MEANINGS = {
     "backbone": "the classifier whose layers it is made of",
-    "width": "channels of the first level",
+    "form": "the classifier of the paper, or torchvision's",
+    "geometric_classes": "classes of a second head beside the semantic one; 0 for none",
+    "auxiliary": "heads half-way down that help in training",
+    "context": "the module over the front end's scores: none, basic, large or cityscapes",
+    "context_padding": "where that module pads: in each layer, or in the first for all",
+    "sigma": "how far that module starts from the identity",
+    "head": "largefov, or a pyramid of rates: aspp-s or aspp-l",
+    "width": "channels of the first level, those of the others in proportion",
     "depth": "how often it halves the image",
     "bilinear": "upsampling by interpolation",
     "skip_first": "a level's own channels come before those from below",
@@ -95,7 +136,7 @@ def all_options() -> dict[str, Option]:
     return {name: Option(name, _MEANINGS[name], found) for name, found in defaults.items()}
 
 
-def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> SegmentationModel:
+def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> Network:
     """A new network with random weights, from the generator that ``manual_seed`` seeds.
 
     Raises ``InputError`` for an unknown name, and ``OptionError``, a kind of it, for an unknown option, for one of
@@ -110,6 +151,7 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
         listed = ", ".join(f"{{{option}}} (default {default!r})" for option, default in known.items())
         named = ", ".join(f"{{{option}}}" for option in unknown)
         raise OptionError(f"{name}: unknown option {named}; it has {listed}", *unknown, *known)
+    given = {option: _plain(value, known[option]) for option, value in given.items()}
     for option, value in given.items():
         if type(value) is not type(known[option]):
             raise OptionError(
@@ -121,3 +163,8 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
         if count < 1:
             raise OptionError(f"{name}: {{{what}}} must be at least 1, got {count}", what)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """A whole number as a float where one is expected."""
+    return float(value) if type(value) is int and type(default) is float else value

@@ -1,123 +1,107 @@
-"""Fully convolutional networks (Long, Shelhamer and Darrell 2015).
-
-A classifier's layers are run over the whole image: five stages of convolutions, each followed by a 2x2 pooling,
-so that one unit of the last stage stands for 32x32 pixels. A 1x1 convolution scores the classes there, and
-transposed convolutions bring the scores back to pixels. FCN-32s does that in one step. FCN-16s and FCN-8s first
-add the scores of stage 4 (and stage 3), which know less about what is there and more about where.
-
-    image - 1 - 2 - 3 ------ 4 ------ 5            stages, each halving the image
-                    |score   |score   |score
-                    |        + --x2---/
-                    + --x2---/
-                    x8 -> pixels
-"""
+"""The family of fully convolutional networks by name: which layers are scored, over which classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .. import nn
 from ..errors import OptionError
-from ..tensor import Tensor
+from .fcn_paper import AT_ONCE_SCALES, FCN
+from .fcn_small import SMALL_WIDTHS, SmallBackbone, SmallFCN
+from .fcn_trunks import TRUNKS
+from .layers import PAPER_WIDTH, check_choice, check_width, scaled
 from .segmentation import SegmentationModel
 
-SMALL_WIDTHS = (16, 32, 64, 128, 128)
+BACKBONES = ("small", *TRUNKS)
+FORMS = ("paper", "torchvision")
 
 
-class SmallBackbone(nn.Module):
-    """Five VGG-like stages of two 3x3 convolutions with batch norm and ReLU, for small machines."""
-
-    def __init__(self, in_channels: int, widths: Sequence[int] = SMALL_WIDTHS) -> None:
-        super().__init__()
-        self.widths = tuple(widths)
-        self.pool = nn.MaxPool2d(2)
-        for number, (before, width) in enumerate(zip((in_channels, *widths), widths, strict=False), start=1):
-            setattr(self, f"stage{number}", nn.Sequential(*_block(before, width), *_block(width, width)))
-
-    def forward(self, input: Tensor) -> list[Tensor]:
-        """The pooled output of each stage, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size."""
-        pooled = []
-        for number in range(1, 6):
-            input = self.pool(getattr(self, f"stage{number}")(input))
-            pooled.append(input)
-        return pooled
-
-
-def _block(inputs: int, outputs: int) -> list[nn.Module]:
-    """Convolution, batch norm (which has the bias), ReLU."""
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight)
-    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
-
-
-class FixedBilinear(nn.Module):
-    """Upsampling by a transposed convolution with bilinear weights that are not trained (the paper's last layer).
-
-    The weights are a buffer, one kernel for all channels: each is upsampled on its own (groups = channels).
-    """
-
-    def __init__(self, channels: int, factor: int) -> None:
-        super().__init__()
-        self.channels, self.factor = channels, factor
-        self.register_buffer("weight", nn.init.bilinear_(_kernel(channels, 1, factor)))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, factor H, factor W)."""
-        return nn.functional.conv_transpose2d(
-            input, self.weight, stride=self.factor, padding=self.factor // 2, groups=self.channels
-        )
+def _fcn(
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    backbone: str,
+    form: str,
+    width: int,
+    geometric_classes: int,
+    scored: int,
+    scales: tuple[float, float] = (1.0, 1.0),
+) -> FCN | SmallFCN:
+    check_choice(name, "backbone", backbone, BACKBONES)
+    check_choice(name, "form", form, FORMS)
+    check_width(name, width)
+    if geometric_classes < 0:
+        raise OptionError(f"{name}: {{geometric_classes}} must not be negative", "geometric_classes")
+    if form != "paper" and backbone not in ("alexnet", "googlenet"):
+        raise OptionError(f"{name}: {{backbone}} {backbone!r} has no other {{form}} than 'paper'", "backbone", "form")
+    if backbone == "small":
+        if geometric_classes or scales != (1.0, 1.0):
+            what = "{geometric_classes}" if geometric_classes else "scaled skips"
+            raise OptionError(
+                f"{name}: {{backbone}} 'small' has no {what}; take 'vgg16'", "backbone", "geometric_classes"
+            )
+        widths = [scaled(channels, width) for channels in SMALL_WIDTHS]
+        return SmallFCN(name, num_classes, in_channels, SmallBackbone(in_channels, widths), scored)
+    with nn.init.skip():
+        trunk = TRUNKS[backbone](in_channels, width, form)
+    return FCN(name, num_classes, in_channels, trunk, scored, scales, geometric_classes)
 
 
-def _kernel(inputs: int, outputs: int, factor: int) -> Tensor:
-    from ..ops.creation import zeros
-
-    return zeros(inputs, outputs, 2 * factor, 2 * factor)
-
-
-class FCN(SegmentationModel):
-    """FCN-32s, -16s or -8s over a backbone: ``scored`` stages, the deepest first, are scored and added up."""
-
-    def __init__(self, name: str, num_classes: int, in_channels: int, backbone: SmallBackbone, scored: int) -> None:
-        super().__init__(name, num_classes, in_channels, stride=32)
-        self.backbone = backbone
-        self.scored = scored
-        for stage in range(5, 5 - scored, -1):
-            score = nn.Conv2d(backbone.widths[stage - 1], num_classes, 1)
-            # The paper starts scores at zero: a new skip changes nothing until it has learnt something.
-            nn.init.zeros_(score.weight)
-            nn.init.zeros_(score.bias)
-            setattr(self, f"score{stage}", score)
-        for stage in range(5, 6 - scored, -1):
-            up = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
-            nn.init.bilinear_(up.weight)
-            setattr(self, f"up{stage}", up)
-        self.up = FixedBilinear(num_classes, 2 ** (6 - scored))
-
-    def logits(self, input: Tensor) -> Tensor:
-        """Scores from the deepest stage up, doubled in size and added to those of the next."""
-        pooled = self.backbone(input)
-        scores = self.score5(pooled[4])
-        for stage in range(4, 5 - self.scored, -1):
-            scores = getattr(self, f"up{stage + 1}")(scores) + getattr(self, f"score{stage}")(pooled[stage - 1])
-        return self.up(scores)
-
-
-def _fcn(name: str, num_classes: int, in_channels: int, backbone: str, scored: int) -> FCN:
-    if backbone != "small":
-        raise OptionError(f"{name}: unknown {{backbone}} {backbone!r}; there is 'small'", "backbone")
-    return FCN(name, num_classes, in_channels, SmallBackbone(in_channels), scored)
-
-
-def fcn32s(num_classes: int, in_channels: int = 3, backbone: str = "small") -> FCN:
+def fcn32s(
+    num_classes: int,
+    in_channels: int = 3,
+    backbone: str = "small",
+    form: str = "paper",
+    width: int = PAPER_WIDTH,
+    geometric_classes: int = 0,
+) -> SegmentationModel:
     """FCN-32s: no skip, scores brought from 1/32 of the size to pixels in one step."""
-    return _fcn("fcn32s", num_classes, in_channels, backbone, scored=1)
+    return _fcn("fcn32s", num_classes, in_channels, backbone, form, width, geometric_classes, scored=1)
 
 
-def fcn16s(num_classes: int, in_channels: int = 3, backbone: str = "small") -> FCN:
+def fcn32s_fixed(
+    num_classes: int,
+    in_channels: int = 3,
+    backbone: str = "small",
+    form: str = "paper",
+    width: int = PAPER_WIDTH,
+) -> SegmentationModel:
+    """FCN-32s-fixed: only the scores are trained, over a classifier that stays as it is; the paper's baseline."""
+    model = _fcn("fcn32s_fixed", num_classes, in_channels, backbone, form, width, 0, scored=1)
+    model.freeze(*model.trunk())
+    return model
+
+
+def fcn16s(
+    num_classes: int,
+    in_channels: int = 3,
+    backbone: str = "small",
+    form: str = "paper",
+    width: int = PAPER_WIDTH,
+    geometric_classes: int = 0,
+) -> SegmentationModel:
     """FCN-16s: one skip, from stage 4."""
-    return _fcn("fcn16s", num_classes, in_channels, backbone, scored=2)
+    return _fcn("fcn16s", num_classes, in_channels, backbone, form, width, geometric_classes, scored=2)
 
 
-def fcn8s(num_classes: int, in_channels: int = 3, backbone: str = "small") -> FCN:
+def fcn8s(
+    num_classes: int,
+    in_channels: int = 3,
+    backbone: str = "small",
+    form: str = "paper",
+    width: int = PAPER_WIDTH,
+    geometric_classes: int = 0,
+) -> SegmentationModel:
     """FCN-8s: two skips, from stages 4 and 3."""
-    return _fcn("fcn8s", num_classes, in_channels, backbone, scored=3)
+    return _fcn("fcn8s", num_classes, in_channels, backbone, form, width, geometric_classes, scored=3)
+
+
+def fcn8s_at_once(
+    num_classes: int,
+    in_channels: int = 3,
+    backbone: str = "vgg16",
+    form: str = "paper",
+    width: int = PAPER_WIDTH,
+    geometric_classes: int = 0,
+) -> SegmentationModel:
+    """FCN-8s at once: both skips from the start, their maps scaled by 0.01 and 0.0001."""
+    scored, scales = 3, AT_ONCE_SCALES
+    return _fcn("fcn8s_at_once", num_classes, in_channels, backbone, form, width, geometric_classes, scored, scales)

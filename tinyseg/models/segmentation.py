@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..geometry import padding_to_multiple
-from ..nn import Module
 from ..ops.pad import pad
 from ..tensor import Tensor
+from .network import Network
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """A loss of logits N,K,H,W and labels N,H,W, as a tensor of one element."""
 
 
-class SegmentationModel(Module):
+class SegmentationModel(Network):
     """Images N,C,H,W in, class logits N,num_classes,H,W out, for any size from ``min_size`` on.
 
     Networks that halve the image again and again need sizes that are multiples of ``stride``. Subclasses define
@@ -22,8 +22,8 @@ class SegmentationModel(Module):
     """
 
     def __init__(self, name: str, num_classes: int, in_channels: int, stride: int) -> None:
-        super().__init__()
-        self.name, self.num_classes, self.in_channels, self.stride = name, num_classes, in_channels, stride
+        super().__init__(name, num_classes, in_channels)
+        self.stride = stride
 
     @property
     def min_size(self) -> tuple[int, int]:
@@ -37,17 +37,6 @@ class SegmentationModel(Module):
     def logits(self, input: Tensor) -> Tensor:
         """The network itself, for sizes that fit."""
         raise NotImplementedError(f"{type(self).__name__} does not define logits")
-
-    def check(self, input: Tensor) -> None:
-        """Raises ``ValueError`` for images of other channels, or smaller than ``min_size``."""
-        if input.ndim != 4 or input.shape[1] != self.in_channels:
-            raise ValueError(f"{self.name}: input must be (N, {self.in_channels}, H, W), got shape {input.shape}")
-        (height, width), (least_height, least_width) = input.shape[2:], self.min_size
-        if height < least_height or width < least_width:
-            raise ValueError(
-                f"{self.name}: an image of {height}x{width} is too small; at least {least_height}x{least_width} is "
-                "needed"
-            )
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, num_classes, H, W). Raises ``ValueError`` for other channels or too small

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from ..autograd import no_grad
 from ..random import Generator
 from ..tensor import Tensor, tensor
+
+_skipping: ContextVar[bool] = ContextVar("skipping", default=False)
+
+
+@contextmanager
+def skip() -> Iterator[None]:
+    """Within this block nothing random is drawn: ``uniform_``, ``normal_`` and what is made of them leave a tensor as
+    it is, and the generator where it is.
+
+    For networks whose weights are loaded, or drawn from another distribution, right after they are built; layers
+    then start with zeros. Constants (ones, bilinear weights, the identity) are written all the same. Blocks nest, and
+    count for the thread that they stand in.
+
+    >>> from tinyseg import nn
+    >>> with skip():
+    ...     layer = nn.Conv2d(512, 4096, 7)
+    >>> float(layer.weight.abs().max())
+    0.0
+    """
+    before = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(before)
 
 
 def _fans(weight: Tensor) -> tuple[int, int]:
@@ -40,13 +67,13 @@ def constant_(weight: Tensor, value: float) -> Tensor:
 @no_grad()
 def uniform_(weight: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Equally likely in [a, b)."""
-    return weight.uniform_(a, b, generator)
+    return weight if _skipping.get() else weight.uniform_(a, b, generator)
 
 
 @no_grad()
 def normal_(weight: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed."""
-    return weight.normal_(mean, std, generator)
+    return weight if _skipping.get() else weight.normal_(mean, std, generator)
 
 
 def kaiming_normal_(weight: Tensor, mode: str = "fan_in", generator: Generator | None = None) -> Tensor:
@@ -131,10 +158,9 @@ def identity_(
         raise ValueError(f"identity_: widths {inputs} and {outputs} must be multiples of classes={common}")
     b, a = np.arange(outputs)[:, None], np.arange(inputs)
     met = (a * common // inputs) == (b * common // outputs)
+    weight.fill_(0)
     if std:
-        weight.normal_(0.0, std, generator)
-    else:
-        weight.fill_(0)
+        normal_(weight, 0.0, std, generator)
     centre = weight.detach()[:, :, kernel[0] // 2, kernel[1] // 2]
     kept = np.where(met, common / outputs, centre.numpy())
     centre.copy_(tensor(kept, dtype=weight.dtype))

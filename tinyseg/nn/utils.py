@@ -8,8 +8,11 @@ from typing import TypeVar
 
 from ..autograd import no_grad
 from ..tensor import Tensor, float64
+from .clip_grad import clip_grad_norm_, clip_grad_value_
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Identity, Sequential, is_plain
 from .module import Module, Parameter
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse"]
 
 M = TypeVar("M", bound=Module)
 

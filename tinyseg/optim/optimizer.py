@@ -1,4 +1,4 @@
-"""Optimisers: each step of each parameter is one kernel call, a single pass over its memory."""
+"""Optimisers: a step of all parameters with the same options is one kernel call, a single pass over their memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from ..ops.creation import zeros_like
 from ..tensor import Tensor
+
+Arrays = tuple[list[Any], list[Any]]
 
 
 class Optimizer:
@@ -51,12 +53,26 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
-        for number, (x, group) in enumerate(self._parameters()):
-            if x.grad is not None:
-                x.version.count += 1
-                self._update(x, x.grad, group, self.state.setdefault(number, {}))
+        number = 0
+        for group in self.param_groups:
+            # A kernel takes arrays of one type and one backend; and a parameter's first step, or its step's number,
+            # may be another one than that of its group: it had no gradient before.
+            alike: dict[Any, list[tuple[Tensor, Tensor, dict[str, Any]]]] = {}
+            for x in group["params"]:
+                if x.grad is not None:
+                    x.version.count += 1
+                    state = self.state.setdefault(number, {})
+                    alike.setdefault((x.device, x.dtype, not state, state.get("step")), []).append((x, x.grad, state))
+                number += 1
+            for found in alike.values():
+                params, grads, states = (list(part) for part in zip(*found, strict=True))
+                arrays = [grad.array for grad in grads], [x.array for x in params]
+                self._update(params, arrays, group, states)
 
-    def _update(self, x: Tensor, grad: Tensor, options: dict[str, Any], state: dict[str, Any]) -> None:
+    def _update(
+        self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
+    ) -> None:
+        """A step of parameters whose states are alike; ``arrays``: the gradients', the parameters'."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
@@ -122,14 +138,15 @@ class SGD(Optimizer):
         options = {"lr": lr, "momentum": momentum, "dampening": dampening}
         super().__init__(params, {**options, "weight_decay": weight_decay, "nesterov": nesterov})
 
-    def _update(self, x: Tensor, grad: Tensor, options: dict[str, Any], state: dict[str, Any]) -> None:
-        momentum = options["momentum"]
-        first = bool(momentum) and "velocity" not in state
-        if first:
-            state["velocity"] = zeros_like(x)
-        velocity = state["velocity"].array if momentum else None
+    def _update(
+        self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
+    ) -> None:
+        momentum, first, velocities = options["momentum"], False, None
+        if momentum:
+            first = "velocity" not in states[0]
+            velocities = _state(states, "velocity", params)
         numbers = (options["lr"], momentum, options["dampening"], options["weight_decay"], options["nesterov"], first)
-        x.backend.sgd_step(grad.array, x.array, velocity, *numbers)
+        params[0].backend.sgd_step(*arrays, velocities, *numbers)
 
 
 class Adam(Optimizer):
@@ -153,13 +170,14 @@ class Adam(Optimizer):
             raise ValueError(f"{type(self).__name__}: betas must be in [0, 1), got {betas}")
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
 
-    def _update(self, x: Tensor, grad: Tensor, options: dict[str, Any], state: dict[str, Any]) -> None:
-        if not state:
-            state.update(step=0, mean=zeros_like(x), square=zeros_like(x))
-        state["step"] += 1
+    def _update(
+        self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
+    ) -> None:
+        moments = [_state(states, name, params) for name in ("mean", "square")]
+        for state in states:
+            state["step"] = state.get("step", 0) + 1
         numbers = (options["lr"], *options["betas"], options["eps"], options["weight_decay"])
-        arrays = (grad.array, x.array, state["mean"].array, state["square"].array)
-        x.backend.adam_step(*arrays, *numbers, self.decoupled, state["step"])
+        params[0].backend.adam_step(*arrays, *moments, *numbers, self.decoupled, states[0]["step"])
 
 
 class AdamW(Adam):
@@ -179,3 +197,53 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of the running mean of the squared gradient.
+
+    s = alpha s + (1 - alpha) g^2;  d = g / (sqrt(s) + eps);  v = momentum v + d (without momentum v = d);
+    p = p - lr v. With ``centered`` the root is of the running variance: m = alpha m + (1 - alpha) g, sqrt(s - m^2).
+    Weight decay is added to the gradient. Source: Hinton's lecture 6e, 2012; centered: Graves 2013, section 4.2.
+
+    >>> import tinyseg
+    >>> p = tinyseg.ones(1, requires_grad=True)
+    >>> (p * 2).sum().backward()
+    >>> RMSprop([p], lr=0.05).step()  # d = 2 / sqrt(0.01 2^2) = 10
+    >>> round(p.item(), 6)
+    0.5
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"RMSprop: alpha must be in [0, 1], got {alpha}")
+        if not momentum >= 0:
+            raise ValueError(f"RMSprop: momentum must not be negative, got {momentum}")
+        options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "momentum": momentum, "centered": centered})
+
+    def _update(
+        self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
+    ) -> None:
+        squares = _state(states, "square", params)
+        velocities = _state(states, "velocity", params) if options["momentum"] else None
+        means = _state(states, "mean", params) if options["centered"] else None
+        numbers = [options[name] for name in ("lr", "alpha", "eps", "weight_decay", "momentum")]
+        params[0].backend.rmsprop_step(*arrays, squares, velocities, means, *numbers)
+
+
+def _state(states: list[dict[str, Any]], name: str, params: list[Tensor]) -> list[Any]:
+    """The arrays that go by that name in the states, zeros where there is none yet."""
+    for x, state in zip(params, states, strict=True):
+        if name not in state:
+            state[name] = zeros_like(x)
+    return [state[name].array for state in states]
