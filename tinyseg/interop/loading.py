@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ..autograd import no_grad
 from ..errors import CheckpointError
 from ..models.network import Network, Preprocessing
+from ..nn import Module
 from ..paths import PathLike
 from ..tensor import tensor
 from .file import Weights, read
-from .names import CLASS_LAYERS, CONSTANTS, Rule, Source, classifier_layers, reason, recognise, rules_for
+from .names import CLASS_LAYERS, CONSTANTS, OWN, Rule, Source, classifier_layers, reason, recognise, rules_for
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
@@ -86,12 +87,12 @@ class Report:
         return "\n".join([self.summary(), *map(str, self.entries), *others])
 
 
-def load(model: Network, file: PathLike | Weights, strict: bool = True) -> Report:
+def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report:
     """Copy the weights in ``file`` into ``model``, rename and reshape them as far as it takes, and tell of each.
 
     A classifier's weights go into the networks that are made of it: convolutions by their places, fully connected
     layers as convolutions. Scores of another number of classes are left out. Numbers of another type are converted.
-    ``model.preprocessing`` becomes what the weights expect of images, where that is known.
+    A network's ``preprocessing`` becomes what the weights expect of images, where that is known.
 
     Raises ``CheckpointError``, and changes nothing, for a file that cannot be read and for weights of which none
     fits; and, if ``strict``, when a weight is missing, unexpected or of another shape and nothing explains why. With
@@ -103,7 +104,7 @@ def load(model: Network, file: PathLike | Weights, strict: bool = True) -> Repor
     >>> np.savez(path, **{name: value.numpy() for name, value in model.state_dict().items()})
     >>> report = load(model, path)
     >>> len(report.of("loaded")), len(report.entries)
-    (45, 45)
+    (40, 40)
     """
     weights = file if isinstance(file, Weights) else read(file)
     matching = _Matching(model, weights)
@@ -114,24 +115,26 @@ def load(model: Network, file: PathLike | Weights, strict: bool = True) -> Repor
     with no_grad():
         for key, values in matching.values.items():
             matching.own[key].copy_(tensor(values))
-    if report.preprocessing is not None:
+    if isinstance(model, Network) and report.preprocessing is not None:
         model.preprocessing = report.preprocessing
     return report
 
 
-def _refusal(report: Report, model: Network, hint: str) -> str:
-    listed = [re.sub(" +", " ", str(entry)) for entry in report.problems]
+def _refusal(report: Report, model: Module, hint: str) -> str:
+    listed = [re.sub(" +", " ", str(entry)) for entry in report.problems] or ["none of them has a place"]
     more = f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    name = getattr(model, "name", type(model).__name__)
+    advice = f" ({hint})" if hint else ""
     return (
-        f"{report.weights.path}: weights from {report.source} do not fit {model.name}: "
-        f"{'; '.join(listed[:LISTED]) or 'none of them has a place'}{more}" + (f". {hint[0].upper()}{hint[1:]}" if hint else "")
+        f"{report.weights.path}: weights from {report.source} do not fit {name}{advice}: "
+        f"{'; '.join(listed[:LISTED])}{more}"
     )
 
 
 class _Matching:
     """Each weight of a file on its way to its place: ``values`` for the model's keys, and what became of each."""
 
-    def __init__(self, model: Network, weights: Weights) -> None:
+    def __init__(self, model: Module, weights: Weights) -> None:
         self.model, self.weights = model, weights
         self.own = model.state_dict()
         self.source = _source(weights)
@@ -156,8 +159,12 @@ class _Matching:
         shaped, note = _shaped(array, target.shape)
         if shaped is None:
             if re.fullmatch(CLASS_LAYERS, ours) and _differ_by_classes(array.shape, target.shape):
-                return Entry(SKIPPED, theirs, ours, f"for other classes: {_by(array.shape)}, here {_by(target.shape)}")
-            return Entry(SKIPPED, theirs, ours, f"of another shape: {_by(array.shape)}, here {_by(target.shape)}", True)
+                return Entry(
+                    SKIPPED, theirs, ours, f"for other classes: {_by(array.shape)}, here {_by(target.shape)}"
+                )
+            return Entry(
+                SKIPPED, theirs, ours, f"of another shape: {_by(array.shape)}, here {_by(target.shape)}", True
+            )
         if rule is not None and rule.change is not None:
             shaped = rule.change(shaped, self.model)
         converted = _converted(shaped, target.dtype)
@@ -185,8 +192,8 @@ def _source(weights: Weights) -> Source:
         kept = weights.own["preprocessing"]
         found = Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
     except (KeyError, TypeError, ValueError):
-        return Source("tinyseg")
-    return Source("tinyseg", preprocessing=found)
+        return OWN
+    return replace(OWN, preprocessing=found)
 
 
 def _renamed(rules: tuple[Rule, ...], name: str) -> tuple[Rule | None, str]:

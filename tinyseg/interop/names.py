@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
+from ..models.network import CAFFE, IMAGENET, INCEPTION, Preprocessing
 from ..models.segnet import DEPTHS, SegNet
+from ..nn import Module
 
-Change = Callable[[NDArray[Any], Network], NDArray[Any]]
+Change = Callable[[NDArray[Any], Module], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Source:
     hint: str = ""
 
 
-def _skip_in_its_place(weight: NDArray[Any], model: Network) -> NDArray[Any]:
+def _skip_in_its_place(weight: NDArray[Any], model: Module) -> NDArray[Any]:
     """milesial concatenates the skip before what comes up; ours, as the paper, behind it unless told otherwise."""
     if getattr(model, "skip_first", True):
         return weight
@@ -67,6 +68,7 @@ def _skip_in_its_place(weight: NDArray[Any], model: Network) -> NDArray[Any]:
     return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
 
 
+_UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
 _HEAD = {r"classifier\.\d\.": "a fully connected layer of the classifier, which has no place in this network"}
 
 SOURCES = (
@@ -111,7 +113,7 @@ SOURCES = (
         "wkentaro's FCN",
         (r"conv1_1\.weight", r"fc6\.weight", r"fc7\.weight", r"score_fr\.weight", r"upscore"),
         CAFFE,
-        left_out={r"upscore\w*\.": "bilinear upsampling by a factor that this network has not"},
+        left_out=_UPSAMPLING,
         hint="they fit fcn32s, fcn16s and fcn8s with backbone vgg16",
     ),
     Source(
@@ -132,8 +134,11 @@ SOURCES = (
         hint="they fit unet with width 64, and bilinear where they have no up1.up.weight",
     ),
 )
-UNKNOWN = Source("a source not known by its names")
+UNKNOWN = Source("a source not known by its names", left_out=_UPSAMPLING)
 """Weights that are taken by their names as they are."""
+
+OWN = Source("tinyseg", left_out=_UPSAMPLING)
+"""Checkpoints of ours, which say themselves what they expect of images."""
 
 CLASS_LAYERS = r"(.*\.)?(score\w*|upscore\w*|up\d?|final|fc|fc8\w*|head\.\d+|classifier\.6)\.(weight|bias)"
 """Layers whose size is the number of classes: with another number of classes they start anew."""
@@ -166,7 +171,7 @@ def recognise(names: Iterable[str]) -> Source:
     return UNKNOWN
 
 
-def classifier_layers(source: Source, model: Network) -> Mapping[str, str]:
+def classifier_layers(source: Source, model: Module) -> Mapping[str, str]:
     """For each layer that ``model`` has from the classifier that ``source`` is, its name there; empty where the model
     is no network that is made of a classifier, or ``source`` none.
     """
@@ -196,7 +201,7 @@ def _segnet_layers(batch_norm: bool) -> dict[str, str]:
     return names
 
 
-def rules_for(source: Source, model: Network) -> tuple[Rule, ...]:
+def rules_for(source: Source, model: Module) -> tuple[Rule, ...]:
     """The rules from the names in a file to those of ``model``."""
     layers = classifier_layers(source, model)
     return (*source.rules, *(Rule(rf"{re.escape(theirs)}\.(.*)", rf"{ours}.\1") for ours, theirs in layers.items()))
