@@ -28,7 +28,7 @@ LAYERS = (
     ("tensor", "autograd", "gradcheck"),
     ("ops",),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "viz", "linear_maps", "op_examples"),
+    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
     ("engine",),
     ("cli", "console", "__main__"),
 )
@@ -39,6 +39,8 @@ BESIDE = {
     ("gradcheck", "autograd"),
     ("viz", "data"),
     ("viz", "metrics"),
+    ("interop", "checkpoint"),
+    ("interop", "models"),
     ("cli", "console"),
     ("__main__", "cli"),
 }

@@ -17,9 +17,11 @@ from rich.table import Table
 
 from . import backend
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .interop import source_of
 
 if TYPE_CHECKING:
     from .data import Classes
+    from .interop import Report, Weights
     from .metrics import ConfusionMatrix
 
 COMPILING = "compiling kernels for this machine, once"
@@ -125,6 +127,15 @@ class TrainingDisplay(Callbacks):
     def _note(self, text: str) -> None:
         if self.task is not None:
             self.progress.update(self.task, note=text)
+
+    def loaded(self, report: Report) -> None:
+        """What did not simply find its place; the rest is counted, and listed in the run's folder."""
+        line(self.console, report.summary())
+        for entry in report.entries:
+            if not entry.is_plain:
+                line(self.console, f"  {entry}", style="yellow" if entry.is_problem else None)
+        for place, what in report.weights.others.items():
+            line(self.console, f"  beside them: {place} is {what}")
 
     def started(self, trainer: Trainer) -> None:
         """A header of what is about to be done."""
@@ -280,6 +291,25 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
     ):
         line(console, text)
+
+
+def print_weights(console: Console, weights: Weights) -> None:
+    """The weights in a file: names, shapes, types, and how many numbers there are."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("weight", no_wrap=True)
+    for heading in ("shape", "type", "numbers"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, array in weights.arrays.items():
+        shape = "x".join(str(size) for size in array.shape)
+        table.add_row(_plain(name), shape, array.dtype.name, f"{array.size:,}")
+    console.print(table)
+    line(console, f"{weights.path}: {weights.format}, from {source_of(weights).name}")
+    if weights.found_at:
+        line(console, f"found under {weights.found_at}")
+    total = sum(array.size for array in weights.arrays.values())
+    line(console, f"{len(weights.arrays)} weights, {total:,} numbers")
+    for place, what in weights.others.items():
+        line(console, f"beside them: {place} is {what}")
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

@@ -73,6 +73,18 @@ def train(
     class_weights: Annotated[
         str | None, typer.Option(help="none, or median: rare classes count more. [default: none]")
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Begin with the weights in a .pth, .pt, .safetensors or .npz file, a classifier's or a whole "
+            "network's; images are then normalised as they expect it.",
+        ),
+    ] = None,
+    partial_weights: Annotated[
+        bool,
+        typer.Option("--partial-weights", help="Accept such as are missing, unexpected or of another shape."),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and changes. [default: 0]")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder. [default: runs/DATA-MODEL-N]")
@@ -89,6 +101,10 @@ def train(
 ) -> None:
     """Train a network; the run's folder gets weights, metrics.csv, curves.png and predictions.png."""
     asked = {key: value for key, value in locals().items() if key in _RUN_OPTIONS and value is not None}
+    if weights is not None:
+        asked["weights"] = str(weights)
+    if partial_weights:
+        asked["partial_weights"] = True
     if model_options:
         asked["model_options"] = model_options
     with reporting(debug):
@@ -130,7 +146,7 @@ def _resume(folder: Path, out: Path | None, asked: Mapping[str, Any], workers: i
 def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) -> None:
     """``InputError`` for an option that is not what the run was started with; defaults may be spelt out."""
     settled = _settled(config)
-    given = {key: value for key, value in asked.items() if key not in ("epochs", "model_options")}
+    given = {key: value for key, value in asked.items() if key not in ("epochs", "model_options", "partial_weights")}
     given |= asked.get("model_options", {})
     for name, value in given.items():
         before = settled.get(name)
@@ -155,6 +171,7 @@ def _settled(config: Config) -> dict[str, Any]:
         "val_fraction": default_share if data.val_fraction is None else data.val_fraction,
         "data_seed": data.seed,
         "model": config.model.name,
+        "weights": config.model.weights,
         "size": data.size or default_size,
         "augment": data.flip,
         "class_weights": "none" if training.class_weights is None else "median",
@@ -166,7 +183,7 @@ def _settled(config: Config) -> dict[str, Any]:
 
 def _as_settled(name: str, value: Any, config: Config) -> Any:
     """What ``value`` would have become in the run's configuration."""
-    if name == "root":
+    if name in ("root", "weights"):
         return str(Path(value).absolute())
     if name == "batch_size" and value > config.training.batch_size:
         from ..engine.pipeline import open_split

@@ -159,20 +159,23 @@ class RandomCrop:
 class Normalise:
     """``(image - mean) / std`` for each channel, as ``float32``, of the image in 0..1.
 
-    One mean and one standard deviation for each channel, or one for all. Raises ``ValueError`` when they are
-    not as many, a ``std`` is not positive, or the image has another number of channels.
+    One mean and one standard deviation for each channel, or one for all. With ``bgr`` the channels are then turned
+    round: blue comes first, as networks trained with Caffe expect it. Raises ``ValueError`` when they are not as
+    many, a ``std`` is not positive, or the image has another number of channels.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], bgr: bool = False) -> None:
         if len(mean) != len(std) or len(mean) == 0:
             raise ValueError(f"Normalise: {len(mean)} means but {len(std)} standard deviations")
         if min(std) <= 0:
             raise ValueError(f"Normalise: standard deviations must be positive, got {list(std)}")
         self.mean = np.array(mean, np.float32)
         self.std = np.array(std, np.float32)
+        self.bgr = bgr
 
     def __call__(self, image: NDArray[Any], mask: Mask, rng: np.random.Generator) -> Pair:
         """Normalise the image; the mask stays."""
         if len(self.mean) not in (1, image.shape[2]):
             raise ValueError(f"Normalise: {len(self.mean)} means for an image of {image.shape[2]} channels")
-        return (unit_range(image) - self.mean) / self.std, mask
+        normalised = (unit_range(image) - self.mean) / self.std
+        return np.ascontiguousarray(normalised[:, :, ::-1]) if self.bgr else normalised, mask

@@ -10,6 +10,7 @@ from .callbacks import BatchReport, Callbacks
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
+from .export import export
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
@@ -48,6 +49,7 @@ __all__ = [
     "describe_run",
     "evaluate",
     "evaluate_model",
+    "export",
     "load_model",
     "measure_field",
     "next_free_folder",

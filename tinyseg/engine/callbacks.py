@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..interop import Report
     from .train import EpochRow, Trainer, TrainingResult
 
 
@@ -22,6 +23,9 @@ class BatchReport:
 
 class Callbacks:
     """Override what is of interest; each method does nothing by default."""
+
+    def loaded(self, report: Report) -> None:
+        """The run begins with weights from a file; the report says what became of each."""
 
     def started(self, trainer: Trainer) -> None:
         """All is checked and ready; the first epoch comes next."""

@@ -20,6 +20,7 @@ from ..checkpoint import replacing
 from ..data import Classes, Normalise
 from ..data.dataset import Color
 from ..errors import InputError
+from ..models import Preprocessing
 
 Size = tuple[int, int]
 
@@ -48,7 +49,8 @@ class DataConfig:
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
-    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1. Colours are #rrggbb.
+    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1, which then enter blue
+    first with ``bgr``. Colours are #rrggbb.
     """
 
     name: str
@@ -67,6 +69,7 @@ class DataConfig:
     size: Size | None = None
     crop: Size | None = None
     scale: tuple[float, float] | None = None
+    bgr: bool = False
 
     @property
     def classes(self) -> Classes:
@@ -74,13 +77,21 @@ class DataConfig:
         colors = tuple(parse_color(text) for text in self.class_colors)
         return Classes(self.class_names, colors, parse_color(self.void_color))
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network expects of an image."""
+        return Preprocessing(self.mean, self.std, self.bgr)
+
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: its name and its options, as ``models.create`` takes them."""
+    """The network: its name and its options, as ``models.create`` takes them, and the file of weights that it began
+    with, if it did with any.
+    """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass(frozen=True)

@@ -130,13 +130,13 @@ def training_transform(data: DataConfig) -> Transform:
         steps.append(RandomCrop(data.crop))
     if data.flip:
         steps.append(RandomFlip())
-    return Compose([*steps, Normalise(data.mean, data.std)])
+    return Compose([*steps, Normalise(data.mean, data.std, data.bgr)])
 
 
 def evaluation_transform(data: DataConfig) -> Transform:
     """The image with the model's channels, resized as in training and normalised; the label as it is."""
     resize: list[Transform] = [] if data.size is None else [ResizeImage(data.size)]
-    return Compose([ToChannels(data.in_channels), *resize, Normalise(data.mean, data.std)])
+    return Compose([ToChannels(data.in_channels), *resize, Normalise(data.mean, data.std, data.bgr)])
 
 
 def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:

@@ -23,6 +23,7 @@ from ..models import SegmentationModel
 from ..nn.init import skip
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes, segmentation_model
+from .start import Start, open_weights, preprocessed
 
 EPOCHS = {"shapes": 3}
 OTHER_EPOCHS = 50
@@ -38,7 +39,8 @@ class TrainOptions:
 
     ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
-    measured on the same images.
+    measured on the same images. ``weights``: a file that the network begins with; with ``partial_weights``
+    it need not fit in all.
     """
 
     data: str = "shapes"
@@ -59,16 +61,21 @@ class TrainOptions:
     schedule: str = "cosine"
     class_weights: str = "none"
     seed: int = 0
+    weights: str | None = None
+    partial_weights: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that is ready to start: its configuration, its images, and what the user should know about it."""
+    """A run that is ready to start: its configuration, its images, what the user should know about it, and the
+    weights that it begins with, where they are not random.
+    """
 
     config: Config
     train_set: Dataset
     val_set: Dataset
     notes: tuple[str, ...]
+    start: Start | None = None
 
 
 def prepare(options: TrainOptions) -> Plan:
@@ -94,18 +101,22 @@ def prepare(options: TrainOptions) -> Plan:
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options
         )
+    weights_path = None if options.weights is None else str(Path(options.weights).absolute())
+    start = None if weights_path is None else open_weights(weights_path, model, options.partial_weights)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
     data = _data_config(options, root, train_set, crop)
+    if start is not None:
+        data = preprocessed(data, start, notes)
     weights = None if counts is None else tuple(median_frequency_weights(counts).tolist())
     training = _training_config(options, batch_size, weights if options.class_weights == "median" else None)
     from .. import __version__
 
-    config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
-    return Plan(config, train_set, val_set, tuple(notes))
+    model_config = ModelConfig(options.model, dict(options.model_options), weights_path)
+    return Plan(Config(__version__, data, model_config, training), train_set, val_set, tuple(notes), start)
 
 
 def _check_numbers(options: TrainOptions) -> None:

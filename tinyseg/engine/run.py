@@ -5,6 +5,7 @@
     config.toml          what the run is
     best.safetensors     the weights with the best mean IU on the validation images
     last.safetensors     the weights after the last epoch, and all that --resume needs
+    weights.txt          what became of each weight that the run began with, if it did with a file of weights
     metrics.csv          a row for each epoch
     curves.png           the same as curves
     predictions.png      validation images, their labels, and what the best weights make of them
@@ -25,6 +26,7 @@ from .pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
 METRICS, CURVES, PREDICTIONS = "metrics.csv", "curves.png", "predictions.png"
+WEIGHTS = "weights.txt"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     with skip():
         model = create_model(run.config)
     checkpoint = load_weights(run.checkpoint, model)
+    model.preprocessing = run.config.data.preprocessing
     model.eval()
     return model, checkpoint
 

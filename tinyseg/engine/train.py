@@ -22,6 +22,7 @@ from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
+from ..nn.init import skip
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .callbacks import BatchReport, Callbacks
@@ -40,7 +41,8 @@ from .pipeline import (
 )
 from .predict import segment
 from .prepare import Plan
-from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, read_folder
+from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, WEIGHTS, read_folder
+from .start import Start
 
 PICTURES = 4
 DOMINANT = 0.99
@@ -81,10 +83,14 @@ def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, work
     folder = Path(folder)
     callbacks = callbacks or Callbacks()
     check_new(folder)
-    trainer = Trainer(plan.config, plan.train_set, plan.val_set, folder, callbacks, workers)
+    trainer = Trainer(plan.config, plan.train_set, plan.val_set, folder, callbacks, workers, plan.start)
     folder.mkdir(parents=True)
     try:
         write_config(folder / CONFIG, plan.config)
+        if plan.start is not None:
+            with replacing(folder / WEIGHTS) as aside:
+                aside.write_text(f"{plan.start.report}\n", encoding="utf-8", newline="\n")
+            callbacks.loaded(plan.start.report)
         trainer.save()
         for note in plan.notes:
             callbacks.warning(note)
@@ -112,7 +118,8 @@ def resume(
     folder = Path(folder)
     config = _with_epochs(folder, read_folder(folder), epochs)
     train_set, val_set = (open_split(config.data, split) for split in ("train", "val"))
-    trainer = Trainer(config, train_set, val_set, folder, callbacks or Callbacks(), workers)
+    with skip():
+        trainer = Trainer(config, train_set, val_set, folder, callbacks or Callbacks(), workers)
     trainer.restore()
     if epochs is not None:
         write_config(folder / CONFIG, config)
@@ -137,12 +144,20 @@ class Trainer:
     """A run in progress. ``history`` has a row for each epoch that is done, ``best`` the best of them."""
 
     def __init__(
-        self, config: Config, train_set: Dataset, val_set: Dataset, folder: Path, callbacks: Callbacks, workers: int
+        self,
+        config: Config,
+        train_set: Dataset,
+        val_set: Dataset,
+        folder: Path,
+        callbacks: Callbacks,
+        workers: int,
+        start: Start | None = None,
     ) -> None:
         self.config, self.folder, self.callbacks = config, folder, callbacks
         self.train_set, self.val_set = train_set, val_set
         random.manual_seed(config.training.seed)
-        self.model = create_model(config)
+        self.model = create_model(config) if start is None else start.model(lambda: create_model(config))
+        self.model.preprocessing = config.data.preprocessing
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
@@ -184,7 +199,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(self.model.state_dict()))
+            save(self.folder / BEST, Checkpoint(self.model.state_dict(), self._expected()))
         self.save()
         self._write_reports()
         self.callbacks.epoch_done(row, is_best)
@@ -248,7 +263,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write ``last.safetensors``."""
-        state = {
+        state = self._expected() | {
             "epoch": len(self.history),
             "images": self._counts(),
             "names": self._names(),
@@ -259,6 +274,10 @@ class Trainer:
             "random": random.default_generator.get_state(),
         }
         save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
+
+    def _expected(self) -> dict[str, Any]:
+        """What the weights expect of images, for those who take them elsewhere."""
+        return {"preprocessing": asdict(self.config.data.preprocessing)}
 
     def restore(self) -> None:
         """Go back to where ``last.safetensors`` was written; raises ``CheckpointError`` if it cannot be used."""

@@ -19,6 +19,7 @@ missing    upscore.weight  (starts as bilinear upsampling)
 """
 
 from .file import Weights, read
-from .loading import Entry, Report, load
+from .loading import Entry, Report, load, source_of
+from .names import Source
 
-__all__ = ["Entry", "Report", "Weights", "load", "read"]
+__all__ = ["Entry", "Report", "Source", "Weights", "load", "read", "source_of"]

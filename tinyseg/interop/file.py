@@ -44,6 +44,14 @@ class Weights:
     others: Mapping[str, str]
     own: Mapping[str, Any] | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """All but the numbers, for JSON."""
+        weights = {
+            name: {"shape": list(array.shape), "type": array.dtype.name} for name, array in self.arrays.items()
+        }
+        about = {"path": str(self.path), "format": self.format, "found_at": self.found_at}
+        return {**about, "weights": weights, "others": dict(self.others)}
+
 
 def read(path: PathLike) -> Weights:
     """Read a file of weights: PyTorch's ``.pth`` and ``.pt`` of both forms, ``.safetensors``, ``.npz``.

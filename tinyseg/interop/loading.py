@@ -43,6 +43,11 @@ class Entry:
     note: str = ""
     is_problem: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it was copied as it was."""
+        return self.fate in (LOADED, RENAMED)
+
     def __str__(self) -> str:
         names = [name for name in (self.theirs, self.ours) if name is not None]
         text = " -> ".join(dict.fromkeys(names))
@@ -137,7 +142,7 @@ class _Matching:
     def __init__(self, model: Module, weights: Weights) -> None:
         self.model, self.weights = model, weights
         self.own = model.state_dict()
-        self.source = _source(weights)
+        self.source = source_of(weights)
         self.rules = rules_for(self.source, model)
         self.layers = classifier_layers(self.source, model)
         self.values: dict[str, NDArray[Any]] = {}
@@ -184,8 +189,8 @@ class _Matching:
         return Report(self.weights, self.source.name, self.source.preprocessing, tuple(self.entries))
 
 
-def _source(weights: Weights) -> Source:
-    """A file of ours says itself what its weights expect; others are told by their names."""
+def source_of(weights: Weights) -> Source:
+    """Whose weights these are: a file of ours says so itself, and what they expect; others are told by their names."""
     if weights.own is None:
         return recognise(weights.arrays)
     try:

@@ -119,7 +119,7 @@ SOURCES = (
     Source(
         "milesial's U-Net",
         (r"inc\.double_conv\.0\.weight", r"outc\.conv\.weight"),
-        Preprocessing((0.0,) * 3, (1.0,) * 3),
+        Preprocessing((0.0,), (1.0,)),
         rules=(
             Rule(r"inc\.double_conv\.(.*)", r"down.0.\1"),
             Rule(r"down(\d)\.maxpool_conv\.1\.double_conv\.(.*)", r"down.\1.\2"),

@@ -1,0 +1,60 @@
+"""The weights that a run begins with, when they come from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from .. import interop
+from ..errors import InputError
+from ..models import SegmentationModel
+from ..nn.init import skip
+from .config import DataConfig
+
+
+@dataclass(frozen=True)
+class Start:
+    """A file of weights that has been read, and what becomes of each weight in the network of the run.
+
+    ``partial``: weights that are missing, unexpected or of another shape are accepted.
+    """
+
+    weights: interop.Weights
+    partial: bool
+    report: interop.Report
+
+    def model(self, create: Callable[[], SegmentationModel]) -> SegmentationModel:
+        """The network that ``create`` gives, with these weights. Random numbers are drawn only where it needs some
+        that the file has not.
+        """
+        with nullcontext() if self.report.needs_random_start else skip():
+            model = create()
+        interop.load(model, self.weights, strict=not self.partial)
+        return model
+
+
+def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
+    """Read a file and load it into ``model``, which shows whether it fits.
+
+    Raises ``CheckpointError`` where it does not.
+    """
+    weights = interop.read(path)
+    return Start(weights, partial, interop.load(model, weights, strict=not partial))
+
+
+def preprocessed(data: DataConfig, start: Start, notes: list[str]) -> DataConfig:
+    """``data`` with images as the weights expect them; measured on the training images where that is not known."""
+    expected = start.report.preprocessing
+    if expected is None:
+        notes.append(
+            f"what {start.weights.path} expects of images is not known: they are normalised by the mean and standard "
+            "deviation of the training images"
+        )
+        return data
+    mean, std = (
+        values * data.in_channels if len(values) == 1 else values for values in (expected.mean, expected.std)
+    )
+    if len(mean) != data.in_channels:
+        raise InputError(f"{start.weights.path}: expects images of {len(mean)} channels, got {data.in_channels}")
+    return replace(data, mean=mean, std=std, bgr=expected.bgr)
