@@ -190,7 +190,7 @@ class _Matching:
 
 
 def source_of(weights: Weights) -> Source:
-    """Whose weights these are: a file of ours says so itself, and what they expect; others are told by their names."""
+    """Whose weights these are: a file of ours says so itself, others are told by their names."""
     if weights.own is None:
         return recognise(weights.arrays)
     try:
