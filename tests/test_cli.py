@@ -268,13 +268,13 @@ def _untouched(folder: Path) -> None:
     [
         (_untouched, ("--root", "no-such-folder"), ["no-such-folder", "no such folder"]),
         (_untouched, ("--data", "imagenet"), ["imagenet", "shapes"]),
-        (_untouched, ("--model", "segnet"), ["segnet", "fcn8s"]),
+        (_untouched, ("--model", "lenet"), ["lenet", "fcn8s"]),
         (
             _untouched,
             ("--backbone", "vgg"),
             ["unet: unknown option --backbone; it has --width (default 32), --depth"],
         ),
-        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth, --width; it has --backbone (default"]),
+        (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth; it has --backbone (default"]),
         (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
@@ -329,9 +329,10 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("predict", "RUN", "small.png", "--out", "."), ["small.png", "overwritten"]),
         (("predict", "RUN", "small.png", "--out", "out"), ["small.png", "2x2", "too small"]),
         (("predict", "RUN", "small.png", "--out", "text.png"), ["text.png", "folder"]),
-        (("info", "segnet"), ["segnet", "unet"]),
+        (("info", "lenet"), ["lenet", "unet"]),
         (("info", "fcn8s", "--size", "16x16"), ["16x16", "32x32"]),
-        (("info", "fcn8s", "--width", "8"), ["unknown option --width"]),
+        (("info", "fcn8s", "--depth", "8"), ["unknown option --depth"]),
+        (("info", "vgg16", "--size", "16x16"), ["16x16", "vgg16", "32x32"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
         (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
@@ -388,7 +389,7 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
 
 
 def test_debug_shows_the_traceback() -> None:
-    result = call("info", "segnet", "--debug")
+    result = call("info", "lenet", "--debug")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
 

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from . import backend
+from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
 from .interop import source_of
+from .errors import flag
 
 if TYPE_CHECKING:
     from .data import Classes
@@ -310,6 +311,16 @@ def print_weights(console: Console, weights: Weights) -> None:
     line(console, f"{len(weights.arrays)} weights, {total:,} numbers")
     for place, what in weights.others.items():
         line(console, f"beside them: {place} is {what}")
+
+
+def print_models(console: Console) -> None:
+    """Each network with a line on it and its options."""
+    for name in models.names():
+        line(console, name, style="bold")
+        line(console, f"  {models.description(name)}")
+        options = [f"{flag(option)} {default}" for option, default in models.options(name).items()]
+        if options:
+            line(console, f"  {', '.join(options)}")
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

@@ -3,9 +3,9 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, evaluate, predict, info, weights, warmup, gradcheck  # isort: skip
+from . import train, evaluate, predict, info, models, weights, warmup, gradcheck  # isort: skip
 
-__all__ = ["app", "evaluate", "gradcheck", "info", "main", "predict", "train", "warmup", "weights"]
+__all__ = ["app", "evaluate", "gradcheck", "info", "main", "models", "predict", "train", "warmup", "weights"]
 
 
 def main() -> None:

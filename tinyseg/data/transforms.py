@@ -159,9 +159,9 @@ class RandomCrop:
 class Normalise:
     """``(image - mean) / std`` for each channel, as ``float32``, of the image in 0..1.
 
-    One mean and one standard deviation for each channel, or one for all. With ``bgr`` the channels are then turned
-    round: blue comes first, as networks trained with Caffe expect it. Raises ``ValueError`` when they are not as
-    many, a ``std`` is not positive, or the image has another number of channels.
+    One mean and one standard deviation for each channel, or one for all; with ``bgr`` the channels then come in
+    reverse, as weights trained with Caffe expect them. Raises ``ValueError`` when they are
+    not as many, a ``std`` is not positive, or the image has another number of channels.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], bgr: bool = False) -> None:

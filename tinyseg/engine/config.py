@@ -20,7 +20,6 @@ from ..checkpoint import replacing
 from ..data import Classes, Normalise
 from ..data.dataset import Color
 from ..errors import InputError
-from ..models import Preprocessing
 
 Size = tuple[int, int]
 
@@ -49,8 +48,8 @@ class DataConfig:
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
-    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1, which then enter blue
-    first with ``bgr``. Colours are #rrggbb.
+    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr``
+    then come in reverse: as the weights expect them that training began with, or as measured. Colours are #rrggbb.
     """
 
     name: str
@@ -76,11 +75,6 @@ class DataConfig:
         """Names and colours of the classes."""
         colors = tuple(parse_color(text) for text in self.class_colors)
         return Classes(self.class_names, colors, parse_color(self.void_color))
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """What the network expects of an image."""
-        return Preprocessing(self.mean, self.std, self.bgr)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from ..checkpoint import Checkpoint, save
 from ..errors import InputError
 from ..paths import PathLike
-from .run import load_model, open_run
+from .run import expectations, load_model, open_run
 
 
 def export(run: PathLike, to: PathLike) -> int:
@@ -23,8 +22,7 @@ def export(run: PathLike, to: PathLike) -> int:
         raise InputError(f"{to}: weights are exported as .safetensors")
     if to.exists():
         raise InputError(f"{to}: exists already")
-    found = open_run(run)
-    model, _ = load_model(found)
+    model, _ = load_model(open_run(run))
     weights = model.state_dict()
-    save(to, Checkpoint(weights, {"preprocessing": asdict(found.config.data.preprocessing)}))
+    save(to, Checkpoint(weights, expectations(model)))
     return len(weights)

@@ -17,8 +17,9 @@ from typing import Any
 from .. import models
 from ..autograd import Edge, Node
 from ..geometry import Field
-from ..models import SegmentationModel
+from ..models import Classifier, Network
 from ..nn import Module
+from ..nn.init import skip
 from ..ops.creation import zeros
 from ..paths import PathLike
 from ..tensor import Tensor
@@ -134,7 +135,10 @@ def describe(
     >>> info.coarsest.name, info.coarsest.stride, info.coarsest.field
     ('score5', (32, 32), (156, 156))
     """
-    model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    with skip():
+        model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
+    if size is None and isinstance(model, Classifier):
+        size = model.training_size, model.training_size
     return describe_model(model, size or DEFAULT_SIZE)
 
 
@@ -151,13 +155,13 @@ def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:
 def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 3) -> ModelInfo:
     """Describe any network that takes images N,C,H,W; one for segmentation says itself how many channels.
 
-    It is set to evaluation. Raises ``InputError`` for a size that is too small for a ``SegmentationModel``.
+    It is set to evaluation. Raises ``InputError`` for a size that is too small for a ``Network``.
 
     >>> from tinyseg import nn
     >>> describe_model(nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2)), (8, 8), in_channels=1).coarsest.field
     (4, 4)
     """
-    if isinstance(model, SegmentationModel):
+    if isinstance(model, Network):
         check_size(model, size, "a size")
         in_channels = model.in_channels
     model.eval()  # so that batch norm takes a single image of a single deep pixel

@@ -27,7 +27,7 @@ from ..data import (
 from ..data.images import read_header
 from ..data.transforms import Transform
 from ..errors import DataError, InputError
-from ..models import SegmentationModel
+from ..models import Preprocessing, SegmentationModel
 from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
 from .config import Config, DataConfig, Size, TrainingConfig
 
@@ -81,9 +81,11 @@ def names_digest(dataset: Dataset) -> str:
 
 
 def create_model(config: Config) -> SegmentationModel:
-    """The network, with random weights."""
-    model, data = config.model, config.data
-    return segmentation_model(model.name, data.num_classes, data.in_channels, model.options)
+    """The network, with random weights, and with the preprocessing that the run's are trained with."""
+    data = config.data
+    model = segmentation_model(config.model.name, data.num_classes, data.in_channels, config.model.options)
+    model.preprocessing = Preprocessing(data.mean, data.std, data.bgr)
+    return model
 
 
 def segmentation_model(

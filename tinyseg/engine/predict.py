@@ -39,9 +39,8 @@ def segment(model: SegmentationModel, config: Config, image: NDArray[Any]) -> ND
     entered = to_channels(image, data.in_channels)
     entered = entered if data.size is None else resize_image(entered, data.size)
     check_size(model, entered.shape[:2], "an image")
-    normalised, _ = Normalise(data.mean, data.std, data.bgr)(
-        entered, np.zeros((0, 0), np.uint8), np.random.default_rng(0)
-    )
+    normalise = Normalise(data.mean, data.std, data.bgr)
+    normalised, _ = normalise(entered, np.zeros((0, 0), np.uint8), np.random.default_rng(0))
     # A transposed view: the memory stays channels-last, as kernels like it.
     logits = model(tensor(normalised.transpose(2, 0, 1)[None]))
     labels = upsampled(logits, image.shape[:2]).argmax(1).numpy()[0]

@@ -12,18 +12,17 @@ from ..data import (
     IGNORE_INDEX,
     ClassCounts,
     Dataset,
-    Normalisation,
     class_counts,
     measure_normalisation,
     median_frequency_weights,
     open_dataset,
 )
 from ..errors import DataError, InputError, flag
-from ..models import SegmentationModel
+from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes, segmentation_model
-from .start import Start, open_weights, preprocessed
+from .start import Start, open_weights
 
 EPOCHS = {"shapes": 3}
 OTHER_EPOCHS = 50
@@ -105,12 +104,15 @@ def prepare(options: TrainOptions) -> Plan:
     start = None if weights_path is None else open_weights(weights_path, model, options.partial_weights)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
+    if start is not None and model.preprocessing is None:
+        notes.append(
+            f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
+            "deviation of the training images"
+        )
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop)
-    if start is not None:
-        data = preprocessed(data, start, notes)
+    data = _data_config(options, root, train_set, crop, model.preprocessing or _measured(train_set))
     weights = None if counts is None else tuple(median_frequency_weights(counts).tolist())
     training = _training_config(options, batch_size, weights if options.class_weights == "median" else None)
     from .. import __version__
@@ -138,7 +140,7 @@ def _check_numbers(options: TrainOptions) -> None:
             raise InputError(f"unknown {flag(name)} {getattr(options, name)!r}; there are {', '.join(known)}")
 
 
-def check_size(model: SegmentationModel, size: tuple[int, ...], what: str) -> None:
+def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
     """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
     height, width = model.min_size
     if size[0] < height or size[1] < width:
@@ -227,11 +229,17 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     )
 
 
-def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None) -> DataConfig:
+def _measured(train_set: Dataset) -> Preprocessing:
+    """Mean and standard deviation of the training images, for weights that expect nothing yet."""
+    return Preprocessing(*measure_normalisation(train_set))
+
+
+def _data_config(
+    options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, preprocessing: Preprocessing
+) -> DataConfig:
     classes = train_set.classes
     # Shapes are drawn at all the sizes there are; others may be seen nearer or farther.
     drawn = options.data == "shapes"
-    normalisation: Normalisation = measure_normalisation(train_set)
     return DataConfig(
         name=options.data,
         num_classes=len(classes),
@@ -240,8 +248,8 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         class_colors=tuple(format_color(color) for color in classes.colors),
         void_color=format_color(classes.void_color),
         ignore_index=IGNORE_INDEX,
-        mean=normalisation.mean,
-        std=normalisation.std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         flip=options.augment,
         seed=options.data_seed,
         root=root,
@@ -249,6 +257,7 @@ def _data_config(options: TrainOptions, root: str | None, train_set: Dataset, cr
         size=options.size,
         crop=crop,
         scale=SCALES if options.augment and not drawn else None,
+        bgr=preprocessing.bgr,
     )
 
 

@@ -13,8 +13,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
@@ -68,9 +69,13 @@ def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     with skip():
         model = create_model(run.config)
     checkpoint = load_weights(run.checkpoint, model)
-    model.preprocessing = run.config.data.preprocessing
     model.eval()
     return model, checkpoint
+
+
+def expectations(model: SegmentationModel) -> dict[str, Any]:
+    """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
+    return {} if model.preprocessing is None else {"preprocessing": asdict(model.preprocessing)}
 
 
 def next_free_folder(parent: Path, stem: str) -> Path:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .. import interop
-from ..errors import InputError
 from ..models import SegmentationModel
 from ..nn.init import skip
-from .config import DataConfig
 
 
 @dataclass(frozen=True)
@@ -41,20 +39,3 @@ def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
     """
     weights = interop.read(path)
     return Start(weights, partial, interop.load(model, weights, strict=not partial))
-
-
-def preprocessed(data: DataConfig, start: Start, notes: list[str]) -> DataConfig:
-    """``data`` with images as the weights expect them; measured on the training images where that is not known."""
-    expected = start.report.preprocessing
-    if expected is None:
-        notes.append(
-            f"what {start.weights.path} expects of images is not known: they are normalised by the mean and standard "
-            "deviation of the training images"
-        )
-        return data
-    mean, std = (
-        values * data.in_channels if len(values) == 1 else values for values in (expected.mean, expected.std)
-    )
-    if len(mean) != data.in_channels:
-        raise InputError(f"{start.weights.path}: expects images of {len(mean)} channels, got {data.in_channels}")
-    return replace(data, mean=mean, std=std, bgr=expected.bgr)

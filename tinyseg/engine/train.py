@@ -41,7 +41,7 @@ from .pipeline import (
 )
 from .predict import segment
 from .prepare import Plan
-from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, WEIGHTS, read_folder
+from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, WEIGHTS, expectations, read_folder
 from .start import Start
 
 PICTURES = 4
@@ -157,7 +157,6 @@ class Trainer:
         self.train_set, self.val_set = train_set, val_set
         random.manual_seed(config.training.seed)
         self.model = create_model(config) if start is None else start.model(lambda: create_model(config))
-        self.model.preprocessing = config.data.preprocessing
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
@@ -199,7 +198,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(self.model.state_dict(), self._expected()))
+            save(self.folder / BEST, Checkpoint(self.model.state_dict(), expectations(self.model)))
         self.save()
         self._write_reports()
         self.callbacks.epoch_done(row, is_best)
@@ -263,7 +262,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write ``last.safetensors``."""
-        state = self._expected() | {
+        state = {
             "epoch": len(self.history),
             "images": self._counts(),
             "names": self._names(),
@@ -272,12 +271,9 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": random.default_generator.get_state(),
+            **expectations(self.model),
         }
         save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
-
-    def _expected(self) -> dict[str, Any]:
-        """What the weights expect of images, for those who take them elsewhere."""
-        return {"preprocessing": asdict(self.config.data.preprocessing)}
 
     def restore(self) -> None:
         """Go back to where ``last.safetensors`` was written; raises ``CheckpointError`` if it cannot be used."""

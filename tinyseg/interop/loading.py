@@ -186,7 +186,11 @@ class _Matching:
 
     def report(self) -> Report:
         """What became of each."""
-        return Report(self.weights, self.source.name, self.source.preprocessing, tuple(self.entries))
+        expected = self.source.preprocessing
+        if expected is not None and isinstance(self.model, Network) and len(expected.mean) == 1:
+            channels = self.model.in_channels
+            expected = replace(expected, mean=expected.mean * channels, std=expected.std * channels)
+        return Report(self.weights, self.source.name, expected, tuple(self.entries))
 
 
 def source_of(weights: Weights) -> Source:

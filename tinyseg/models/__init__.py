@@ -39,6 +39,7 @@ __all__ = [
     "all_options",
     "convolutionalize",
     "create",
+    "description",
     "joint_loss",
     "names",
     "options",
@@ -115,19 +116,32 @@ def names() -> list[str]:
     return list(_MODELS)
 
 
+def description(name: str) -> str:
+    """A line on a model; raises ``InputError`` for an unknown name.
+
+    >>> description("fcn16s")
+    'FCN-16s: one skip, from stage 4.'
+    """
+    return inspect.cleandoc(_factory(name).__doc__ or "").splitlines()[0]
+
+
 def options(name: str) -> dict[str, Any]:
     """The options of a model and their defaults; raises ``InputError`` for an unknown name."""
+    parameters = inspect.signature(_factory(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+
+
+def _factory(name: str) -> Callable[..., Network]:
     if name not in _MODELS:
         raise InputError(f"unknown model {name!r}; there are {', '.join(_MODELS)}")
-    parameters = inspect.signature(_MODELS[name]).parameters.values()
-    return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+    return _MODELS[name]
 
 
 def all_options() -> dict[str, Option]:
     """Every option that a model has, by name.
 
-    >>> all_options()["depth"].help
-    'Of a model: how often it halves the image. [default: 4 of unet]'
+    >>> all_options()["head"].help
+    'Of a model: largefov, or a pyramid of rates: aspp-s or aspp-l. [default: largefov of deeplab]'
     """
     defaults: dict[str, dict[str, Any]] = {}
     for model in names():

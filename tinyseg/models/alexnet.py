@@ -31,7 +31,7 @@ def layer_names(form: str) -> list[str]:
     return names
 
 
-def convolutions(in_channels: int, width: int, form: str, first_padding: int) -> dict[str, Module]:
+def convolutions(in_channels: int, width: int, form: str, first_padding: int, ceil_mode: bool) -> dict[str, Module]:
     """The layers before the fully connected ones by Caffe's names: conv1, relu1, pool1, norm1, conv2, ..."""
     kernels, paddings = (11, 5, 3, 3, 3), (first_padding, 2, 1, 1, 1)
     channels = (in_channels, *(scaled(number, width) for number in CHANNELS[form]))
@@ -44,7 +44,7 @@ def convolutions(in_channels: int, width: int, form: str, first_padding: int) ->
             window = (kernels[place], 1 if place else 4, paddings[place])
             layers[name] = nn.Conv2d(channels[place], channels[place + 1], *window, groups=groups)
         elif kind == "pool":
-            layers[name] = nn.MaxPool2d(3, 2, ceil_mode=paper)
+            layers[name] = nn.MaxPool2d(3, 2, ceil_mode=ceil_mode)
         else:
             layers[name] = nn.ReLU() if kind == "relu" else nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
     return layers
@@ -71,7 +71,7 @@ class AlexNet(Classifier):
         super().__init__("alexnet", num_classes, in_channels, training_size=size, window=WINDOW)
         hidden = scaled(HIDDEN, width)
         with nn.init.skip():
-            self.features = nn.Sequential(*convolutions(in_channels, width, form, padding).values())
+            self.features = nn.Sequential(*convolutions(in_channels, width, form, padding, form == "paper").values())
             self.classifier = nn.Sequential(
                 nn.Dropout(),
                 nn.Linear(scaled(CHANNELS[form][-1], width) * WINDOW**2, hidden),

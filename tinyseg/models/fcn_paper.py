@@ -56,7 +56,7 @@ class FCN(SegmentationModel):
     ) -> None:
         super().__init__(name, num_classes, in_channels, stride=STRIDE)
         self.scored, self.scales, self.geometric_classes = scored, scales, geometric_classes
-        self.classifier_names = trunk.classifier_names
+        self.classifier_names, self._least = trunk.classifier_names, trunk.least
         for layer_name, layer in trunk.layers.items():
             setattr(self, layer_name, layer)
         initialise(*trunk.layers.values())
@@ -135,7 +135,7 @@ class FCN(SegmentationModel):
     def _maps(self, input: Tensor) -> list[Tensor]:
         """What is scored, the deepest last."""
         self.check(input)
-        missing = [max(STRIDE - size, 0) for size in input.shape[2:]]
+        missing = [max(self._least - size, 0) for size in input.shape[2:]]
         if any(missing):
             input = pad(input, (0, missing[1], 0, missing[0]))
         maps = []

@@ -24,7 +24,7 @@ PADDING = 100
 class Trunk:
     """Layers by name. ``skips``: those behind which the maps of strides 16 and 8 are scored; ``channels`` of the last
     maps and of those two. ``kernel``: of the upsampling by 32. ``classifier_names``: what a layer is called in
-    the classifier where that is another name.
+    the classifier where that is another name. ``least``: side of the smallest image whose last maps have a unit.
     """
 
     layers: dict[str, Module]
@@ -32,6 +32,7 @@ class Trunk:
     channels: tuple[int, int, int]
     kernel: int
     classifier_names: dict[str, str]
+    least: int = 1
 
 
 def _convolutional_head(channels: int, hidden: int, window: int) -> dict[str, Module]:
@@ -58,7 +59,7 @@ def vgg16_trunk(in_channels: int, width: int, form: str) -> Trunk:
 
 def alexnet_trunk(in_channels: int, width: int, form: str) -> Trunk:
     """AlexNet: its poolings are 3 wide, so each unit stands on one of the layer before."""
-    layers = convolutions(in_channels, width, form, PADDING)
+    layers = convolutions(in_channels, width, form, PADDING, ceil_mode=True)
     channels, hidden = [scaled(number, width) for number in CHANNELS[form]], scaled(vgg.HIDDEN, width)
     layers |= _convolutional_head(channels[-1], hidden, WINDOW)
     names = alexnet_names(form)
@@ -72,7 +73,7 @@ def googlenet_trunk(in_channels: int, width: int, form: str) -> Trunk:
     """
     layers = googlenet_layers(in_channels, width, form)
     channels = [layers[name].out_channels for name in ("inception5b", "inception3b")] + [scaled(192, width)]
-    return Trunk(layers, ("maxpool3", "maxpool2"), (channels[0], channels[1], channels[2]), 64, {})
+    return Trunk(layers, ("maxpool3", "maxpool2"), (channels[0], channels[1], channels[2]), 64, {}, least=33)
 
 
 TRUNKS = {"vgg16": vgg16_trunk, "alexnet": alexnet_trunk, "googlenet": googlenet_trunk}
