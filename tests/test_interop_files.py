@@ -17,6 +17,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies
+from make_weight_files import CONTENT, FOLDER
 from torch_files import (
     Call,
     Name,
@@ -64,6 +65,20 @@ def six(legacy: bool = False) -> Outside:
 
 
 # What is in a file comes out
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_what_pytorch_has_written_comes_out(name: str) -> None:
+    weights = read(FOLDER / f"{name}.pth")
+    assert list(weights.arrays) == list(CONTENT[name])
+    for key, array in CONTENT[name].items():
+        np.testing.assert_array_equal(weights.arrays[key], array, strict=True)
+
+
+def test_of_a_nested_file_it_is_told_where_the_weights_were() -> None:
+    weights = read(FOLDER / "nested.pth")
+    assert weights.found_at == "state_dict, names begin with module."
+    assert weights.others == {"best": "0.25"}
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
-from .interop import source_of
 from .errors import flag
+from .interop import source_of
 
 if TYPE_CHECKING:
     from .data import Classes
