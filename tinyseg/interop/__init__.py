@@ -13,9 +13,9 @@ finds into a network of ours and tells of each weight what became of it. See ``f
 >>> for fate in ("renamed", "reshaped", "skipped", "missing"):
 ...     print(report.of(fate)[-1])
 renamed    classifier.3.bias -> fc7.bias
-reshaped   classifier.3.weight -> fc7.weight  (128x128 as 128x128x1x1)
-skipped    classifier.6.bias  (a fully connected layer of the classifier, which has no place in this network)
-missing    upscore.weight  (starts as bilinear upsampling)
+reshaped   classifier.3.weight -> fc7.weight (128x128 as 128x128x1x1)
+skipped    classifier.6.bias (a fully connected layer of the classifier, which has no place in this network)
+missing    upscore.weight (starts as bilinear upsampling)
 """
 
 from .file import Weights, read

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..autograd import no_grad
+from ..checkpoint import listed
 from ..errors import CheckpointError
 from ..models.network import Network, Preprocessing
 from ..nn import Module
@@ -22,7 +23,6 @@ from .names import CLASS_LAYERS, CONSTANTS, OWN, Rule, Source, classifier_layers
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
 FATES = (LOADED, RENAMED, RESHAPED, SKIPPED, MISSING, UNEXPECTED)
-LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,13 @@ class Entry:
         """Whether it was copied as it was."""
         return self.fate in (LOADED, RENAMED)
 
+    def named(self) -> str:
+        """Both names, or the one there is, and the note."""
+        names = dict.fromkeys(name for name in (self.theirs, self.ours) if name is not None)
+        return " -> ".join(names) + (f" ({self.note})" if self.note else "")
+
     def __str__(self) -> str:
-        names = [name for name in (self.theirs, self.ours) if name is not None]
-        text = " -> ".join(dict.fromkeys(names))
-        return f"{self.fate:<10} {text}" + (f"  ({self.note})" if self.note else "")
+        return f"{self.fate:<10} {self.named()}"
 
 
 @dataclass(frozen=True)
@@ -126,14 +129,12 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
 
 
 def _refusal(report: Report, model: Module, hint: str) -> str:
-    listed = [re.sub(" +", " ", str(entry)) for entry in report.problems] or ["none of them has a place"]
-    more = f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
     name = getattr(model, "name", type(model).__name__)
-    advice = f" ({hint})" if hint else ""
-    return (
-        f"{report.weights.path}: weights from {report.source} do not fit {name}{advice}: "
-        f"{'; '.join(listed[:LISTED])}{more}"
-    )
+    kinds = ((MISSING, "missing"), (UNEXPECTED, "unexpected"), (SKIPPED, "that cannot be used"))
+    counted = [listed(what, [e.named() for e in report.problems if e.fate == fate]) for fate, what in kinds]
+    problems = ", ".join(filter(None, counted)) or "none of them has a place"
+    advice = f"; {hint}" if hint else ""
+    return f"{report.weights.path}: weights from {report.source} do not fit {name}: {problems}{advice}"
 
 
 class _Matching:
