@@ -15,6 +15,7 @@ not among them: PyTorch has always written protocol 2.
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
@@ -74,10 +75,9 @@ class Machine:
         """
         self.stack, self.marks, self.memo = [], [], {}
         try:
-            for number, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-                if number > MAX_INSTRUCTIONS:
-                    raise PickleError(f"its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
-                self._step(opcode.name, argument)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # names with odd escapes; they are refused anyway
+                self._follow(stream)
             value = self._pop()
         except PickleError:
             raise
@@ -85,6 +85,12 @@ class Machine:
             raise PickleError(f"its pickle is damaged ({error})") from error
         check_nesting(value)
         return value
+
+    def _follow(self, stream: IO[bytes]) -> None:
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+            if number > MAX_INSTRUCTIONS:
+                raise PickleError(f"its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
+            self._step(opcode.name, argument)
 
     def _step(self, name: str, argument: Any) -> None:
         stack = self.stack
