@@ -111,6 +111,15 @@ def test_numbers_of_another_type_are_converted(path: Path, dtype: str) -> None:
     assert (model.weight.tolist(), model.bias.tolist(), model.weight.dtype) == ([[1.0, -2.0]], [3.0], np.float32)
 
 
+def test_large_weights_are_copied_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = np.arange(70, dtype=np.float16).reshape(10, 7)
+    for piece in (1, 7, 20, 69):
+        monkeypatch.setattr("tinyseg.interop.loading.PIECE", piece)
+        model = nn.Linear(7, 10)
+        load(model, write(path, {"weight": weight, "bias": np.arange(10.0)}))
+        assert (model.weight.tolist(), model.bias.tolist()) == (weight.tolist(), list(range(10)))
+
+
 @pytest.mark.parametrize("values", [np.array([[1, 2j]]), np.array([[1e300, 0.0]])])
 def test_numbers_that_do_not_fit_are_refused(path: Path, values: NDArray[Any]) -> None:
     arrays = {"weight": values, "bias": np.zeros(1, np.float32)}

@@ -16,12 +16,15 @@ from ..errors import CheckpointError
 from ..models.network import Network, Preprocessing
 from ..nn import Module
 from ..paths import PathLike
-from ..tensor import tensor
+from ..tensor import Tensor, tensor
 from .file import Weights, read
 from .names import CLASS_LAYERS, CONSTANTS, OWN, Rule, Source, classifier_layers, reason, recognise, rules_for
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
+PIECE = 1 << 22
+"""Numbers that are copied at once."""
+
 FATES = (LOADED, RENAMED, RESHAPED, SKIPPED, MISSING, UNEXPECTED)
 
 
@@ -122,7 +125,7 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
         raise CheckpointError(_refusal(report, model, matching.source.hint))
     with no_grad():
         for key, values in matching.values.items():
-            matching.own[key].copy_(tensor(values))
+            _copy(values, matching.own[key])
     if isinstance(model, Network) and report.preprocessing is not None:
         model.preprocessing = report.preprocessing
     return report
@@ -173,10 +176,9 @@ class _Matching:
             )
         if rule is not None and rule.change is not None:
             shaped = rule.change(shaped, self.model)
-        converted = _converted(shaped, target.dtype)
-        if converted is None:
+        if not _is_representable(shaped, target.dtype):
             return Entry(SKIPPED, theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
-        self.values[ours] = converted
+        self.values[ours] = shaped
         return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
 
     def _missing(self, ours: str) -> Entry:
@@ -234,15 +236,25 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any] |
     return None, ""
 
 
-def _converted(array: NDArray[Any], dtype: Any) -> NDArray[Any] | None:
-    """``array`` as the model's type; None where that would lose what the numbers mean."""
+def _is_representable(array: NDArray[Any], dtype: Any) -> bool:
+    """Whether the numbers mean the same as the model's type."""
     if not np.can_cast(array.dtype, dtype, "same_kind"):
-        return None
-    try:
-        with np.errstate(over="raise"):
-            return array.astype(dtype, copy=False)
-    except FloatingPointError:
-        return None
+        return False
+    if array.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return True
+    with np.errstate(over="ignore"):
+        return bool((np.isfinite(array.astype(dtype)) == np.isfinite(array)).all())
+
+
+def _copy(values: NDArray[Any], target: Tensor) -> None:
+    """``values`` into ``target``, some rows at a time: a fully connected layer need not be in memory once more."""
+    if values.size <= PIECE or not values.ndim:
+        target.copy_(tensor(values, dtype=target.dtype))
+        return
+    rows = max(1, PIECE * len(values) // values.size)
+    for start in range(0, len(values), rows):
+        piece = slice(start, start + rows)
+        target[piece].copy_(tensor(values[piece], dtype=target.dtype))
 
 
 def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
