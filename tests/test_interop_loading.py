@@ -187,6 +187,7 @@ def train(root: Path, folder: Path, *flags: Any) -> str:
 
 def test_a_run_begins_with_the_weights_of_another_one(root: Path, tmp_path: Path) -> None:
     train(root, tmp_path / "first")
+    train(root, tmp_path / "from-folder", "--weights", tmp_path / "first")
     exported = tmp_path / "first.safetensors"
     assert (
         done("export", tmp_path / "first", "--to", exported)
@@ -205,6 +206,29 @@ def test_a_run_begins_with_the_weights_of_another_one(root: Path, tmp_path: Path
     first, second = (engine.read_folder(tmp_path / name) for name in ("first", "second"))
     assert (second.data.mean, second.data.std) == (first.data.mean, first.data.std)
     assert second.model.weights == str(exported)
+
+
+@pytest.mark.parametrize(("coarse", "fine"), [("fcn32s", "fcn16s"), ("fcn16s", "fcn8s")])
+@pytest.mark.parametrize("backbone", ["small", "vgg16"])
+def test_a_finer_network_begins_with_a_coarser_run(
+    root: Path, tmp_path: Path, coarse: str, fine: str, backbone: str
+) -> None:
+    """The paper trains FCN-16s from FCN-32s, and FCN-8s from FCN-16s: what is new starts with constants."""
+    model_options = {"backbone": backbone, "width": 1}
+    built = models.create(coarse, num_classes=2, **model_options)
+    save(tmp_path / "coarse.safetensors", Checkpoint(built.state_dict()))
+    asked = options(root, model=fine, model_options=model_options, weights=str(tmp_path / "coarse.safetensors"))
+    start = engine.prepare(asked).start
+    assert start is not None
+    assert not start.report.needs_random_start
+    assert {entry.ours or entry.theirs for entry in start.report.of("skipped")} <= {
+        "up.weight",
+        "upscore.weight",
+        "upscore16.weight",
+    }
+    fresh = {entry.ours.split(".")[0] for entry in start.report.of("missing") if entry.ours}
+    assert fresh
+    assert all(name.startswith(("score4", "score3", "up", "score_pool")) for name in fresh)
 
 
 def test_the_configuration_gets_what_the_weights_expect(root: Path, path: Path) -> None:

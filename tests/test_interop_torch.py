@@ -172,6 +172,15 @@ def test_vgg16_in_an_fcn_says_what_it_says_in_pytorch(path: Path) -> None:
     check_same(said_by_tinyseg(ours, image(40, 52)), said_by_torch(theirs, image(40, 52)))
 
 
+def test_vgg16_without_batch_norm_becomes_segnet_s_convolutions(path: Path) -> None:
+    theirs = peers.randomised(peers.VGG16(10))
+    ours = models.create("segnet", num_classes=3, width=WIDTH)
+    report = load(ours, save(theirs, path))
+    assert len(report.of("renamed")) == 26
+    last = theirs.features[28].weight.detach().numpy()
+    np.testing.assert_array_equal(ours.encoder[4][6].weight.detach().numpy(), last)
+
+
 def test_vgg16_bn_becomes_segnet_s_encoder(path: Path) -> None:
     theirs = peers.randomised(peers.VGG16(10, batch_norm=True))
     ours = models.create("segnet", num_classes=3, width=WIDTH)

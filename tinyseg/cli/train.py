@@ -78,7 +78,7 @@ def train(
         typer.Option(
             metavar="FILE",
             help="Begin with the weights in a .pth, .pt, .safetensors or .npz file, a classifier's or a whole "
-            "network's; images are then normalised as they expect it.",
+            "network's, or in a run's folder; images are then normalised as they expect it.",
         ),
     ] = None,
     partial_weights: Annotated[

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from .. import interop
 from ..models import SegmentationModel
 from ..nn.init import skip
+from .run import open_run
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,10 @@ class Start:
 
 
 def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
-    """Read a file and load it into ``model``, which shows whether it fits.
+    """Read a file, or the best weights of the run in a folder, and load them into ``model``, which shows whether they
+    fit.
 
-    Raises ``CheckpointError`` where it does not.
+    Raises ``CheckpointError`` where they do not.
     """
-    weights = interop.read(path)
+    weights = interop.read(open_run(path).checkpoint if Path(path).is_dir() else path)
     return Start(weights, partial, interop.load(model, weights, strict=not partial))

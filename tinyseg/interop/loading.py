@@ -167,19 +167,21 @@ class _Matching:
         target = self.own[ours]
         shaped, note = _shaped(array, target.shape)
         if shaped is None:
-            if re.fullmatch(CLASS_LAYERS, ours) and _differ_by_classes(array.shape, target.shape):
-                return Entry(
-                    SKIPPED, theirs, ours, f"for other classes: {_by(array.shape)}, here {_by(target.shape)}"
-                )
-            return Entry(
-                SKIPPED, theirs, ours, f"of another shape: {_by(array.shape)}, here {_by(target.shape)}", True
-            )
+            why = self._excuse(theirs, ours, array.shape, target.shape)
+            shapes = f"{_by(array.shape)}, here {_by(target.shape)}"
+            return Entry(SKIPPED, theirs, ours, f"{why or 'of another shape'}: {shapes}", not why)
         if rule is not None and rule.change is not None:
             shaped = rule.change(shaped, self.model)
         if not _is_representable(shaped, target.dtype):
             return Entry(SKIPPED, theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
         self.values[ours] = shaped
         return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
+
+    def _excuse(self, theirs: str, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str | None:
+        """Why a weight may be of another shape than its place."""
+        if re.fullmatch(CLASS_LAYERS, ours) and _differ_by_classes(shape, target):
+            return "for other classes"
+        return reason(self.source.left_out, theirs) if shape[2:] != target[2:] else None
 
     def _missing(self, ours: str) -> Entry:
         why = next((text for pattern, text in CONSTANTS.items() if re.fullmatch(pattern, ours)), "")
