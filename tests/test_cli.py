@@ -16,7 +16,7 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, models
+from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
 
@@ -123,6 +123,19 @@ def test_info_as_a_table_and_as_json() -> None:
     assert (totals["maximum_stride"], totals["receptive_field"]) == ([2, 2], [14, 14])
     assert f"parameters: {found['totals']['parameters']:,}" in text
     assert found["layers"][0]["output_shape"] == [4, 32, 48]
+
+
+def test_models_are_listed_with_a_line_and_their_options() -> None:
+    lines = done("models").splitlines()
+    found = json.loads(done("models", "--json"))
+    assert list(found) == models.names()
+    for name, entry in found.items():
+        place = lines.index(name)
+        assert lines[place + 1].strip() == entry["description"]
+        assert len(entry["description"]) > 10
+        assert entry["options"] == models.options(name)
+        for option, default in entry["options"].items():
+            assert f"{errors.flag(option)} {default}" in lines[place + 2]
 
 
 def test_info_of_a_run(run: Path) -> None:

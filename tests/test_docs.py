@@ -55,6 +55,12 @@ def test_the_list_of_operators_is_what_the_docstrings_say() -> None:
     assert written == page, "operators.md is stale: python docs/operators.py writes it anew"
 
 
+def test_the_tables_of_models_are_what_the_networks_are() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "models.py"))["page"]()
+    written = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert written == page, "models.md is stale: python docs/models.py writes it anew"
+
+
 def test_the_list_of_operators_has_all() -> None:
     written = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
     for prefix, module in (("F", tinyseg.nn.functional), ("nn", tinyseg.nn), ("linear_maps", linear_maps)):

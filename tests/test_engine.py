@@ -112,7 +112,7 @@ def test_what_is_done_to_images(
     [
         ({"size": (3, 64)}, "a size of 3x64 is too small for unet, which needs 4x4"),
         ({"model": "fcn8s", "model_options": {}, "size": (31, 64)}, "too small for fcn8s"),
-        ({"model": "segnet"}, "segnet"),
+        ({"model": "segmenter"}, "segmenter"),
         ({"model_options": {"breadth": 3}}, "breadth"),
         ({"optimizer": "lbfgs"}, "unknown --optimizer 'lbfgs'; there are adam, adamw, sgd"),
         ({"schedule": "linear"}, "unknown --schedule 'linear'"),

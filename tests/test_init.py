@@ -133,3 +133,34 @@ def test_identity_with_noise_leaves_the_kept_taps_exact() -> None:
 def test_what_is_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Skipping
+
+
+@pytest.mark.parametrize("draw", DRAWN[:4])
+def test_nothing_is_drawn_within_skip(draw: Callable[[Tensor, Generator | None], Tensor]) -> None:
+    generator = Generator(3)
+    weight = tinyseg.ones(4, 4, 3, 3)
+    with init.skip():
+        with init.skip():
+            pass
+        assert (draw(weight, generator).numpy() == 1).all()
+    assert generator.get_state() == (3, 0)
+    assert (draw(weight, generator).numpy() != 1).all()
+
+
+def test_constants_are_written_within_skip() -> None:
+    with init.skip():
+        assert (init.ones_(tinyseg.zeros(2)).numpy() == 1).all()
+        assert init.identity_(tinyseg.ones(2, 2, 3, 3), std=0.5).numpy().sum() == 2
+
+
+def test_skip_ends_with_an_error_too() -> None:
+    def fail() -> None:
+        with init.skip():
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert init.uniform_(tinyseg.zeros(8)).numpy().any()

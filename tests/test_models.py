@@ -55,7 +55,7 @@ def test_strides_and_names() -> None:
     assert set(models.names()) >= set(SMALL)
     assert {small(name).stride for name in FCN} == {32}
     assert [models.create("unet", num_classes=1, width=1, depth=d).stride for d in (1, 2, 5)] == [2, 4, 32]
-    assert models.options("unet") == {"width": 32, "depth": 4}
+    assert models.options("unet") == {"width": 32, "depth": 4, "bilinear": False, "skip_first": False}
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -107,7 +107,7 @@ def test_images_that_do_not_fit(name: str) -> None:
         (lambda: models.options("lenet"), "unknown model 'lenet'"),
         (
             lambda: models.create("unet", num_classes=2, widht=8),
-            r"unet: unknown option widht; it has width \(default 32\), depth \(default 4\)",
+            r"unet: unknown option widht; it has width \(default 32\), depth \(default 4\), bilinear",
         ),
         (
             lambda: models.create("fcn8s", num_classes=2, backbone="vgg"),

@@ -135,7 +135,7 @@ def describe(
     >>> info.coarsest.name, info.coarsest.stride, info.coarsest.field
     ('score5', (32, 32), (156, 156))
     """
-    with skip():
+    with skip():  # what is said does not depend on weights
         model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
     if size is None and isinstance(model, Classifier):
         size = model.training_size, model.training_size
@@ -149,7 +149,9 @@ def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:
     ``InputError`` as ``open_run`` does, and for a size that is too small.
     """
     config = open_run(path).config
-    return describe_model(create_model(config), size or config.data.size or config.data.crop or DEFAULT_SIZE)
+    with skip():
+        model = create_model(config)
+    return describe_model(model, size or config.data.size or config.data.crop or DEFAULT_SIZE)
 
 
 def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 3) -> ModelInfo:

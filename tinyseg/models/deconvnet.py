@@ -12,8 +12,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from .. import nn
-from ..errors import OptionError
 from ..tensor import Tensor
+from .layers import check_width, draw
 from .segmentation import SegmentationModel
 
 DEPTHS = (2, 2, 3, 3, 3)
@@ -35,22 +35,22 @@ class DeconvNet(SegmentationModel):
         deep, wide = widths[-1], 64 * width
         self.pool = nn.MaxPool2d(2, return_indices=True)
         self.unpool = nn.MaxUnpool2d(2)
-        self.encoder = nn.ModuleList(
-            nn.Sequential(*_stage(nn.Conv2d, [before, *[w] * depth]))
-            for before, w, depth in zip([in_channels, *widths], widths, DEPTHS, strict=False)
-        )
-        self.middle = nn.Sequential(
-            *_block(nn.Conv2d(deep, wide, WINDOW)),
-            *_block(nn.Conv2d(wide, wide, 1)),
-            *_block(nn.ConvTranspose2d(wide, deep, WINDOW)),
-        )
-        self.decoder = nn.ModuleList(
-            nn.Sequential(*_stage(nn.ConvTranspose2d, [*[w] * depth, after]))
-            for after, w, depth in reversed([*zip([width, *widths], widths, DEPTHS, strict=False)])
-        )
-        self.score = nn.Conv2d(width, num_classes, 1)
-        nn.init.normal_(self.score.weight, 0.0, 0.01)
-        nn.init.zeros_(self.score.bias)
+        with nn.init.skip():
+            self.encoder = nn.ModuleList(
+                nn.Sequential(*_stage(nn.Conv2d, [before, *[w] * depth]))
+                for before, w, depth in zip([in_channels, *widths], widths, DEPTHS, strict=False)
+            )
+            self.middle = nn.Sequential(
+                *_block(nn.Conv2d(deep, wide, WINDOW)),
+                *_block(nn.Conv2d(wide, wide, 1)),
+                *_block(nn.ConvTranspose2d(wide, deep, WINDOW)),
+            )
+            self.decoder = nn.ModuleList(
+                nn.Sequential(*_stage(nn.ConvTranspose2d, [*[w] * depth, after]))
+                for after, w, depth in reversed([*zip([width, *widths], widths, DEPTHS, strict=False)])
+            )
+            self.score = nn.Conv2d(width, num_classes, 1)
+        draw(self, lambda weight: nn.init.normal_(weight, 0.0, 0.01))  # section 4.2
 
     def fitting(self, size: int) -> int:
         """A multiple of 32, and 224 at least."""
@@ -77,14 +77,11 @@ def _stage(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d], channels: list[int]
 
 
 def _block(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
-    """The layer, its weights N(0, 0.01^2) (section 4.2), batch norm, ReLU."""
-    nn.init.normal_(layer.weight, 0.0, 0.01)
-    nn.init.zeros_(layer.bias)
+    """The layer, batch norm, ReLU."""
     return [layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU()]
 
 
 def deconvnet(num_classes: int, in_channels: int = 3, width: int = 64) -> DeconvNet:
     """DeconvNet: 251.8 million parameters."""
-    if width < 1:
-        raise OptionError(f"deconvnet: {{width}} must be at least 1, got {width}", "width")
+    check_width("deconvnet", width)
     return DeconvNet(num_classes, in_channels, width)

@@ -13,28 +13,31 @@ from .. import nn
 from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .layers import draw
 from .segmentation import SegmentationModel
 
 
 class DenseBlock(nn.Module):
-    """Layers of batch norm, ReLU, 3x3 convolution and dropout, each of which reads the input and all before it."""
+    """Layers of batch norm, ReLU, 3x3 convolution and dropout, each of which reads the input and all before it.
+
+    The stack's channels from ``inputs`` on are those that the block itself has added.
+    """
 
     def __init__(self, inputs: int, layers: int, growth: int) -> None:
         super().__init__()
+        self.inputs = inputs
         self.layers = nn.ModuleList(_layer(inputs + number * growth, growth, 3) for number in range(layers))
 
-    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) -> the whole stack, C + layers growth channels, and what is new of it."""
-        stack, new = input, []
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> the whole stack, (N, inputs + layers growth, H, W)."""
         for layer in self.layers:
-            new.append(layer(stack))
-            stack = cat([stack, new[-1]], 1)
-        return stack, cat(new, 1)
+            input = cat([input, layer(input)], 1)
+        return input
 
 
 class FCDenseNet(SegmentationModel):
-    """``blocks``: layers of the 11 blocks, five down, one in the middle, five up. ``width``: channels of the first
-    convolution.
+    """``blocks``: layers of each block, as many down as up and one in the middle (five and five in the paper).
+    ``width``: channels of the first convolution.
 
     Any size goes, without padding: pools round down, and a transposed convolution gives a row more than twice as
     many, of which the skip's number is kept.
@@ -43,10 +46,15 @@ class FCDenseNet(SegmentationModel):
     def __init__(
         self, name: str, num_classes: int, in_channels: int, width: int, growth: int, blocks: tuple[int, ...]
     ) -> None:
-        super().__init__(name, num_classes, in_channels, stride=32)
-        levels = len(blocks) // 2
-        self.first = _drawn(nn.Conv2d(in_channels, width, 3, padding=1))
+        super().__init__(name, num_classes, in_channels, stride=2 ** (len(blocks) // 2))
         self.pool = nn.MaxPool2d(2)
+        with nn.init.skip():
+            self._build(width, growth, blocks)
+        draw(self, nn.init.kaiming_uniform_)  # section 4.1
+
+    def _build(self, width: int, growth: int, blocks: tuple[int, ...]) -> None:
+        levels = len(blocks) // 2
+        self.first = nn.Conv2d(self.in_channels, width, 3, padding=1)
         self.down, self.thin, self.up, self.merge = (nn.ModuleList() for _ in range(4))
         channels, skips = width, []
         for layers in blocks[:levels]:
@@ -57,11 +65,11 @@ class FCDenseNet(SegmentationModel):
         self.middle = DenseBlock(channels, blocks[levels], growth)
         new = blocks[levels] * growth
         for layers, skip in zip(blocks[levels + 1 :], reversed(skips), strict=True):
-            self.up.append(_drawn(nn.ConvTranspose2d(new, new, 3, stride=2)))
+            self.up.append(nn.ConvTranspose2d(new, new, 3, stride=2))
             channels = new + skip
             self.merge.append(DenseBlock(channels, layers, growth))
             channels, new = channels + layers * growth, layers * growth
-        self.score = _drawn(nn.Conv2d(channels, num_classes, 1))
+        self.score = nn.Conv2d(channels, self.num_classes, 1)
 
     def fitting(self, size: int) -> int:
         """Any size."""
@@ -71,27 +79,20 @@ class FCDenseNet(SegmentationModel):
         """Down with stacks, up with what is new; the last block's whole stack is scored."""
         input, skips = self.first(input), []
         for block, thin in zip(self.down, self.thin, strict=True):
-            input, _ = block(input)
-            skips.append(input)
-            input = self.pool(thin(input))
-        stack, new = self.middle(input)
+            skips.append(block(input))
+            input = self.pool(thin(skips[-1]))
+        new = self.middle(input)[:, self.middle.inputs :]
         for up, merge, skip in zip(self.up, self.merge, reversed(skips), strict=True):
             height, width = skip.shape[2:]
-            stack, new = merge(cat([up(new)[:, :, :height, :width], skip], 1))
+            stack = merge(cat([up(new)[:, :, :height, :width], skip], 1))
+            new = stack[:, merge.inputs :]
         return self.score(stack)
 
 
 def _layer(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """Batch norm, ReLU, a convolution that keeps the size, dropout of 0.2."""
-    convolution = _drawn(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
     return nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(), convolution, nn.Dropout(0.2))
-
-
-def _drawn(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """Weights from Kaiming's uniform distribution (section 4.1), the bias 0."""
-    nn.init.kaiming_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _fcdensenet(

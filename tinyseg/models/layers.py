@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import nn
 from ..errors import OptionError
 from ..geometry import Grid
 from ..nn import Module
+from ..tensor import Tensor
 
 PAPER_WIDTH = 64
 """The ``width`` at which a network has the channels of its paper; other widths scale all of them."""
@@ -49,6 +50,17 @@ def initialise(*modules: Module) -> None:
                 nn.init.kaiming_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+
+def draw(net: Module, values: Callable[[Tensor], object]) -> None:
+    """Weights of all convolutions of ``net``, transposed ones too, by ``values`` (``nn.init.kaiming_normal_``, say);
+    biases 0.
+    """
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            values(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def run(layers: Iterable[Module], input: Any) -> Any:

@@ -8,8 +8,8 @@ is handed across, where U-Net hands over whole maps.
 from __future__ import annotations
 
 from .. import nn
-from ..errors import OptionError
 from ..tensor import Tensor
+from .layers import check_width, draw
 from .segmentation import SegmentationModel
 
 DEPTHS = (2, 2, 3, 3, 3)
@@ -30,18 +30,18 @@ class SegNet(SegmentationModel):
         below = [in_channels, *widths]
         self.pool = nn.MaxPool2d(2, ceil_mode=True, return_indices=True)
         self.unpool = nn.MaxUnpool2d(2)
-        self.encoder = nn.ModuleList(
-            nn.Sequential(*_layers(before, w, w, depth))
-            for before, w, depth in zip(below, widths, DEPTHS, strict=False)
-        )
-        stages = []
-        for before, w, depth in reversed([*zip(below[1:-1], widths[1:], DEPTHS[1:], strict=True)]):
-            stages.append(nn.Sequential(*_layers(w, w, before, depth)))
-        score = nn.Conv2d(width, num_classes, 3, padding=1)
-        nn.init.kaiming_normal_(score.weight)
-        nn.init.zeros_(score.bias)
-        stages.append(nn.Sequential(*_layers(width, width, width, DEPTHS[0] - 1), score))
-        self.decoder = nn.ModuleList(stages)
+        with nn.init.skip():
+            self.encoder = nn.ModuleList(
+                nn.Sequential(*_layers(before, w, w, depth))
+                for before, w, depth in zip(below, widths, DEPTHS, strict=False)
+            )
+            self.decoder = nn.ModuleList(
+                nn.Sequential(*_layers(w, w, after, depth))
+                for after, w, depth in reversed([*zip(below[1:-1], widths[1:], DEPTHS[1:], strict=True)])
+            )
+            score = nn.Conv2d(width, num_classes, 3, padding=1)
+            self.decoder.append(nn.Sequential(*_layers(width, width, width, DEPTHS[0] - 1), score))
+        draw(self, nn.init.kaiming_normal_)
 
     def fitting(self, size: int) -> int:
         """Any size."""
@@ -65,10 +65,7 @@ def _layers(inputs: int, between: int, outputs: int, depth: int) -> list[nn.Modu
     layers: list[nn.Module] = []
     for number in range(1, depth + 1):
         after = outputs if number == depth else between
-        convolution = nn.Conv2d(inputs, after, 3, padding=1)
-        nn.init.kaiming_normal_(convolution.weight)
-        nn.init.zeros_(convolution.bias)
-        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
         inputs = after
     return layers
 
@@ -78,6 +75,5 @@ def segnet(num_classes: int, in_channels: int = 3, width: int = 64) -> SegNet:
 
     The paper trains with SGD at a rate of 1e-3 and a momentum of 0.9, and weights classes by their median frequency.
     """
-    if width < 1:
-        raise OptionError(f"segnet: {{width}} must be at least 1, got {width}", "width")
+    check_width("segnet", width)
     return SegNet(num_classes, in_channels, width)

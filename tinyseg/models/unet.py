@@ -22,7 +22,8 @@ def double_conv(inputs: int, outputs: int, between: int | None = None) -> nn.Seq
     layers: list[nn.Module] = []
     middle = between or outputs
     for before, after in ((inputs, middle), (middle, outputs)):
-        convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+        with nn.init.skip():
+            convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(convolution.weight)
         layers += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
     return nn.Sequential(*layers)

@@ -20,7 +20,7 @@ from ..errors import OptionError
 from ..nn.functional import centre_crop
 from ..ops.shape import cat
 from ..tensor import Tensor
-from .borders import mirror
+from .borders import mirrored
 from .segmentation import SegmentationModel
 
 
@@ -37,14 +37,19 @@ class PaperUNet(SegmentationModel):
         risen = widths[:-1]  # channels that come up to each level
         if released:
             risen = [2 * width, *widths[1:-1]]
+        levels = [*zip(widths, risen, strict=False)][::-1]
         self.pool = nn.MaxPool2d(2)
-        self.down = nn.ModuleList(
-            _double_conv(a, b, dropout=level >= depth - 1)
-            for level, (a, b) in enumerate(zip([in_channels, *widths], widths, strict=False))
-        )
-        self.up = nn.ModuleList(_up(2 * w, r, released) for w, r in reversed([*zip(widths, risen, strict=False)]))
-        self.merge = nn.ModuleList(_double_conv(r + w, w) for w, r in reversed([*zip(widths, risen, strict=False)]))
-        self.score = _initialised(nn.Conv2d(width, num_classes, 1))
+        with nn.init.skip():
+            self.down = nn.ModuleList(
+                _double_conv(a, b, dropout=level >= depth - 1)
+                for level, (a, b) in enumerate(zip([in_channels, *widths], widths, strict=False))
+            )
+            self.up = nn.ModuleList(_up(2 * w, r, released) for w, r in levels)
+            self.merge = nn.ModuleList(_double_conv(r + w, w) for w, r in levels)
+            self.score = nn.Conv2d(width, num_classes, 1)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                _initialise(layer)
 
     @property
     def margin(self) -> int:
@@ -63,8 +68,9 @@ class PaperUNet(SegmentationModel):
         height, width = input.shape[2:]
         rows, columns = self.fitting(height) - height, self.fitting(width) - width
         top, left = rows // 2, columns // 2
-        borders = top, rows - top, left, columns - left
-        scores = self.logits(mirror(input, *(border + self.margin for border in borders)))
+        more = self.margin
+        borders = more + left, more + columns - left, more + top, more + rows - top
+        scores = self.logits(mirrored(input, borders))
         return scores[:, :, top : top + height, left : left + width]
 
     def logits(self, input: Tensor) -> Tensor:
@@ -83,21 +89,22 @@ def _double_conv(inputs: int, outputs: int, dropout: bool = False) -> nn.Sequent
     """Twice: 3x3 convolution without padding, ReLU; then dropout, at the end of the contracting path."""
     layers: list[nn.Module] = []
     for before in (inputs, outputs):
-        layers += [_initialised(nn.Conv2d(before, outputs, 3)), nn.ReLU()]
+        layers += [nn.Conv2d(before, outputs, 3), nn.ReLU()]
     return nn.Sequential(*layers, *([nn.Dropout(0.5)] if dropout else []))
 
 
 def _up(inputs: int, outputs: int, activation: bool) -> nn.Module:
-    convolution = _initialised(nn.ConvTranspose2d(inputs, outputs, 2, stride=2))
+    convolution = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
     return nn.Sequential(convolution, nn.ReLU()) if activation else convolution
 
 
-def _initialised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    """Weights N(0, 2 / N), where N numbers make one of the output (section 3); the bias 0."""
+def _initialise(convolution: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Weights N(0, 2 / N), where N numbers make one of the output (section 3): of an up-convolution, one from each
+    channel. The bias is 0.
+    """
     taps = math.prod(convolution.kernel_size) // math.prod(convolution.stride)
     nn.init.normal_(convolution.weight, 0.0, math.sqrt(2 / (convolution.in_channels * taps)))
     nn.init.zeros_(convolution.bias)
-    return convolution
 
 
 def unet_paper(

@@ -17,6 +17,7 @@ from .. import nn
 from ..errors import OptionError
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .layers import draw
 from .segmentation import Criterion, SegmentationModel
 
 
@@ -31,19 +32,22 @@ class UNetPlusPlus(SegmentationModel):
         super().__init__("unetpp", num_classes, in_channels, stride=2**depth)
         self.width, self.depth, self.deep_supervision, self.plain = width, depth, deep_supervision, plain
         self.pool = nn.MaxPool2d(2)
+        with nn.init.skip():
+            self._build()
+        draw(self, nn.init.kaiming_normal_)
+
+    def _build(self) -> None:
+        width, depth, plain = self.width, self.depth, self.plain
         widths = [width * 2**level for level in range(depth + 1)]
-        for level, (before, channels) in enumerate(zip([in_channels, *widths], widths, strict=False)):
+        for level, (before, channels) in enumerate(zip([self.in_channels, *widths], widths, strict=False)):
             setattr(self, f"x{level}_0", _double_conv(before, channels))
         for level, place in self._inside():
             channels = widths[level]
-            up = nn.ConvTranspose2d(2 * channels, channels, 2, stride=2)
-            nn.init.kaiming_normal_(up.weight)
-            nn.init.zeros_(up.bias)
-            setattr(self, f"up{level}_{place}", up)
+            setattr(self, f"up{level}_{place}", nn.ConvTranspose2d(2 * channels, channels, 2, stride=2))
             met = 2 if plain else place + 1
             setattr(self, f"x{level}_{place}", _double_conv(met * channels, channels))
         for place in self.supervised:
-            setattr(self, f"head{place}", nn.Conv2d(width, num_classes, 1))
+            setattr(self, f"head{place}", nn.Conv2d(width, self.num_classes, 1))
 
     def _inside(self) -> list[tuple[int, int]]:
         """The nodes that something comes up to, in an order in which they can be computed."""
@@ -88,12 +92,13 @@ class UNetPlusPlus(SegmentationModel):
 
         >>> net = unetpp(num_classes=2, width=4, deep_supervision=True)
         >>> [sum(p.numel() for p in net.prune(depth).parameters()) for depth in (1, 2, 3, 4)]
-        [2330, 11226, 46098, 184106]
+        [1722, 8190, 34786, 141878]
         """
         if depth not in self.supervised:
             heads = ", ".join(map(str, self.supervised))
             raise ValueError(f"UNetPlusPlus.prune: depth must be that of a head ({heads}), got {depth}")
-        cut = UNetPlusPlus(self.num_classes, self.in_channels, self.width, depth, False, self.plain)
+        with nn.init.skip():
+            cut = UNetPlusPlus(self.num_classes, self.in_channels, self.width, depth, False, self.plain)
         for name in cut._modules:
             setattr(cut, name, self._modules[name])
         cut.train(self.training)
@@ -104,10 +109,7 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
     """Twice: 3x3 convolution, ReLU."""
     layers: list[nn.Module] = []
     for before in (inputs, outputs):
-        convolution = nn.Conv2d(before, outputs, 3, padding=1)
-        nn.init.kaiming_normal_(convolution.weight)
-        nn.init.zeros_(convolution.bias)
-        layers += [convolution, nn.ReLU()]
+        layers += [nn.Conv2d(before, outputs, 3, padding=1), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
