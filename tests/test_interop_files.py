@@ -156,6 +156,11 @@ def test_weights_are_found_below_other_things(path: Path, key: str) -> None:
     assert weights.others == {"epoch": "3", "optimizer": "a dict of 0"}
 
 
+def test_a_part_without_tensors_is_not_taken_for_the_weights(path: Path) -> None:
+    weights = read(archive_of(path, {"model": {"depth": 4}, "x": tensor(six(), (6,))}))
+    assert (list(weights.arrays), weights.others) == (["x"], {"model": "a dict of 1"})
+
+
 def test_a_prefix_is_taken_off_only_where_all_have_it(path: Path) -> None:
     weights = read(archive_of(path, {"module.x": tensor(six(), (6,)), "y": tensor(six(), (6,))}))
     assert (list(weights.arrays), weights.found_at) == (["module.x", "y"], "")
@@ -435,9 +440,12 @@ def test_a_file_without_weights_is_refused(path: Path, content: Any) -> None:
         read(archive_of(path, content))
 
 
-def test_a_name_that_would_steer_a_terminal_is_refused(path: Path) -> None:
+def test_a_name_that_would_steer_a_terminal_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"a weight has the name '\\x1b\[2Jx'"):
         read(archive_of(path, {"\x1b[2Jx": tensor(six(), (6,))}))
+    np.savez(tmp_path / "w.npz", **{"\x1b[2Jx": NUMBERS})
+    with pytest.raises(CheckpointError, match="cannot be printed"):
+        read(tmp_path / "w.npz")
 
 
 def test_python_objects_in_numpy_archives_are_refused(tmp_path: Path) -> None:

@@ -98,6 +98,41 @@ def test_scores_of_other_classes_start_anew(path: Path) -> None:
     np.testing.assert_array_equal(values_of(model)["score.weight"], before)
 
 
+def test_another_width_is_not_taken_for_other_classes(path: Path) -> None:
+    write(path, values_of(models.create("vgg16", num_classes=5, width=1)))
+    wider = models.create("fcn8s", num_classes=5, backbone="vgg16", width=3)
+    with pytest.raises(CheckpointError, match=r"conv1_1\.weight \(of another shape: 2x3x3x3, here 4x3x3x3\)"):
+        load(wider, path)
+    report = load(
+        wider,
+        write(
+            path,
+            values_of(models.create("vgg16", num_classes=5, width=1)) | {"features.0.bias": np.ones(4, np.float32)},
+        ),
+        strict=False,
+    )
+    assert {entry.ours.split(".")[0] for entry in report.problems if entry.ours} >= {"conv1_1", "fc6", "fc7"}
+
+
+def test_fcn_s_scores_and_upsampling_for_other_classes_start_anew(path: Path) -> None:
+    write(path, values_of(models.create("fcn8s", num_classes=4, backbone="vgg16", width=1)))
+    report = load(models.create("fcn8s", num_classes=6, backbone="vgg16", width=1), path)
+    assert len(report.of("skipped")) == 9
+    assert all(entry.note.startswith("for other classes: 4") for entry in report.of("skipped"))
+    assert not report.needs_random_start
+
+
+def test_a_layer_of_the_same_name_as_an_fcn_s_is_missed_elsewhere(path: Path) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up, self.down = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    write(path, {name: value for name, value in values_of(Own()).items() if name != "up.weight"})
+    with pytest.raises(CheckpointError, match=r"1 missing \(up\.weight\)"):
+        load(Own(), path)
+
+
 def test_batch_counts_that_older_files_have_not_are_excused(path: Path) -> None:
     arrays = {name: value for name, value in values_of(net()).items() if not name.endswith("num_batches_tracked")}
     report = load(net(), write(path, arrays))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def _read(path: Path) -> Weights:
         if is_torch_archive(archive):
             return _state_dict(path, "PyTorch archive", read_archive(archive))
         if all(name.endswith(".npy") for name in archive.names()):
-            return Weights(path, "NumPy archive", _numpy_arrays(archive), "", {})
+            return _weights(path, "NumPy archive", _numpy_arrays(archive))
         raise ArchiveError("is a zip archive, but neither PyTorch's nor NumPy's")
     if is_legacy(start):
         return _state_dict(path, "PyTorch file from before 1.6", read_legacy(path))
@@ -104,7 +104,7 @@ def _state_dict(path: Path, form: str, content: Any) -> Weights:
     keys: list[str] = []
     others: dict[str, str] = {}
     while isinstance(content, dict):
-        key = next((key for key in NESTED if isinstance(content.get(key), dict)), None)
+        key = next((key for key in NESTED if _holds_arrays(content.get(key))), None)
         if key is None:
             break
         others |= {_place(keys, other): _described(part) for other, part in content.items() if other != key}
@@ -117,13 +117,32 @@ def _state_dict(path: Path, form: str, content: Any) -> Weights:
             f"{path}: holds no weights by name, at the top or under {', '.join(NESTED)}; it is {_described(content)}"
         )
     others |= {_place(keys, key): _described(part) for key, part in items if key not in arrays}
+    return _weights(path, form, arrays, keys, others)
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether there is a tensor in a dict, or in a dict in it, and so on."""
+    return isinstance(value, dict) and any(
+        isinstance(part, np.ndarray) or _holds_arrays(part) for part in value.values()
+    )
+
+
+def _weights(
+    path: Path,
+    form: str,
+    arrays: Mapping[str, NDArray[Any]],
+    keys: Sequence[str] = (),
+    others: Mapping[str, str] | None = None,
+    own: Mapping[str, Any] | None = None,
+) -> Weights:
+    """The weights that were found under ``keys``, without the prefix that all their names have."""
     for name in arrays:
         if not name.isprintable():
             raise CheckpointError(f"{path}: a weight has the name {name!r}, which cannot be printed")
     prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)), "")
-    arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
-    where = ", ".join([*keys, *([f"names begin with {prefix}"] if prefix else [])])
-    return Weights(path, form, arrays, where, others)
+    where = ", ".join([*keys, *([f"names begin with {prefix}"] if prefix and arrays else [])])
+    named = {name.removeprefix(prefix): array for name, array in arrays.items()}
+    return Weights(path, form, named, where, others or {}, own)
 
 
 def _place(keys: list[str], last: Any) -> str:
@@ -183,7 +202,7 @@ def _safetensors(path: Path) -> Weights:
             raise ValueError(f"its metadata is a {type(own).__name__}")
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a complete safetensors file ({error})") from error
-    return Weights(path, "safetensors", arrays, "", dict.fromkeys(state, "training state"), own)
+    return _weights(path, "safetensors", arrays, (), dict.fromkeys(state, "training state"), own)
 
 
 def _bfloat16_arrays(path: Path, names: set[str]) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ from ..nn import Module
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .file import Weights, read
-from .names import CLASS_LAYERS, CONSTANTS, OWN, Rule, Source, classifier_layers, reason, recognise, rules_for
+from .names import OWN, UPSAMPLING, Rule, Source, classifier_layers, constants, reason, recognise, rules_for
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
@@ -37,7 +37,8 @@ class Entry:
     - missing: the model has it and the file has not; it stays as it was;
     - unexpected: the file has it and the model has not.
 
-    ``is_problem``: nothing explains why it is missing, unexpected or of another shape.
+    ``is_problem``: nothing explains why it is missing, unexpected or of another shape. ``is_drawn``: the model keeps
+    random numbers for it.
     """
 
     fate: str
@@ -45,6 +46,7 @@ class Entry:
     ours: str | None
     note: str = ""
     is_problem: bool = False
+    is_drawn: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -83,8 +85,7 @@ class Report:
     @property
     def needs_random_start(self) -> bool:
         """Whether the model has weights that the file has not, and that do not start with constants."""
-        left = [entry.ours for entry in self.of(MISSING, SKIPPED) if entry.ours is not None]
-        return not all(any(re.fullmatch(pattern, name) for pattern in CONSTANTS) for name in left)
+        return any(entry.is_drawn for entry in self.entries)
 
     def summary(self) -> str:
         """One line."""
@@ -149,6 +150,7 @@ class _Matching:
         self.source = source_of(weights)
         self.rules = rules_for(self.source, model)
         self.layers = classifier_layers(self.source, model)
+        self.constants = constants(model)
         self.values: dict[str, NDArray[Any]] = {}
         self.entries: list[Entry] = []
         for theirs, array in weights.arrays.items():
@@ -167,27 +169,34 @@ class _Matching:
         target = self.own[ours]
         shaped, note = _shaped(array, target.shape)
         if shaped is None:
-            why = self._excuse(theirs, ours, array.shape, target.shape)
+            why = self._excuse(ours, array.shape, target.shape)
             shapes = f"{_by(array.shape)}, here {_by(target.shape)}"
-            return Entry(SKIPPED, theirs, ours, f"{why or 'of another shape'}: {shapes}", not why)
+            return self._skipped(theirs, ours, f"{why or 'of another shape'}: {shapes}", not why)
         if rule is not None and rule.change is not None:
             shaped = rule.change(shaped, self.model)
         if not _is_representable(shaped, target.dtype):
-            return Entry(SKIPPED, theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
+            return self._skipped(theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
         self.values[ours] = shaped
         return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
 
-    def _excuse(self, theirs: str, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str | None:
+    def _excuse(self, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str | None:
         """Why a weight may be of another shape than its place."""
-        if re.fullmatch(CLASS_LAYERS, ours) and _differ_by_classes(shape, target):
+        if _differ_by_classes(shape, target, getattr(self.model, "num_classes", None)):
             return "for other classes"
-        return reason(self.source.left_out, theirs) if shape[2:] != target[2:] else None
+        return reason(UPSAMPLING, ours) if shape[2:] != target[2:] else None
+
+    def _skipped(self, theirs: str, ours: str, note: str, is_problem: bool) -> Entry:
+        return Entry(SKIPPED, theirs, ours, note, is_problem, self._constant(ours) is None)
 
     def _missing(self, ours: str) -> Entry:
-        why = next((text for pattern, text in CONSTANTS.items() if re.fullmatch(pattern, ours)), "")
+        constant = self._constant(ours)
+        why = constant or ""
         if not why and self.layers and not any(ours.startswith(f"{layer}.") for layer in self.layers):
             why = "no part of the classifier; it starts anew"
-        return Entry(MISSING, None, ours, why, not why)
+        return Entry(MISSING, None, ours, why, not why, constant is None)
+
+    def _constant(self, ours: str) -> str | None:
+        return next((text for pattern, text in self.constants.items() if re.fullmatch(pattern, ours)), None)
 
     def report(self) -> Report:
         """What became of each."""
@@ -259,13 +268,14 @@ def _copy(values: NDArray[Any], target: Tensor) -> None:
         target[piece].copy_(tensor(values[piece], dtype=target.dtype))
 
 
-def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...]) -> bool:
-    """Whether two shapes are of one layer for different numbers of classes, which stand first (or, in upsampling,
-    first and second).
-    """
+def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...], classes: int | None) -> bool:
+    """Whether two shapes are of one layer for different numbers of classes: where they differ it is by these."""
     if len(theirs) != len(ours):
         return False
-    return theirs[0] != ours[0] and (theirs[1:] == ours[1:] or theirs[2:] == ours[2:])
+    if len(ours) == 4 and ours[1] == 1 and theirs[0] == theirs[1]:  # upsampling of each class on its own
+        theirs = theirs[0], 1, *theirs[2:]
+    differing = {(there, here) for there, here in zip(theirs, ours, strict=True) if there != here}
+    return len(differing) == 1 and next(iter(differing))[1] == classes
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.fcn_paper import FCN
+from ..models.fcn_small import SmallFCN
 from ..models.network import CAFFE, IMAGENET, INCEPTION, Preprocessing
 from ..models.segnet import DEPTHS, SegNet
 from ..nn import Module
@@ -68,7 +70,7 @@ def _skip_in_its_place(weight: NDArray[Any], model: Module) -> NDArray[Any]:
     return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
 
 
-_UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
+UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
 _HEAD = {r"classifier\.\d\.": "a fully connected layer of the classifier, which has no place in this network"}
 
 SOURCES = (
@@ -113,7 +115,7 @@ SOURCES = (
         "wkentaro's FCN",
         (r"conv1_1\.weight", r"fc6\.weight", r"fc7\.weight", r"score_fr\.weight", r"upscore"),
         CAFFE,
-        left_out=_UPSAMPLING,
+        left_out=UPSAMPLING,
         hint="they fit fcn32s, fcn16s and fcn8s with backbone vgg16",
     ),
     Source(
@@ -134,22 +136,23 @@ SOURCES = (
         hint="they fit unet with width 64, and bilinear where they have no up1.up.weight",
     ),
 )
-UNKNOWN = Source("a source not known by its names", left_out=_UPSAMPLING)
+UNKNOWN = Source("a source not known by its names", left_out=UPSAMPLING)
 """Weights that are taken by their names as they are."""
 
-OWN = Source("tinyseg", left_out=_UPSAMPLING)
+OWN = Source("tinyseg", left_out=UPSAMPLING)
 """Checkpoints of ours, which say themselves what they expect of images."""
 
-CLASS_LAYERS = r"(.*\.)?(score\w*|upscore\w*|up\d?|final|fc|fc8\w*|head\.\d+|classifier\.6)\.(weight|bias)"
-"""Layers whose size is the number of classes: with another number of classes they start anew."""
-
-CONSTANTS: Mapping[str, str] = {
-    r"(.*\.)?num_batches_tracked": "older files do not have it; it counts from 0",
-    r"score_(fr|pool\d|maxpool\d)(_geo)?\.(weight|bias)": "starts at zero",
+_COUNTS = {r"(.*\.)?num_batches_tracked": "older files do not have it; it counts from 0"}
+_FCN_CONSTANTS = {
+    r"score_\w+\.(weight|bias)": "starts at zero",
     r"score\d\.(weight|bias)": "starts at zero",
     r"(upscore\w*|up\d?)\.weight": "starts as bilinear upsampling",
 }
-"""What a network may start without, whatever the file: it begins with constants, and is not drawn at random."""
+
+
+def constants(model: Module) -> Mapping[str, str]:
+    """What ``model`` may start without, whatever the file: it begins with constants, and is not drawn at random."""
+    return _COUNTS | (_FCN_CONSTANTS if isinstance(model, (FCN, SmallFCN)) else {})
 
 
 def recognise(names: Iterable[str]) -> Source:
