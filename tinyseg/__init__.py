@@ -7,7 +7,7 @@
 tensor([[ 2., -4.]])
 """
 
-from . import autograd, models, nn, ops, optim
+from . import autograd, interop, models, nn, ops, optim
 from .autograd import grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import (
     empty_cache,
@@ -131,6 +131,7 @@ __all__ = [
     "index_select",
     "int32",
     "int64",
+    "interop",
     "is_grad_enabled",
     "isfinite",
     "isinf",
