@@ -99,6 +99,12 @@ def test_a_file_from_before_1_6_comes_out(path: Path) -> None:
         np.testing.assert_array_equal(weights.arrays[name], array)
 
 
+def test_a_file_from_before_1_6_is_little_endian_on_every_machine(path: Path) -> None:
+    """PyTorch turned the bytes on a big-endian machine before it wrote them, and noted what the machine was."""
+    write_legacy(path, *state_dict({"x": NUMBERS}, legacy=True), machine="big")
+    np.testing.assert_array_equal(read(path).arrays["x"], NUMBERS)
+
+
 def test_views_of_one_storage_share_its_memory(path: Path) -> None:
     content = {
         "whole": tensor(six(), (2, 3)),

@@ -127,13 +127,15 @@ def write_archive(path: Path, content: Any, storages: Mapping[str, bytes], **opt
     return path
 
 
-def write_legacy(path: Path, content: Any, storages: Mapping[str, bytes], itemsize: int = 4) -> Path:
+def write_legacy(
+    path: Path, content: Any, storages: Mapping[str, bytes], itemsize: int = 4, machine: str = "little"
+) -> Path:
     """A file as PyTorch wrote it before 1.6."""
     stream = io.BytesIO()
-    facts = {"protocol_version": 1001, "little_endian": sys.byteorder == "little", "type_sizes": {"int": 4}}
+    facts = {"protocol_version": 1001, "little_endian": machine == "little", "type_sizes": {"int": 4}}
     for value in (MAGIC, 1001, facts, content, list(storages)):
         stream.write(pickled(value))
     for raw in storages.values():
-        stream.write((len(raw) // itemsize).to_bytes(8, sys.byteorder) + raw)
+        stream.write((len(raw) // itemsize).to_bytes(8, "little") + raw)
     path.write_bytes(stream.getvalue())
     return path

@@ -90,9 +90,9 @@ class Report:
     def summary(self) -> str:
         """One line."""
         counts = Counter(entry.fate for entry in self.entries)
-        listed = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if counts[fate])
+        found = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if counts[fate])
         where = f", under {self.weights.found_at}" if self.weights.found_at else ""
-        return f"{self.weights.path}: {self.weights.format}, from {self.source}{where}: {listed}"
+        return f"{self.weights.path}: {self.weights.format}, from {self.source}{where}: {found}"
 
     def __str__(self) -> str:
         others = [f"beside them: {place} is {what}" for place, what in self.weights.others.items()]

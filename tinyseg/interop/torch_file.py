@@ -3,7 +3,8 @@
 Since PyTorch 1.6 a file is a zip archive: ``NAME/data.pkl`` is a pickle of the saved object, ``NAME/data/KEY`` the
 numbers of each storage, ``NAME/byteorder`` says how they are written. Before, it was a row of pickles: a magic
 number, a version, facts about the machine, the object, and the keys of its storages; behind them, for each key, the
-number of elements as 8 bytes and the elements themselves. Most older public weights are of that form.
+number of elements as 8 bytes and the elements themselves, little-endian whatever those facts say. Most older public
+weights are of that form.
 """
 
 from __future__ import annotations
@@ -92,12 +93,11 @@ def read_legacy(path: Path) -> Any:
     keys = plain.run(mapped)
     if not isinstance(keys, list) or set(map(str, keys)) != set(found.storages) or len(keys) != len(found.storages):
         raise PickleError("its list of storages is not that of the storages its tensors are in")
-    little = machine.get("little_endian", True) is True
     memory: dict[str, memoryview] = {}
     content_of_file, position = memoryview(memory_of_file), mapped.tell()
     for key in map(str, keys):
         storage = found.storages[key]
-        count = int.from_bytes(content_of_file[position : position + 8], "little" if little else "big")
+        count = int.from_bytes(content_of_file[position : position + 8], "little")
         if count != storage.count:
             raise PickleError(f"storage {key!r} has {count:,} elements where the pickle says {storage.count:,}")
         position += 8
@@ -105,7 +105,7 @@ def read_legacy(path: Path) -> Any:
         if len(memory[key]) != storage.nbytes:
             raise PickleError(f"is incomplete: it ends within storage {key!r}")
         position += storage.nbytes
-    return _with_arrays(content, _Memory(memory, "<" if little else ">"))
+    return _with_arrays(content, _Memory(memory, "<"))
 
 
 class _Memory:
