@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import tinyseg
 from tinyseg import engine, models, nn
 from tinyseg.models.dilated import ContextModule
 from tinyseg.models.fixed_bilinear import FixedBilinear
@@ -268,6 +269,155 @@ Chen et al. 2015 and 2018, on VGG16: `deeplab`. Rates 12; 2, 4, 8, 12; 6, 12, 18
 {table(head_row, rows)}"""
 
 
+def unet() -> str:
+    """Section."""
+    paper = narrow("unet_paper", 64, depth=4)
+    layers = paper.convolutions + paper.transposed_convolutions
+    two = {"num_classes": 2}
+    gray = {**two, "in_channels": 1}
+    milesial = {"width": 64, "skip_first": True}
+    rows = [
+        ("`unet_paper`", "the paper, 1 channel, 2 classes", 31_030_658, count(build("unet_paper", **gray))),
+        (
+            "`unet_paper --released`",
+            "the released model",
+            31_100_354,
+            count(build("unet_paper", **gray, released=True)),
+        ),
+        (
+            "`unet --width 64 --skip-first`",
+            "milesial's port, 3 channels, 2 classes",
+            31_037_698,
+            count(build("unet", **two, **milesial)),
+        ),
+        (
+            "`unet --width 64 --skip-first --bilinear`",
+            "milesial's port, bilinear",
+            17_263_042,
+            count(build("unet", **two, **milesial, bilinear=True)),
+        ),
+    ]
+    net = build("unet_paper", 2, in_channels=1, width=1).eval()
+    with tinyseg.no_grad():
+        sizes = [
+            (n, m, net.logits(tinyseg.zeros(1, 1, n, 188)).shape[2]) for n, m in ((572, 388), (188, 4), (204, 20))
+        ]
+    results = [
+        ("ISBI 2012, membranes", "warping error 0.000353"),
+        ("PhC-U373", "IoU 0.9203 (second best 0.83)"),
+        ("DIC-HeLa", "IoU 0.7756 (second best 0.46)"),
+    ]
+    return f"""## U-Net
+
+Ronneberger, Fischer and Brox 2015. `unet_paper` pads nothing: its image is entered with a border of 92 pixels,
+mirrored, so that scores cover it, and a tile with its surroundings scores as the whole image does. `unet` pads its
+convolutions and normalises batches, with 32 channels in its first level unless asked otherwise.
+
+{table(("network", "form of", "parameters, published or computed", "ours"), rows)}
+Convolutions: published 23, ours {layers}, of which {paper.transposed_convolutions} are transposed. Sizes that the
+network itself takes, and gives:
+
+{table(("pixels", "scores, published", "ours"), sizes)}
+Published results:
+
+{table(("data", "result"), results)}"""
+
+
+def unetpp() -> str:
+    """Section."""
+    gray = {"num_classes": 1, "in_channels": 1}
+    rows = [
+        ("`unetpp`", 9_041_601, count(build("unetpp", **gray))),
+        ("`unetpp --deep-supervision`", 9_041_700, count(build("unetpp", **gray, deep_supervision=True))),
+        ("`unetpp --plain`, a U-Net", 7_759_521, count(build("unetpp", **gray, plain=True))),
+    ]
+    whole = build("unetpp", **gray, deep_supervision=True)
+    cuts = [(f"L{depth}", count(whole.prune(depth))) for depth in (1, 2, 3, 4)]
+    return f"""## U-Net++
+
+Zhou, Siddiquee, Tajbakhsh and Liang 2018. Parameters with 1 channel and 1 class:
+
+{table(("network", "published or computed", "ours"), rows)}
+With deep supervision there is a head at each depth; training lowers the mean of their losses, and the logits are the
+mean of theirs. `model.prune(depth)` cuts the network at a head, whose logits it then gives:
+
+{table(("cut at", "parameters, ours"), cuts)}"""
+
+
+def unpooling() -> str:
+    """Section."""
+    segnet, deconvnet = narrow("segnet", 64), engine.describe("deconvnet", size=(224, 224), num_classes=2, width=2)
+    rows = [
+        (
+            "`segnet`, 11 classes",
+            "29.45M",
+            count(build("segnet", 11)),
+            f"{segnet.convolutions}",
+            segnet.coarsest.field[0],
+        ),
+        (
+            "`deconvnet`, 21 classes",
+            "251.8M",
+            count(build("deconvnet", 21)),
+            f"{deconvnet.convolutions} + {deconvnet.transposed_convolutions} transposed",
+            deconvnet.coarsest.field[0],
+        ),
+    ]
+    head = ("network", "parameters, computed from the paper", "ours", "layers, ours", "field, ours")
+    return f"""## SegNet, DeconvNet
+
+Badrinarayanan, Kendall and Cipolla 2015; Noh, Hong and Han 2015. Both are VGG16 and its mirror image, and put numbers
+back to where the pools found them.
+
+{table(head, rows)}
+SegNet's pools round up, so 360 rows become 180, 90, 45, 23 and 12, and each unpooling is told the size to come back
+to. DeconvNet's field counts the 7x7 that mirrors fc6; that of fc6 alone is 404. It pads images smaller than 224x224.
+
+Published: DeconvNet has a mean IU of 69.6 on VOC 2012's test images, 70.5 with a CRF.
+"""
+
+
+def fcdensenet() -> str:
+    """Section."""
+    rows = []
+    published = ((56, 1.5, "1.377M", "1.398M", 58.9, 88.9), (67, 3.5, "3.463M", "3.503M", 65.8, 90.8))
+    for layers, printed, trained, all_of_it, iou, accuracy in (
+        *published,
+        (103, 9.4, "9.322M", "9.425M", 66.9, 91.5),
+    ):
+        net = build(f"fcdensenet{layers}", 11)
+        statistics = sum(buffer.numel() for buffer in net.buffers() if buffer.is_floating_point)
+        info = engine.describe(f"fcdensenet{layers}", size=(32, 32), num_classes=2, width=1, growth=1)
+        rows.append(
+            (
+                f"`fcdensenet{layers}`",
+                info.convolutions + info.transposed_convolutions,
+                f"{printed}M",
+                trained,
+                count(net),
+                all_of_it,
+                count(net) + statistics,
+                iou,
+                accuracy,
+            )
+        )
+    head = ("network", "layers, ours", "parameters, published", "trained, computed", "ours")
+    head += ("with statistics, computed", "ours", "mean IU, published", "accuracy, published")
+    stacks = [block.inputs + 16 * len(block.layers) for part in (net.down, [net.middle], net.merge) for block in part]
+    return f"""## FC-DenseNet
+
+Jegou, Drozdzal, Vazquez, Romero and Bengio 2016. With the 11 classes of CamVid:
+
+{table(head, rows)}
+The paper prints rounded numbers; the one of FC-DenseNet56 is not what its definition gives. Channels of the stacks of
+FC-DenseNet103 (table 2; where it prints 578, its own numbers add up to 576):
+
+{table(("block", "published", "ours"), zip(range(1, 12), _STACKS, stacks, strict=True))}"""
+
+
+_STACKS = (112, 192, 304, 464, 656, 896, 1088, 816, 578, 384, 256)
+
+
 def preprocessing() -> str:
     """Section."""
     known = (
@@ -292,7 +442,9 @@ def _numbers(values: Iterable[float]) -> str:
     return ", ".join(f"{255 * value:.5g}" for value in values)
 
 
-SECTIONS: tuple[Callable[[], str], ...] = (classifiers, fcn, dilatednet, deeplab, preprocessing)
+SECTIONS: tuple[Callable[[], str], ...] = (
+    classifiers, fcn, dilatednet, deeplab, unet, unetpp, unpooling, fcdensenet, preprocessing,
+)  # fmt: skip
 
 
 def page() -> str:

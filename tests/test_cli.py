@@ -135,7 +135,8 @@ def test_models_are_listed_with_a_line_and_their_options() -> None:
         assert len(entry["description"]) > 10
         assert entry["options"] == models.options(name)
         for option, default in entry["options"].items():
-            assert f"{errors.flag(option)} {default}" in lines[place + 2]
+            typed = errors.flag(option) if default is False else f"{errors.flag(option)} {default}"
+            assert typed in lines[place + 2].strip().split(", ")
 
 
 def test_info_of_a_run(run: Path) -> None:

@@ -113,8 +113,19 @@ def test_images_that_do_not_fit(name: str) -> None:
             lambda: models.create("fcn8s", num_classes=2, backbone="vgg"),
             "fcn8s: unknown backbone 'vgg'; there are 'small', 'vgg16', 'alexnet', 'googlenet'",
         ),
-        (lambda: models.create("unet", num_classes=0), "num_classes must be at least 1, got 0"),
-        (lambda: models.create("unet", num_classes=1, in_channels=0), "in_channels must be at least 1, got 0"),
+        (lambda: models.create("unet", num_classes=0), "num_classes must be a whole number of at least 1, got 0"),
+        (
+            lambda: models.create("unet", num_classes=1, in_channels=0),
+            "in_channels must be a whole number of at least 1, got 0",
+        ),
+        (
+            lambda: models.create("unet", num_classes=2.0),
+            r"num_classes must be a whole number of at least 1, got 2\.0",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: models.create("unet", num_classes=True),
+            "num_classes must be a whole number of at least 1, got True",
+        ),
         (
             lambda: models.create("unet", num_classes=1, depth=9),
             "width must be at least 1 and depth 1 to 8, got 32 and 9",

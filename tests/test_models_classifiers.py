@@ -129,6 +129,20 @@ def test_auxiliary_heads_give_gradients_in_training_only() -> None:
     assert not hasattr(build("googlenet"), "aux1")
 
 
+def test_auxiliary_heads_of_the_paper_pool_by_5x5() -> None:
+    """Section 5: an average over 5x5, 3 apart, which gives 4x4 of 14x14; torchvision's windows are 4 wide there."""
+    seen: list[Any] = []
+    for form in ("paper", "torchvision"):
+        head = build("googlenet", auxiliary=True, form=form).aux1
+        head.conv[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numpy()[0, 0]))
+        maps = tinyseg.zeros(1, head.conv[0].in_channels, 14, 14)
+        maps[:, :, 0, 0] = 1.0
+        maps[:, :, 13, 13] = 1.0
+        head.eval()(maps)
+    np.testing.assert_allclose(seen[0], np.diag([1 / 25, 0, 0, 1 / 25]), rtol=1e-6)
+    np.testing.assert_allclose(seen[1], np.diag([1 / 16, 0, 0, 1 / 16]), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

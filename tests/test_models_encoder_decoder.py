@@ -132,3 +132,16 @@ def test_training_lowers_the_model_s_own_loss(tmp_path: Path, monkeypatch: pytes
         engine.train(engine.prepare(options(root, epochs=1)), tmp_path / str(times), log, workers=1)
         losses.append(log.losses[0])
     assert losses[1] == pytest.approx(3 * losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), [*SMALL.values(), ("unet", {"width": 2, "depth": 3})])
+def test_one_image_of_one_deep_unit_cannot_be_normalised(name: str, options: dict[str, Any]) -> None:
+    """Up to that side training raises, above it it does not."""
+    net = models.create(name, num_classes=2, in_channels=1, **options)
+    side, labels = net.single_unit, tinyseg.zeros(1, 300, 300, dtype="int64")
+    if net.min_size[0] <= side:
+        x = tinyseg.rand(1, 1, side, side)
+        with pytest.raises(ValueError, match="batch_norm: training needs more than one value"):
+            net.loss(x, labels[:, :side, :side], F.cross_entropy)
+    side = max(side + 1, net.min_size[0])
+    assert np.isfinite(net.loss(tinyseg.rand(1, 1, side, side), labels[:, :side, :side], F.cross_entropy).item())

@@ -318,9 +318,16 @@ def print_models(console: Console) -> None:
     for name in models.names():
         line(console, name, style="bold")
         line(console, f"  {models.description(name)}")
-        options = [f"{flag(option)} {default}" for option, default in models.options(name).items()]
+        options = [_default(option, default) for option, default in models.options(name).items()]
         if options:
             line(console, f"  {', '.join(options)}")
+
+
+def _default(option: str, default: Any) -> str:
+    """An option as it is typed, with its default; of what is on or off, the flag that changes it."""
+    if isinstance(default, bool):
+        return flag(f"no_{option}" if default else option)
+    return f"{flag(option)} {default}"
 
 
 def print_gradient_check(console: Console, check: GradientCheck, first: bool) -> None:

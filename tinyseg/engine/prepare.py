@@ -183,7 +183,7 @@ def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> 
 
 def _check_batch_norm(model: SegmentationModel, batch_size: int, size: Size | None) -> None:
     """Batch norm has no variance over the single pixel of a single image."""
-    if batch_size == 1 and size is not None and max(size) <= model.stride:
+    if batch_size == 1 and size is not None and max(size) <= model.single_unit:
         raise InputError(
             f"one image of {size[0]}x{size[1]} is a single pixel in the deepest layer of {model.name}, too little "
             "for batch normalisation; take larger images or a larger batch"

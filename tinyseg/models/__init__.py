@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ..errors import InputError, OptionError
@@ -174,8 +175,8 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
                 option,
             )
     for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
-        if count < 1:
-            raise OptionError(f"{name}: {{{what}}} must be at least 1, got {count}", what)
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+            raise OptionError(f"{name}: {{{what}}} must be a whole number of at least 1, got {count!r}", what)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
 
 

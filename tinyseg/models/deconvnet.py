@@ -52,6 +52,11 @@ class DeconvNet(SegmentationModel):
             self.score = nn.Conv2d(width, num_classes, 1)
         draw(self, lambda weight: nn.init.normal_(weight, 0.0, 0.01))  # section 4.2
 
+    @property
+    def single_unit(self) -> int:
+        """fc6 makes one of 224x224."""
+        return WINDOW * self.stride
+
     def fitting(self, size: int) -> int:
         """A multiple of 32, and 224 at least."""
         return max(super().fitting(size), WINDOW * self.stride)
@@ -82,6 +87,6 @@ def _block(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
 
 
 def deconvnet(num_classes: int, in_channels: int = 3, width: int = 64) -> DeconvNet:
-    """DeconvNet: 251.8 million parameters."""
+    """DeconvNet: VGG16 with its fully connected layers, and their mirror image; 251.8 million parameters."""
     check_width("deconvnet", width)
     return DeconvNet(num_classes, in_channels, width)

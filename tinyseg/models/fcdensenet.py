@@ -71,6 +71,11 @@ class FCDenseNet(SegmentationModel):
             channels, new = channels + layers * growth, layers * growth
         self.score = nn.Conv2d(channels, self.num_classes, 1)
 
+    @property
+    def single_unit(self) -> int:
+        """Pools round down."""
+        return 2 * self.stride - 1
+
     def fitting(self, size: int) -> int:
         """Any size."""
         return size
@@ -106,17 +111,17 @@ def _fcdensenet(
 
 
 def fcdensenet56(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 12) -> FCDenseNet:
-    """56 layers: 4 in each block; 1.377 million parameters."""
+    """FC-DenseNet56: 4 layers in each block; 1.377 million parameters."""
     return _fcdensenet("fcdensenet56", num_classes, in_channels, width, growth, (4,) * 11)
 
 
 def fcdensenet67(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 16) -> FCDenseNet:
-    """67 layers: 5 in each block; 3.463 million parameters."""
+    """FC-DenseNet67: 5 layers in each block; 3.463 million parameters."""
     return _fcdensenet("fcdensenet67", num_classes, in_channels, width, growth, (5,) * 11)
 
 
 def fcdensenet103(num_classes: int, in_channels: int = 3, width: int = 48, growth: int = 16) -> FCDenseNet:
-    """103 layers: from 4 to 15 in a block; 9.322 million parameters.
+    """FC-DenseNet103: from 4 to 15 layers in a block; 9.322 million parameters.
 
     The paper trains with RMSprop at a rate of 1e-3, times 0.995 an epoch, weight decay 1e-4, batches of 3 crops of
     224x224.

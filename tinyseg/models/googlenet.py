@@ -74,11 +74,15 @@ class Inception(Module):
 
 
 class _Auxiliary(Module):
-    """A head half-way down: maps brought to 4x4, a 1x1 convolution, two fully connected layers."""
+    """A head half-way down: maps brought to 4x4, a 1x1 convolution, two fully connected layers.
+
+    The paper brings 14x14 to 4x4 by means over 5x5, 3 apart; torchvision, as we do for other sizes, adaptively.
+    """
 
     def __init__(self, before: int, num_classes: int, width: int, form: str) -> None:
         super().__init__()
         channels, hidden = scaled(128, width), scaled(1024, width)
+        self.form = form
         self.conv = _convolution(before, channels, 1, form)
         self.fc1 = nn.Linear(channels * 16, hidden)
         self.dropout = nn.Dropout(0.7)
@@ -86,8 +90,9 @@ class _Auxiliary(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, num_classes)."""
-        maps = self.conv(F.adaptive_avg_pool2d(input, 4)).flatten(1)
-        return self.fc2(self.dropout(F.relu(self.fc1(maps))))
+        as_paper = self.form == "paper" and input.shape[2:] == (14, 14)
+        pooled = F.avg_pool2d(input, 5, 3) if as_paper else F.adaptive_avg_pool2d(input, 4)
+        return self.fc2(self.dropout(F.relu(self.fc1(self.conv(pooled).flatten(1)))))
 
 
 def layers(in_channels: int, width: int, form: str) -> dict[str, Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..geometry import padding_to_multiple
+from ..nn import BatchNorm2d
 from ..ops.pad import pad
 from ..tensor import Tensor
 from .network import Network
@@ -29,6 +30,13 @@ class SegmentationModel(Network):
     def min_size(self) -> tuple[int, int]:
         """The smallest image, (height, width): below it the deepest layer would see nothing but padding."""
         return self.stride, self.stride
+
+    @property
+    def single_unit(self) -> int:
+        """The largest side of an image that is a single unit in a layer that normalises batches, and so too little to
+        be trained on alone; 0 where nothing normalises.
+        """
+        return self.stride if any(isinstance(part, BatchNorm2d) for part in self.modules()) else 0
 
     def fitting(self, size: int) -> int:
         """The least number of rows, ``size`` or more, that ``logits`` takes; of columns alike."""

@@ -43,6 +43,11 @@ class SegNet(SegmentationModel):
             self.decoder.append(nn.Sequential(*_layers(width, width, width, DEPTHS[0] - 1), score))
         draw(self, nn.init.kaiming_normal_)
 
+    @property
+    def single_unit(self) -> int:
+        """The last pool is followed by no layer of its size."""
+        return self.stride // 2
+
     def fitting(self, size: int) -> int:
         """Any size."""
         return size
@@ -71,7 +76,7 @@ def _layers(inputs: int, between: int, outputs: int, depth: int) -> list[nn.Modu
 
 
 def segnet(num_classes: int, in_channels: int = 3, width: int = 64) -> SegNet:
-    """SegNet: 29.45 million parameters; 26 convolutions.
+    """SegNet: VGG16's convolutions and their mirror image, unpooling by indices; 29.45 million parameters.
 
     The paper trains with SGD at a rate of 1e-3 and a momentum of 0.9, and weights classes by their median frequency.
     """

@@ -77,7 +77,7 @@ def unet(
     bilinear: bool = False,
     skip_first: bool = False,
 ) -> UNet:
-    """U-Net; ``width`` 32 and ``depth`` 4 make 7.8 million parameters, the paper's width is 64.
+    """U-Net with padding and batch norm: 7.8 million parameters, 31 million at the paper's width of 64.
 
     ``bilinear``: upsampling by interpolation (corners aligned) instead of transposed convolutions; each level then
     hands half as many channels up. ``skip_first``: what the path down saw comes before what comes up; in the paper,

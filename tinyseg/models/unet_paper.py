@@ -110,7 +110,7 @@ def _initialise(convolution: nn.Conv2d | nn.ConvTranspose2d) -> None:
 def unet_paper(
     num_classes: int, in_channels: int = 3, width: int = 64, depth: int = 4, released: bool = False
 ) -> PaperUNet:
-    """U-Net without padding: 23 convolutions and 31,030,658 parameters for 1 channel and 2 classes.
+    """U-Net as in its paper, without padding: 31,030,658 parameters for 1 channel and 2 classes.
 
     Dropout of 0.5 stands behind the last two levels of the path down. ``released``: the model that was published with
     the paper differs from it; its last up-convolution keeps 128 channels, and a ReLU follows each of them (31,100,354

@@ -121,11 +121,11 @@ def unetpp(
     deep_supervision: bool = False,
     plain: bool = False,
 ) -> UNetPlusPlus:
-    """U-Net++: 9,041,601 parameters for 1 channel and 1 class; 9,041,700 with ``deep_supervision``.
+    """U-Net++: a U-Net whose skips are networks themselves; 9,041,601 parameters for 1 channel and 1 class.
 
-    ``deep_supervision``: a head on each X[0,j]; training takes the mean of their losses, and the logits are the mean
-    of theirs. The network can then be cut at a head (``prune``). ``plain``: without the nodes inside, the U-Net that
-    the paper compares with (7,759,521). The paper's loss is 0.5 BCE - Dice.
+    ``deep_supervision``: a head on each X[0,j] (9,041,700 parameters); training takes the mean of their losses, and
+    the logits are the mean of theirs. The network can then be cut at a head (``prune``). ``plain``: without the nodes
+    inside, the U-Net that the paper compares with (7,759,521). The paper's loss is 0.5 BCE - Dice.
     """
     if width < 1 or not 1 <= depth <= 8:
         raise OptionError(
