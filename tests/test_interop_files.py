@@ -187,6 +187,12 @@ def test_a_numpy_number_beside_the_weights_is_understood(path: Path) -> None:
     assert weights.others == {"best_mean_iu": "0.625"}
 
 
+def test_texts_of_python_2_are_texts(path: Path) -> None:
+    """Its pickles have bytes where Python 3 has texts."""
+    content = {Raw(b"U\x06weight"): tensor(six(), (6,)), Raw(b"T\x04\x00\x00\x00bias"): tensor(six(), (2,), (1,))}
+    assert list(read(archive_of(path, content)).arrays) == ["weight", "bias"]
+
+
 def test_a_state_dict_s_metadata_is_left_aside(path: Path) -> None:
     content = State({"x": tensor(six(), (6,))}, {"_metadata": {"": {"version": 1}}})
     assert list(read(archive_of(path, content)).arrays) == ["x"]
@@ -488,6 +494,10 @@ def _file_of(kind: str, path: Path) -> bytes:
         return path.with_suffix(".npz").read_bytes()
     if kind == "legacy":
         write_legacy(path, *state_dict({"x": NUMBERS, "y": NUMBERS}, legacy=True))
+    elif kind == "safetensors":
+        from safetensors.numpy import save_file
+
+        save_file(ARRAYS, path)
     elif kind == "nested":
         archive_of(path, {"state_dict": {"module.x": tensor(six(), (2, 3))}, "best": 0.5, "rows": [1, (2, "a")]})
     else:
@@ -496,7 +506,7 @@ def _file_of(kind: str, path: Path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["stored", "deflated", "nested", "legacy", "npz"])
+@pytest.mark.parametrize("kind", ["stored", "deflated", "nested", "legacy", "npz", "safetensors"])
 @hypothesis.settings(max_examples=150, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(data=strategies.data())
 def test_flipped_bytes_give_arrays_or_a_clean_error(tmp_path: Path, kind: str, data: strategies.DataObject) -> None:

@@ -288,6 +288,12 @@ def test_milesial_s_weights_for_grey_images_expect_them_as_they_are(root: Path, 
     assert colour.preprocessing == models.Preprocessing((0.0,) * 3, (1.0,) * 3)
 
 
+def test_images_of_other_channels_are_not_normalised_as_the_weights_say(path: Path) -> None:
+    write(path, values_of(models.create("fcn32s", num_classes=2, backbone="vgg16", width=1)))
+    grey = models.create("fcn32s", num_classes=2, in_channels=1, backbone="vgg16", width=1)
+    assert load(grey, path, strict=False).preprocessing is None
+
+
 def test_weights_that_a_file_has_not_are_drawn_as_without_it(root: Path, path: Path) -> None:
     arrays = {name: value for name, value in values_of(tiny()).items() if not name.startswith("merge")}
     plan = engine.prepare(options(root, weights=str(write(path, arrays)), partial_weights=True, seed=5))

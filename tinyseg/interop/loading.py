@@ -201,10 +201,16 @@ class _Matching:
     def report(self) -> Report:
         """What became of each."""
         expected = self.source.preprocessing
-        if expected is not None and isinstance(self.model, Network) and len(expected.mean) == 1:
-            channels = self.model.in_channels
-            expected = replace(expected, mean=expected.mean * channels, std=expected.std * channels)
+        if expected is not None and isinstance(self.model, Network):
+            expected = _for_channels(expected, self.model.in_channels)
         return Report(self.weights, self.source.name, expected, tuple(self.entries))
+
+
+def _for_channels(expected: Preprocessing, channels: int) -> Preprocessing | None:
+    """The same with a number for each channel; None where it is about images of other channels."""
+    if len(expected.mean) == 1:
+        return replace(expected, mean=expected.mean * channels, std=expected.std * channels)
+    return expected if len(expected.mean) == channels else None
 
 
 def source_of(weights: Weights) -> Source:
