@@ -189,6 +189,16 @@ def test_a_file_of_ours_says_itself_what_it_expects(tmp_path: Path) -> None:
     assert load(model, tmp_path / "theirs.npz").preprocessing == models.CAFFE
 
 
+def test_a_classifier_of_ours_becomes_a_trunk_and_keeps_what_it_expects(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    classifier = models.create("vgg16_bn", num_classes=3, width=2)
+    expected = {"mean": [0.25, 0.5, 0.75], "std": [1.0, 2.0, 3.0], "bgr": True}
+    save(path, Checkpoint(classifier.state_dict(), {"preprocessing": expected}))
+    model = models.create("segnet", num_classes=3, width=2)
+    assert len(load(model, path).of("renamed")) == 13 * 7
+    assert model.preprocessing == models.Preprocessing((0.25, 0.5, 0.75), (1.0, 2.0, 3.0), True)
+
+
 def test_the_hint_says_which_networks_weights_are_for(path: Path) -> None:
     write(path, values_of(models.create("vgg16_bn", num_classes=4, width=1)))
     with pytest.raises(

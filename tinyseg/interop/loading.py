@@ -18,7 +18,7 @@ from ..nn import Module
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .file import Weights, read
-from .names import OWN, UPSAMPLING, Rule, Source, classifier_layers, constants, reason, recognise, rules_for
+from .names import UPSAMPLING, Rule, Source, classifier_layers, constants, reason, recognise, rules_for
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
@@ -214,15 +214,16 @@ def _for_channels(expected: Preprocessing, channels: int) -> Preprocessing | Non
 
 
 def source_of(weights: Weights) -> Source:
-    """Whose weights these are: a file of ours says so itself, others are told by their names."""
+    """Whose weights these are, by their names; a file of ours says itself what they expect of images."""
+    source = recognise(weights.arrays)
     if weights.own is None:
-        return recognise(weights.arrays)
+        return source
     try:
         kept = weights.own["preprocessing"]
         found = Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
     except (KeyError, TypeError, ValueError):
-        return OWN
-    return replace(OWN, preprocessing=found)
+        return replace(source, name="tinyseg", preprocessing=None)
+    return replace(source, name="tinyseg", preprocessing=found)
 
 
 def _renamed(rules: tuple[Rule, ...], name: str) -> tuple[Rule | None, str]:

@@ -48,8 +48,8 @@ class Source:
     """Where weights come from. All of ``marks`` must match a name in the file, none of ``no_marks`` any.
 
     ``preprocessing`` is what they expect of an image, None where that is not known. ``is_classifier``: they may be
-    the trunk of another network. ``left_out``: patterns of names that a network may have no place for, and why.
-    ``hint``: how to build a network that they fit.
+    the trunk of another network; ``batch_norm``: it has that after each convolution. ``left_out``: patterns of names
+    that a network may have no place for, and why. ``hint``: how to build a network that they fit.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Source:
     no_marks: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     is_classifier: bool = False
+    batch_norm: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
 
@@ -88,6 +89,7 @@ SOURCES = (
         (r"features\.1\.running_mean", r"features\.40\.weight", r"classifier\.6\.weight"),
         IMAGENET,
         is_classifier=True,
+        batch_norm=True,
         left_out=_HEAD,
         hint="they fit vgg16_bn and segnet, which have batch norm",
     ),
@@ -139,9 +141,6 @@ SOURCES = (
 UNKNOWN = Source("a source not known by its names", left_out=UPSAMPLING)
 """Weights that are taken by their names as they are."""
 
-OWN = Source("tinyseg", left_out=UPSAMPLING)
-"""Checkpoints of ours, which say themselves what they expect of images."""
-
 _COUNTS = {r"(.*\.)?num_batches_tracked": "older files do not have it; it counts from 0"}
 _FCN_CONSTANTS = {
     r"score_\w+\.(weight|bias)": "starts at zero",
@@ -181,7 +180,7 @@ def classifier_layers(source: Source, model: Module) -> Mapping[str, str]:
     if not source.is_classifier:
         return {}
     if isinstance(model, SegNet):
-        return _segnet_layers(batch_norm=source.name.endswith("_bn"))
+        return _segnet_layers(source.batch_norm)
     layers: Mapping[str, str] = getattr(model, "classifier_names", {})
     return layers
 
