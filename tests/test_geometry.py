@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinyseg
-from tinyseg.geometry import Field, convolution_size, padding_to_multiple, pooled_size, transposed_size
+from tinyseg.geometry import Field, Grid, convolution_size, padding_to_multiple, pooled_size, transposed_size
 from tinyseg.nn import functional as F
 
 small = st.integers(1, 6)
@@ -198,3 +198,33 @@ def test_where_strides_differ_the_wider_counts() -> None:
     joined = Field().through(3, stride=2).joined(whole)
     assert (joined.size, joined.stride) == (10, 2)
     assert Field().through(13, stride=2).joined(whole).size == 13
+
+
+# Grids
+
+window = st.tuples(small, small, small, st.integers(0, 5))
+
+
+@given(st.lists(window, min_size=1, max_size=4), st.integers(-3, 3))
+def test_a_unit_stands_in_the_middle_of_what_it_sees(windows: list[tuple[int, int, int, int]], unit: int) -> None:
+    grid, field = Grid(), Field()
+    for kernel, stride, dilation, padding in windows:
+        grid = grid.through(kernel, stride, dilation, padding)
+        field = field.through(kernel, stride, dilation, padding)
+    first, last = field.at(unit) or (0, 0)
+    assert grid.start + unit * grid.stride == Fraction(first + last, 2)
+
+
+@given(window)
+def test_back_through_a_window_is_where_it_began(given_window: tuple[int, int, int, int]) -> None:
+    kernel, stride, _, padding = given_window
+    grid = Grid(Fraction(7, 2), Fraction(3))
+    assert grid.through(kernel, stride, 1, padding).through_transposed(kernel, stride, padding) == grid
+
+
+def test_offsets_of_grids() -> None:
+    coarse = Grid(Fraction(-23, 2), Fraction(16))
+    assert coarse.offset(Grid(Fraction(-183, 2), Fraction(16))) == -5  # FCN-16s crops pool4 by 5
+    assert Grid(Fraction(-3, 2)).offset(Grid()) == 1
+    with pytest.raises(ValueError, match="16 and 1 pixels apart never fit"):
+        coarse.offset(Grid())

@@ -107,7 +107,7 @@ def _convolutions(classifier: Classifier) -> Iterator[nn.Module]:
 def as_convolution(layer: nn.Linear, window: int) -> nn.Conv2d:
     """The convolution with a kernel of ``window`` x ``window`` that ``layer`` is, on the same memory."""
     with nn.init.skip():
-        convolution = nn.Conv2d(1, 1, 1, bias=False)
+        convolution = nn.Conv2d(1, 1, 1, bias=False)  # small: one of its own weights would be as large as the layer
     shape = layer.out_features, layer.in_features // window**2, window, window
     convolution.out_channels, convolution.in_channels, convolution.kernel_size = shape[0], shape[1], shape[2:]
     convolution.weight = Parameter(layer.weight.detach().reshape(shape), layer.weight.requires_grad)

@@ -101,6 +101,7 @@ class UNetPlusPlus(SegmentationModel):
             cut = UNetPlusPlus(self.num_classes, self.in_channels, self.width, depth, False, self.plain)
         for name in cut._modules:
             setattr(cut, name, self._modules[name])
+        cut.preprocessing = self.preprocessing
         cut.train(self.training)
         return cut
 
