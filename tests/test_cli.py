@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from runs import TINY_FLAGS, make_folder, without_pictures, write
 import tinyseg
 from tinyseg import cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
-from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, OTHER_EPOCHS
+from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
+from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
 
 
 class Result(NamedTuple):
@@ -108,9 +110,28 @@ def test_absent_classes_are_said_to_be_absent(run: Path, tmp_path: Path) -> None
 def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> None:
     images = sorted((root / "val" / "images").iterdir())
     text = done("predict", run, *images, "--out", tmp_path / "out")
-    assert len(text.splitlines()) == 4
+    *lines, speed = text.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(r"images: 4, [0-9.]+ a second", speed)
     assert "0.png -> 0.png, 0_overlay.png: " in text
     assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) -> None:
+    images, out = root / "val" / "images", tmp_path / "out"
+    flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
+    text = done("predict", run, images, "--out", out, *flags)
+    assert "0.png -> 0.png, 0_probabilities.npy: " in text
+    assert len(list(out.iterdir())) == 8
+    for given, wanted in (
+        (("--max-pixels", 1000), "--max-pixels"),
+        (("--tile", 8, "--overlap", 64), "--overlap 64 leaves nothing of a --tile of 8"),
+        (("--tta", "twice"), "--tta: expected flip, vflip"),
+        (("--probabilities", "csv"), "unknown --probabilities 'csv'"),
+    ):
+        code, _, errors = call("predict", run, images, "--out", tmp_path / "none", *given)
+        assert (code, errors.count("\n")) == (2, 1)
+        assert wanted in errors
 
 
 def test_info_as_a_table_and_as_json() -> None:
@@ -168,13 +189,21 @@ def test_help_names_every_model_and_default() -> None:
     text = " ".join(done("train", "--help").split())
     assert all(name in text for name in models.names())
     defaults = engine.TrainOptions()
-    for flag in ("data", "model", "optimizer", "schedule", "class_weights", "momentum", "weight_decay", "batch_size"):
+    for flag in (
+        "data", "model", "optimizer", "schedule", "class_weights", "weight_decay", "batch_size", "accumulate",
+        "power", "reduction", "gamma", "plateau_patience", "recalibrate", "pictures",
+    ):  # fmt: skip
         part = text.split(f"--{flag.replace('_', '-')} ", 1)[1]
         assert part.split("[default: ", 1)[1].split("]", 1)[0] == str(getattr(defaults, flag))
-    assert f"[default: {EPOCHS['shapes']} for shapes, else {OTHER_EPOCHS}]" in text
+    assert f"[default: {EPOCHS['shapes']} for shapes, {EPOCHS['cells']} for cells, else {OTHER_EPOCHS}]" in text
     rates = LEARNING_RATES
     assert rates["adam"] == rates["adamw"]
-    assert f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd]" in text
+    assert (
+        f"[default: {rates['adam']:g} for adam and adamw, {rates['sgd']:g} for sgd, {rates['rmsprop']:g} for rmsprop]"
+    ) in text
+    assert MOMENTA == {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
+    assert "[default: 0.9, and 0 for rmsprop]" in text
+    assert all(name in text for name in (*OPTIMIZERS, *SCHEDULES, *STAGES))
 
 
 def test_help_comes_without_the_heavy_libraries() -> None:
@@ -223,7 +252,20 @@ def test_a_run_goes_on_by_its_own_command_line(root: Path, tmp_path: Path) -> No
     folder = tmp_path / "run"
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--model", "unet", "--width", 4, "--batch-size", 99)
     done("train", "--out", folder, *flags)
-    defaults = ("--depth", 4, "--data-seed", 0, "--lr", 0.002, "--augment", "--optimizer", "adam", "--seed", 0)
+    defaults = (
+        "--depth",
+        4,
+        "--data-seed",
+        0,
+        "--lr",
+        0.002,
+        "--augment",
+        "flip,scale",
+        "--optimizer",
+        "adam",
+        "--seed",
+        0,
+    )
     defaults += ("--momentum", 0.9, "--weight-decay", 0.0001, "--schedule", "cosine", "--class-weights", "none")
     assert "going on after epoch 1" in done("train", "--resume", folder, *flags, *defaults)
     _is_refusal(call("train", "--resume", folder, "--batch-size", 7), ["--batch-size 8", "--batch-size 7"])
@@ -349,7 +391,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("info", "vgg16", "--size", "16x16"), ["16x16", "vgg16", "32x32"]),
         (("info", "fcn8s", "--backbone", "vgg"), ["unknown --backbone 'vgg'"]),
         (("train", "--resume", "RUN", "--lr", "0.5"), ["--lr 0.002", "--lr 0.5"]),
-        (("train", "--resume", "RUN", "--no-augment"), ["--augment", "--no-augment"]),
+        (("train", "--resume", "RUN", "--augment", "none"), ["--augment scale=0.75:1.5,flip", "--augment none"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
         (("train", "--resume", "RUN", "--width", "8"), ["--width 4", "--width 8"]),
         (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),

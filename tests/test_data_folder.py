@@ -188,7 +188,7 @@ def test_values_outside_the_classes_surface_with_the_sample(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "split", "options", "message"),
     [
-        ("imagenet", "train", {}, "no data set 'imagenet'; there are shapes, folder, camvid"),
+        ("imagenet", "train", {}, "no data set 'imagenet'; there are shapes, cells, folder, camvid"),
         ("folder", "train", {"num_classes": 2}, "'folder' needs its folder: give --root"),
         ("folder", "train", {"root": ".", "count": 3}, "'folder' takes no count"),
         ("camvid", "train", {}, "'camvid' needs its folder"),

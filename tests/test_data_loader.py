@@ -1,7 +1,9 @@
 """The loader: order, randomness independent of threads, errors and early ends."""
 
+import itertools
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 
 from tinyseg.data import (
     Batch,
+    Cached,
+    Cells,
     Classes,
     Compose,
     DataLoader,
@@ -18,8 +22,12 @@ from tinyseg.data import (
     ResizeImage,
     Sample,
     Shapes,
+    WithInstances,
+    augmentations,
+    parse_augmentations,
+    parse_bytes,
 )
-from tinyseg.errors import DataError
+from tinyseg.errors import DataError, InputError
 
 
 class Sizes:
@@ -179,3 +187,118 @@ def test_impossible_options_are_refused(option: str, value: int, least: int) -> 
     options = {"batch_size": 1, option: value}
     with pytest.raises(ValueError, match=f"{option} must be {least} or more, got {value}"):
         DataLoader(Sizes([]), **options)
+
+
+def test_objects_and_weights_come_along() -> None:
+    """Through every change of place, the objects of cells stay where their mask is."""
+
+    class Weighted(WithInstances):
+        def __getitem__(self, index: int) -> Sample:
+            sample = super().__getitem__(index)
+            return sample._replace(weights=1 + sample.mask.astype(np.float32))
+
+    transform = Compose(augmentations(parse_augmentations("elastic=3,rotate,scale,rare,flip,rotate90"), (48, 48)))
+    batches = list(DataLoader(Weighted(Cells("val", count=4)), 2, transform, shuffle=True).epoch(0))
+    for batch in batches:
+        assert batch.instances is not None
+        assert batch.weights is not None
+        assert batch.instances.shape == batch.weights.shape == batch.labels.shape == (2, 48, 48)
+        assert (batch.instances.dtype, batch.weights.dtype) == (np.int32, np.float32)
+        assert (batch.instances[batch.labels == 1] > 0).all()
+        whole = np.abs(batch.weights - np.rint(batch.weights)) < 1e-3
+        plain = whole & (batch.labels != 255)
+        np.testing.assert_allclose(batch.weights[plain].mean(), 1 + batch.labels[plain].mean(), atol=0.02)
+    (plain_batch,) = DataLoader(Cells("val", count=2), 2).epoch(0)
+    assert plain_batch.instances is plain_batch.weights is None
+
+
+def test_everything_random_is_the_same_for_any_number_of_threads() -> None:
+    transform = Compose(
+        augmentations(
+            parse_augmentations("elastic,rotate,scale,rare,flip,vflip,rotate90,colour,blur,noise"), (40, 40)
+        )
+    )
+    runs = [
+        list(DataLoader(Shapes("val", count=6, size=(48, 48)), 2, transform, True, 3, workers).epoch(5))
+        for workers in (0, 1, 3)
+    ]
+    for others in runs[1:]:
+        for one, other in zip(runs[0], others, strict=True):
+            assert one.names == other.names
+            np.testing.assert_array_equal(one.images, other.images)
+            np.testing.assert_array_equal(one.labels, other.labels)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_waiting_is_measured(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves on by a second when it is read: a second for each batch, none for the caller's work."""
+    ticks = itertools.count()
+    monkeypatch.setattr("tinyseg.data.loader.time.perf_counter", lambda: next(ticks))
+    loader = DataLoader(Sizes([(4, 4)] * 4), 1, workers=workers)
+    assert loader.waited == 0
+    for epoch in range(2):
+        waited = []
+        for _ in loader.epoch(epoch):
+            waited.append(loader.waited)
+            next(ticks)
+        assert waited == [1, 2, 3, 4], "from 0 on in each epoch"
+
+
+def test_the_cache_gives_what_the_data_set_gives_and_keeps_to_its_limit() -> None:
+    sizes: list[tuple[int, int] | None] = [(8, 8)] * 5
+    plain = Sizes(sizes)
+    cached = Cached(plain, limit=3 * 128)
+    for _ in range(3):
+        for index in (*range(5), -1):
+            sample, expected = cached[index], Sizes(sizes)[index % 5]
+            np.testing.assert_array_equal(sample.image, expected.image)
+            np.testing.assert_array_equal(sample.mask, expected.mask)
+    assert (cached.held, cached.bytes) == (3, 384)
+    assert [plain.asked.count(index) for index in range(3)] == [1, 1, 1]
+    assert plain.asked.count(3) == 3
+    with pytest.raises(ValueError, match="read-only"):
+        cached[0].image[0, 0, 0] = 1
+    with pytest.raises(ValueError, match="must not be negative"):
+        Cached(plain, -1)
+
+
+def test_a_cache_changes_no_batch() -> None:
+    shapes = Shapes("val", count=5, size=(32, 32))
+    transform = Compose(augmentations(parse_augmentations("flip,scale,colour"), (32, 32)))
+    cached = Cached(shapes, 10**6)
+    for epoch in range(2):
+        for one, other in zip(
+            DataLoader(shapes, 2, transform, True).epoch(epoch),
+            DataLoader(cached, 2, transform, True).epoch(epoch),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one.images, other.images)
+            np.testing.assert_array_equal(one.labels, other.labels)
+    assert cached.held == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("2GB", 2 * 10**9), ("500 MB", 5 * 10**8), ("1.5k", 1500), ("0", 0), ("12b", 12)]
+)
+def test_amounts_of_memory(text: str, expected: int) -> None:
+    assert parse_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "2 gigs", "1e9"])
+def test_impossible_amounts_of_memory(text: str) -> None:
+    with pytest.raises(InputError, match="--cache-images: expected an amount of memory such as 2GB"):
+        parse_bytes(text)
+
+
+def test_many_images_need_no_memory_of_their_own() -> None:
+    """A hundred images of a megabyte each go through; no more are held than are made ahead."""
+    tracemalloc.start()
+    try:
+        loader = DataLoader(Sizes([(1024, 1024)] * 100), 1, workers=2, prefetch=2)
+        for _ in loader.epoch(0):
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # As float32 and with int64 labels an image has 13 MB; two are made ahead, two are in work, one is in use.
+    assert peak < 8 * 13 * 2**20

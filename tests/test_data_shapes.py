@@ -40,7 +40,7 @@ def test_types_and_values(size: tuple[int, int]) -> None:
     shapes = Shapes("val", count=20, size=size)
     seen: set[int] = set()
     for index in range(len(shapes)):
-        image, mask, _ = shapes[index]
+        image, mask = shapes[index][:2]
         assert image.shape == (*size, 3)
         assert image.dtype == np.uint8
         assert image.flags.c_contiguous
@@ -81,7 +81,7 @@ def neighbourhoods(dataset: Dataset, step: int) -> tuple[NDArray[np.float64], ND
     """Every ``step``-th pixel's 5x5x3 neighbourhood with a 1 behind it, and its class."""
     features, labels = [], []
     for index in range(len(dataset)):
-        image, mask, _ = dataset[index]
+        image, mask = dataset[index][:2]
         windows = np.lib.stride_tricks.sliding_window_view(image / 255 - 0.5, (5, 5), (0, 1))
         features.append(windows[::step, ::step].reshape(-1, 75))
         labels.append(mask[2:-2, 2:-2][::step, ::step].ravel().astype(np.int64))

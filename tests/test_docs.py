@@ -29,6 +29,32 @@ def test_python_blocks_run(name: str, number: int, code: str, capsys: pytest.Cap
         assert float(printed[-1]) < 0.3  # it has learnt the sign of a pixel; log(2) = 0.69 is where it starts
 
 
+def test_the_page_about_data_has_every_data_set_and_augmentation(capsys: pytest.CaptureFixture[str]) -> None:
+    from tinyseg.data import AUGMENTATIONS, DATASETS, open_dataset
+
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(code, "data.md", "exec"), {})
+    assert capsys.readouterr().out.split()[0] == "cells-val-0"
+    rows = {
+        cells[0].strip("`"): cells[1:4]
+        for cells in re.findall(r"^\| (`[^|]+`) \| ([\d,]*) ?\| ([\d,]*) ?\| ([\d,]*) ?\|", text, re.M)
+    }
+    listed = [
+        name for name, kind in DATASETS.items() if not kind.drawn and name not in ("folder", "cell-tracking-silver")
+    ]
+    assert sorted(rows) == sorted(listed)
+    for name, counts in rows.items():
+        published = DATASETS[name].published
+        assert [published.get(split) for split in ("train", "val", "test")] == [
+            int(count.replace(",", "")) if count else None for count in counts
+        ]
+    assert all(re.search(rf"`{name}[=`]", text) for name in AUGMENTATIONS)
+    for name in ("shapes", "cells"):
+        sizes = tuple(len(open_dataset(name, split)) for split in ("train", "val", "test"))
+        assert "`{}` ({}, {} and {}".format(name, *sizes) in text
+
+
 def test_pictures_that_are_shown_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
@@ -36,14 +62,15 @@ def test_pictures_that_are_shown_exist() -> None:
     assert all((ROOT / path).is_file() for path in shown)
 
 
-def test_every_command_of_the_readme_is_known() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/training.md"])
+def test_every_command_of_a_page_is_known(page: str) -> None:
     import typer.main
 
     from tinyseg.cli import app
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     commands = typer.main.get_command(app)
-    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|info|gradcheck)[^`\n]*)", text):
+    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|check|datasets|info|gradcheck)[^`\n]*)", text):
         name, *words = line.split()
         known = {option for parameter in commands.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
         assert {word for word in words if word.startswith("--")} <= known, line

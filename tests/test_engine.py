@@ -15,8 +15,9 @@ import tinyseg
 from tinyseg import engine, nn
 from tinyseg.checkpoint import load
 from tinyseg.data import Classes, Sample, Shapes
-from tinyseg.engine.evaluate import PixelWeights
-from tinyseg.engine.pipeline import create_schedule, evaluation_loader, open_split, to_channels, training_loader
+from tinyseg.engine.objective import Objective
+from tinyseg.engine.optimization import Schedule
+from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
 from tinyseg.engine.train import Trainer
 from tinyseg.errors import CheckpointError, DataError, InputError
 from tinyseg.nn import functional as F
@@ -87,24 +88,27 @@ def test_windows_fit_the_smallest_image_and_are_multiples_of_32(tmp_path: Path) 
     write(root / "train" / "images" / "0.png", np.zeros((64, 131, 3)))
     write(root / "train" / "masks" / "0.png", np.zeros((64, 131)))
     data = engine.prepare(options(root)).config.data
-    assert (data.size, data.crop, data.flip) == (None, (64, 96), True)
+    assert (data.size, data.crop, data.augment) == (None, (64, 96), ("scale=0.75:1.5", "flip"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "size", "crop", "flip", "scaled"),
+    ("changes", "size", "crop", "augment"),
     [
-        ({"size": (32, 48)}, (32, 48), (32, 48), True, True),
-        ({"size": (32, 48), "augment": False}, (32, 48), None, False, False),
-        ({"augment": False}, None, (32, 32), False, False),
-        ({"data": "shapes", "root": None}, None, None, True, False),
-        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, True, False),
+        ({"size": (32, 48)}, (32, 48), (32, 48), ("scale=0.75:1.5", "flip")),
+        ({"size": (32, 48), "augment": "none"}, (32, 48), None, ()),
+        ({"size": (32, 48), "augment": "rare,flip"}, (32, 48), (32, 48), ("rare=0.5", "flip")),
+        ({"augment": "none"}, None, (32, 32), ()),
+        ({"augment": "colour,elastic=4"}, None, (32, 32), ("elastic=4", "colour=0.3")),
+        ({"data": "shapes", "root": None}, None, None, ("flip",)),
+        ({"data": "shapes", "root": None, "size": (64, 64)}, (64, 64), None, ("flip",)),
+        ({"data": "cells", "root": None, "augment": "scale"}, None, (128, 128), ("scale=0.75:1.5",)),
     ],
 )
 def test_what_is_done_to_images(
-    root: Path, changes: dict[str, Any], size: Any, crop: Any, flip: bool, scaled: bool
+    root: Path, changes: dict[str, Any], size: Any, crop: Any, augment: tuple[str, ...]
 ) -> None:
     data = engine.prepare(options(root, **changes)).config.data
-    assert (data.size, data.crop, data.flip, data.scale is not None) == (size, crop, flip, scaled)
+    assert (data.size, data.crop, data.augment) == (size, crop, augment)
 
 
 @pytest.mark.parametrize(
@@ -162,12 +166,13 @@ def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
 
 def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == [
-        "best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "predictions.png",
+        "best.safetensors", "config.toml", "curves.png", "last.safetensors", "metrics.csv", "metrics.jsonl",
+        "predictions.png",
     ]  # fmt: skip
     with (run.folder / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert list(rows[0])[-3:] == ["iu_ground", "iu_thing", "seconds"]
+    assert list(rows[0])[-4:] == ["iu_ground", "iu_thing", "waited", "seconds"]
     assert float(rows[-1]["val_loss"]) == run.history[-1].val_loss
     # Dice is 2 |A and B| / (|A| + |B|), from the matrix of the best epoch; its mean has a column.
     matrix = np.array(run.best.matrix)
@@ -177,7 +182,7 @@ def test_a_run_leaves_all_its_files(run: engine.TrainingResult) -> None:
 
 def test_training_lowers_the_loss(root: Path, tmp_path: Path) -> None:
     log = Log()
-    engine.train(engine.prepare(options(root, epochs=6, augment=False, lr=0.02)), tmp_path / "run", log, workers=1)
+    engine.train(engine.prepare(options(root, epochs=6, augment="none", lr=0.02)), tmp_path / "run", log, workers=1)
     losses = [row.train_loss for row in log.rows]
     assert losses[-1] is not None
     assert losses[0] is not None
@@ -205,10 +210,10 @@ def test_optimisers_and_schedules(root: Path, tmp_path: Path, optimizer: str, sc
 def test_schedules_run_over_all_steps(run: engine.TrainingResult) -> None:
     parameter = tinyseg.ones(1, requires_grad=True)
     training = replace(run.config.training, epochs=3, schedule="step", lr=1.0)
-    schedule = create_schedule(training, tinyseg.optim.SGD([parameter], lr=1.0), batches=2)
+    schedule = Schedule(training, tinyseg.optim.SGD([parameter], lr=1.0), steps=2)
     rates = []
     for _ in range(6):
-        rates.append(schedule.get_last_lr()[0])
+        rates.append(schedule.rate)
         schedule.step()
     np.testing.assert_allclose(rates, [1, 1, 0.1, 0.1, 0.01, 0.01])
 
@@ -222,7 +227,7 @@ def test_a_batch_of_ignored_pixels_is_skipped_and_counted(tmp_path: Path) -> Non
     root = make_folder(tmp_path / "data", train=4, val=2)
     write(root / "train" / "masks" / "1.png", np.full((32, 32), 255))
     log = Log()
-    plan = engine.prepare(options(root, epochs=1, batch_size=1, augment=False))
+    plan = engine.prepare(options(root, epochs=1, batch_size=1, augment="none"))
     result = engine.train(plan, tmp_path / "run", log, workers=1)
     assert log.losses.count(None) == 1
     assert result.history[0].skipped_batches == 1
@@ -345,7 +350,9 @@ def test_a_run_that_was_stopped_goes_on(root: Path, tmp_path: Path, run: engine.
         engine.train(engine.prepare(options(root, class_weights="median")), tmp_path / "run", Stop(), workers=1)
     tinyseg.manual_seed(99)
     resumed = engine.resume(tmp_path / "run", workers=2)
-    assert [replace(row, seconds=0) for row in resumed.history] == [replace(row, seconds=0) for row in run.history]
+    assert [replace(row, seconds=0, waited=0) for row in resumed.history] == [
+        replace(row, seconds=0, waited=0) for row in run.history
+    ]
     best = (tmp_path / "run" / "best.safetensors").read_bytes()
     assert best == (run.folder / "best.safetensors").read_bytes()
 
@@ -543,7 +550,7 @@ def test_an_image_too_small_for_the_model_is_named(run: engine.TrainingResult, t
 
 
 def test_a_pixel_counts_as_its_class_weighs(run: engine.TrainingResult) -> None:
-    weights = PixelWeights(replace(run.config, training=replace(run.config.training, class_weights=(0.5, 2.0))))
+    weights = Objective(replace(run.config, training=replace(run.config.training, class_weights=(0.5, 2.0))))
     assert weights.total(np.array([[0, 1, 1, 255]])) == 4.5
     assert weights.total(np.array([[255]])) == 0
 
@@ -599,7 +606,7 @@ def test_predictions_that_would_destroy_something_are_refused(run: engine.Traini
         (["a.png", "a.jpg"], tmp_path / "out", "would both be written"),
         (["b.png", "b_overlay.png"], tmp_path / "out", "would both be written"),
         (["a.png", "c.png"], tmp_path / "out", r"c\.png: no such file"),
-        (["."], tmp_path / "out", "is a folder"),
+        (["."], tmp_path / "out", "would both be written"),
         ([], tmp_path / "out", "no images"),
         (["b.png"], tmp_path / "a.png", "cannot be made a folder"),
     ):

@@ -250,7 +250,7 @@ def test_a_run_begins_with_the_weights_of_another_one(root: Path, tmp_path: Path
             np.testing.assert_array_equal(after[name].numpy(), value.numpy())
     first, second = (engine.read_folder(tmp_path / name) for name in ("first", "second"))
     assert (second.data.mean, second.data.std) == (first.data.mean, first.data.std)
-    assert second.model.weights == str(exported)
+    assert second.training.weights == str(exported)
 
 
 @pytest.mark.parametrize(("coarse", "fine"), [("fcn32s", "fcn16s"), ("fcn16s", "fcn8s")])

@@ -116,3 +116,17 @@ def test_wrong_options_are_refused() -> None:
         ConfusionMatrix(2, ignore_index=1)
     with pytest.raises(ValueError, match="2 classes here but 3"):
         ConfusionMatrix(2).merge(ConfusionMatrix(3))
+
+
+def test_coarser_classes() -> None:
+    matrix = ConfusionMatrix(4)
+    truth, guess = np.array([0, 1, 2, 3, 3, 255]), np.array([1, 0, 3, 3, 1, 0])
+    matrix.update(guess, truth)
+    groups = [0, 0, 1, 1]
+    coarse = ConfusionMatrix(2)
+    coarse.update(np.array(groups)[guess], np.where(truth == 255, 255, np.array([*groups, *[0] * 252])[truth]))
+    assert matrix.grouped(groups).matrix.tolist() == coarse.matrix.tolist()
+    assert matrix.grouped(groups).pixel_accuracy == pytest.approx(4 / 5)
+    assert matrix.pixel_error == pytest.approx(4 / 5)
+    with pytest.raises(ValueError, match=r"a group, 0 or more, for each of 4 classes, got \[0, 1\]"):
+        matrix.grouped([0, 1])

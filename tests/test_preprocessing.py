@@ -18,13 +18,11 @@ from tinyseg.engine.run import load_model
 from tinyseg.errors import InputError
 from tinyseg.models import CAFFE, IMAGENET, INCEPTION, Preprocessing
 
-NOTHING = np.zeros((1, 1), np.uint8)
-
 
 def prepared(preprocessing: Preprocessing, pixel: tuple[int, int, int]) -> Any:
     transform = Normalise(preprocessing.mean, preprocessing.std, preprocessing.bgr)
     image = np.array(pixel, np.uint8).reshape(1, 1, 3)
-    return transform(image, NOTHING, np.random.default_rng(0))[0]
+    return transform.image(image)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import TINY_FLAGS, make_folder, without_pictures
+from runs import TINY_FLAGS, make_folder, options, without_pictures
 from safetensors import safe_open
 
 import tinyseg
-from tinyseg import checkpoint
-from tinyseg.engine import resume
+from tinyseg import checkpoint, engine
+from tinyseg.engine import Callbacks, resume
 
 EPOCHS = 4
 TIMEOUT = 240
@@ -72,18 +72,21 @@ def tensors(path: Path) -> dict[str, Any]:
 
 
 def state(path: Path) -> Any:
-    """The part that is no tensor, without the seconds."""
+    """The part that is no tensor, without the seconds of any kind."""
     with safe_open(path, framework="numpy") as file:
         found = json.loads(file.metadata()[checkpoint.METADATA_KEY])
     for row in found["history"]:
-        del row["seconds"]
+        del row["seconds"], row["waited"]
     return found
 
 
 def metrics(path: Path) -> list[dict[str, str]]:
-    """The rows, without the seconds."""
+    """The rows, without the seconds of any kind."""
     with path.open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "waited")}
+            for row in csv.DictReader(file)
+        ]
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -127,8 +130,6 @@ def test_kill_before_any_file_and_resume(
     root: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, time: int
 ) -> None:
     """Stops, as a kill would, before a file is written for the first, second, ... time."""
-    from tinyseg import engine
-
     folder, written = tmp_path / "run", []
 
     def replace(source: Path, target: Path) -> None:
@@ -165,3 +166,42 @@ def test_ctrl_c_keeps_what_there_is(
     without_pictures(monkeypatch)
     resume(folder, workers=1)
     assert_same(folder, unbroken)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "accumulated and averaged": {"accumulate": 2, "ema": 0.9, "batch_size": 2, "recalibrate": 2},
+    "one cycle, clipped": {"schedule": "onecycle", "warmup": 0.5, "clip_norm": 0.5, "optimizer": "sgd"},
+    "a plateau": {"schedule": "plateau", "plateau_patience": 1, "gamma": 0.5, "optimizer": "rmsprop"},
+    "rmsprop with momentum": {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "poly", "power": 2.0},
+    "steps, by Nesterov": {"schedule": "multistep", "milestones": (1, 3), "optimizer": "sgd", "nesterov": True},
+    "summed": {"reduction": "sum", "lr": 1e-5, "bias_lr": 2.0, "clip_value": 0.1},
+    "frozen, with patience": {"freeze": ("down",), "patience": 9, "schedule": "exponential", "optimizer": "adamw"},
+}
+
+
+class Stop(Callbacks):
+    """Stops, as Ctrl-C would, in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def batch_done(self, report: Any) -> None:
+        if (report.epoch, report.batch) == (self.epoch, 2):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_training_resumes_to_the_bit(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """From any epoch, and whatever the number of threads that load."""
+    without_pictures(monkeypatch)
+    plan = engine.prepare(options(root, **{"epochs": EPOCHS, **WAYS[way]}))
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    engine.train(plan, whole, workers=0)
+    with pytest.raises(KeyboardInterrupt):
+        engine.train(plan, folder, Stop(2), workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        resume(folder, callbacks=Stop(4), workers=1)
+    resume(folder, workers=3)
+    assert_same(folder, whole)

@@ -43,7 +43,7 @@ def test_predictions_of_six_shapes_make_a_small_file(tmp_path: Path) -> None:
     shapes = Shapes("val")
     samples = []
     for index in range(6):
-        image, mask, _ = shapes[index]
+        image, mask = shapes[index][:2]
         truth = mask.copy()
         truth[:9, :9] = 255
         samples.append((image, truth, mask))

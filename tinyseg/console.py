@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .interop import Report, Weights
     from .metrics import ConfusionMatrix
 
+NOTABLE_WAIT = 0.05
+"""The share of an epoch that training may wait for images without its being said."""
+
 COMPILING = "compiling kernels for this machine, once"
 
 # About how many kernels a command uses: what tells the first run of it how far the compiler is.
@@ -82,6 +85,39 @@ def telling_of_compilation(kernels: int) -> Iterator[Callable[[], None]]:
         notice = _CompileNotice(console, kernels, lambda note: progress.update(task, note=note, visible=True))
         with compiling(notice):
             yield progress.stop
+
+
+class PredictionProgress:
+    """A bar on standard error for the tiles of an image; it is away while results are printed. Use it by ``with``."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = progress_bar(self.console)
+        self.task = self.bar.add_task("predicting", total=None, note="", visible=False)
+        self._compiling = compiling(_CompileNotice(self.console, PREDICTION, self._note))
+
+    def __enter__(self) -> PredictionProgress:
+        self._compiling.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.end()
+        self._compiling.__exit__(None, None, None)
+
+    def _note(self, text: str) -> None:
+        self.bar.start()
+        self.bar.update(self.task, note=text, visible=True)
+
+    def tell(self, done: int, total: int) -> None:
+        """So many tiles of an image are done; an image of one tile is too quick for a bar."""
+        if total > 1:
+            self.bar.update(self.task, completed=done, total=total)
+            self._note(f"tile {done}/{total}")
+
+    def end(self) -> None:
+        """Take the bar away, for a result to be printed."""
+        self.bar.update(self.task, visible=False)
+        self.bar.stop()
 
 
 class _CompileNotice:
@@ -192,10 +228,11 @@ class TrainingDisplay(Callbacks):
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
+        idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
@@ -252,6 +289,47 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
     if absent:
         names = ", ".join(classes.names[index] for index in absent)
         line(console, f"absent, in no label and never predicted, so in no mean: {names}")
+
+
+def print_measures(console: Console, measures: dict[str, dict[str, Any]], classes: Classes) -> None:
+    """The scores that were asked for beside the usual ones."""
+    if found := measures.get("boundary"):
+        _print_boundaries(console, found, classes)
+    if found := measures.get("cells"):
+        line(
+            console,
+            f"IoU of cells {number(found['cell_iou'])}: {found['matched_cells']} of {found['cells']} cells are "
+            f"matched, {found['predicted_cells']} are predicted",
+        )
+    if found := measures.get("rand"):
+        line(
+            console,
+            f"V-Rand {number(found['rand'])}  split {number(found['rand_split'])}  "
+            f"merge {number(found['rand_merge'])}, in the foreground",
+        )
+
+
+def _print_boundaries(console: Console, found: dict[str, Any], classes: Classes) -> None:
+    """A table of the classes that have a boundary, and the names of those that have none."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("class")
+    for heading in ("boundary F1", "Hausdorff 95%"):
+        table.add_column(heading, justify="right")
+    for index, name in enumerate(classes.names):
+        if index not in found["no_boundary"]:
+            infinite = index in found["infinite_hausdorff95"]
+            distance = "infinite" if infinite else f"{found['hausdorff95'][index]:.1f} px"
+            table.add_row(_plain(name), number(found["boundary_f1"][index]), distance)
+    console.print(table)
+    mean = found["mean_hausdorff95"]
+    distance = "-" if mean is None else f"{mean:.1f} px"
+    line(console, f"mean boundary F1 {number(found['mean_boundary_f1'])}  mean Hausdorff 95% {distance}")
+    if found["no_boundary"]:
+        names = ", ".join(classes.names[index] for index in found["no_boundary"])
+        line(console, f"without a boundary in labels and predictions, so in no mean: {names}")
+    if found["infinite_hausdorff95"]:
+        names = ", ".join(classes.names[index] for index in found["infinite_hausdorff95"])
+        line(console, f"more than 5% of the boundary is in images where the other has none: {names}")
 
 
 def _plain(text: str) -> Any:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["colorize", "overlay", "save_curves", "save_predictions", "voc_palette"]
+__all__ = [
+    "colorize",
+    "overlay",
+    "save_class_shares",
+    "save_curves",
+    "save_predictions",
+    "save_rates",
+    "voc_palette",
+]
 
 Prediction = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -98,6 +106,61 @@ def save_curves(path: PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
     if np.isfinite(mean_iu).any():
         best = int(np.nanargmax(mean_iu))
         scores.set_title(f"best mean IU {mean_iu[best]:.3f} (epoch {epochs[best]:g})", fontsize=10)
+    figure.savefig(path, dpi=110)
+
+
+def save_class_shares(path: PathLike, shares: Mapping[str, Sequence[float]], classes: Classes) -> None:
+    """Draw a bar for the share of each class in each split, by name, on a logarithmic scale.
+
+    Classes that occur in no split are left out. Raises ``ValueError`` when a split has not a share for each class.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "classes.png"
+    >>> save_class_shares(path, {"train": [0.9, 0.1], "val": [0.8, 0.2]}, Classes.named(["ground", "tree"]))
+    >>> path.stat().st_size > 1000
+    True
+    """
+    for split, values in shares.items():
+        if len(values) != len(classes):
+            raise ValueError(f"save_class_shares: {len(values)} shares of {split} for {len(classes)} classes")
+    shown = [index for index in range(len(classes)) if any(values[index] > 0 for values in shares.values())]
+    height = 0.8 / max(1, len(shares))
+    figure = _new_figure(8, 1.2 + 0.22 * max(1, len(shown)) * max(1, len(shares)))
+    axes = figure.subplots()
+    for place, ((split, values), color) in enumerate(zip(shares.items(), (BLUE, ORANGE, GREY), strict=False)):
+        rows = [row + (place - (len(shares) - 1) / 2) * height for row in range(len(shown))]
+        axes.barh(rows, [100 * values[index] for index in shown], 0.9 * height, color=color, label=split)
+    axes.set_yticks(range(len(shown)), [classes.names[index] for index in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("share of the labelled pixels, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(shares) > 1:
+        axes.legend(frameon=False)
+    _save_small(figure, path)
+
+
+def save_rates(path: PathLike, rates: Sequence[float], losses: Sequence[float], chosen: float | None = None) -> None:
+    """Plot losses over learning rates, these on a logarithmic scale; a line marks the one that is ``chosen``.
+
+    Raises ``ValueError`` when there are none.
+    """
+    if not rates:
+        raise ValueError("save_rates: no rates to draw")
+    figure = _new_figure(6, 3.4)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=BLUE, linewidth=1.8)
+    if chosen is not None:
+        axes.axvline(chosen, color=ORANGE, linewidth=1.2)
+        axes.set_title(f"the loss falls fastest at {chosen:.1e}", fontsize=10)
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    fall = losses[0] - min(losses)
+    axes.set_ylim(top=min(max(losses), losses[0] + max(fall, 0.1 * abs(losses[0]))) + 0.05 * fall)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 

@@ -21,6 +21,7 @@ from . import (  # noqa: F401 - they fill the table
     random_numbers,
     reductions,
     resizing,
+    segmentation_losses,
     shapes,
     softmax,
     tensor_functions,

@@ -3,9 +3,23 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, evaluate, predict, info, models, weights, warmup, gradcheck  # isort: skip
+from . import train, presets, evaluate, predict, check, datasets, info, models, weights, warmup, gradcheck  # isort: skip
 
-__all__ = ["app", "evaluate", "gradcheck", "info", "main", "models", "predict", "train", "warmup", "weights"]
+__all__ = [
+    "app",
+    "check",
+    "datasets",
+    "evaluate",
+    "gradcheck",
+    "info",
+    "main",
+    "models",
+    "predict",
+    "presets",
+    "train",
+    "warmup",
+    "weights",
+]
 
 
 def main() -> None:

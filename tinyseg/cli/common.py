@@ -31,12 +31,9 @@ app = typer.Typer(
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """``180x240`` as (height, width)."""
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"--size: expected HEIGHTxWIDTH, such as 180x240, got {text!r}")
-    return int(parts[0]), int(parts[1])
+    from ..engine.recipes import parse_size as parse
+
+    return None if text is None else parse(text)
 
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads that compute. [default: one for each core]")]

@@ -17,6 +17,13 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Other data than the run's, with the same classes.")] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,NAME...",
+            help="More scores: boundary (F1, Hausdorff 95%), cells (IoU of matched cells), rand (V-Rand), or all.",
+        ),
+    ] = "",
     as_json: AsJson = False,
     threads: Threads = None,
     workers: Workers = 2,
@@ -32,7 +39,13 @@ def evaluate(
 
         with console.counting("evaluating", console.EVALUATION) as progress:
             config, result = engine.evaluate(
-                run, data=data, root=root, split=split, workers=workers, progress=progress
+                run,
+                data=data,
+                root=root,
+                split=split,
+                workers=workers,
+                progress=progress,
+                metrics=engine.parse_metrics(metrics),
             )
         if as_json:
             where = {"run": str(run), "data": config.data.name, "split": split}
@@ -43,3 +56,4 @@ def evaluate(
             output, f"{config.data.name}, {split}: {result.images} images, loss {console.number(result.loss)}"
         )
         console.print_scores(output, result.scores, config.data.classes)
+        console.print_measures(output, result.measures, config.data.classes)

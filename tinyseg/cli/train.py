@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from .. import models
-from ..errors import InputError, flag
-from .common import INTERRUPTED, Debug, Device, Threads, Workers, app, parse_size, quoted, reporting, set_up
+from .common import Debug, Threads, app, reporting, set_up
+from .find_lr import find
 from .model_options import with_model_options
-
-if TYPE_CHECKING:
-    from ..engine import Config
+from .resume import go_on
+from .training import Around, settle, showing
 
 
 @app.command(short_help="Train a network.")
@@ -25,8 +23,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="shapes: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; camvid. "
-            "[default: shapes]",
+            help="shapes: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; camvid, "
+            "voc2012 ...: tinyseg datasets lists them. [default: shapes]",
         ),
     ] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
@@ -50,176 +48,196 @@ def train(
             "as the smallest image allows, in multiples of 32 up to 512.",
         ),
     ] = None,
-    augment: Annotated[
+    crop: Annotated[
+        str | None, typer.Option(metavar="HxW", help="The random window that training takes of each image.")
+    ] = None,
+    full_images: Annotated[
         bool | None,
-        typer.Option("--augment/--no-augment", help="Random flips and, but for shapes, scales. [default: augment]"),
+        typer.Option("--full-images", help="Train on files as they are, without --size; one by one if sizes differ."),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Random changes of training images, such as flip,scale=0.5:2,rotate=10,colour: tinyseg datasets "
+            "--augmentations lists them; or none. [default: flip,scale; flip for images that are drawn]",
+        ),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="What numbers and colours in masks mean: tinyseg check --fix-mapping writes one."
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Times through the images. [default: 3 for shapes, else 50]")
+        int | None, typer.Option(help="Times through the images. [default: 3 for shapes, 5 for cells, else 50]")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step. [default: 8]")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam, adamw or sgd. [default: adam]")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop. [default: adam]")] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Learning rate. [default: 0.002 for adam and adamw, 0.05 for sgd]")
+        float | None,
+        typer.Option(
+            help="Learning rate. [default: 0.002 for adam and adamw, 0.05 for sgd, 0.001 for rmsprop]",
+        ),
     ] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of sgd; the first beta of adam. [default: 0.9]")] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(help="Of sgd and rmsprop; the first beta of adam. [default: 0.9, and 0 for rmsprop]"),
+    ] = None,
+    nesterov: Annotated[
+        bool | None, typer.Option("--nesterov/--no-nesterov", help="Nesterov's momentum, of sgd.")
+    ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="Of the convolutions' weights. [default: 0.0001]")
     ] = None,
+    bias_lr: Annotated[
+        float | None, typer.Option(help="The rate of biases is so many times --lr. [default: 1]")
+    ] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches in a step of the optimizer. [default: 1]")] = None,
+    reduction: Annotated[
+        str | None, typer.Option(help="The loss of a step is the mean or the sum over its pixels. [default: mean]")
+    ] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="Shorten gradients that are longer, all together.")] = None,
+    clip_value: Annotated[float | None, typer.Option(help="Cut off larger elements of gradients.")] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="Course of the learning rate: poly, cosine, step or constant. [default: cosine]"),
+        typer.Option(
+            help="Course of the learning rate: poly, cosine, step, multistep, exponential, onecycle, plateau or "
+            "constant. [default: cosine]",
+        ),
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Epochs in which the rate rises before that. [default: 0]")
+    ] = None,
+    power: Annotated[float | None, typer.Option(help="Of poly. [default: 0.9]")] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option(
+            help="What the rate is multiplied with: by step, multistep, plateau; by exponential after each epoch. "
+            "[default: 0.1]",
+        ),
+    ] = None,
+    step_epochs: Annotated[int | None, typer.Option(help="Epochs in a step. [default: a third of them]")] = None,
+    milestones: Annotated[
+        str | None, typer.Option(metavar="N,N...", help="The epochs after which multistep lowers the rate.")
+    ] = None,
+    plateau_patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better mean IU that plateau waits for. [default: 10]")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="ce, focal, dice, jaccard, tversky, focal-tversky, dice+ce, dice+focal, boundary, dice+boundary or "
+            "lovasz. [default: ce]",
+        ),
+    ] = None,
+    loss_options: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=VALUE,...", help="Of the loss, such as alpha=0.3,beta=0.7 of tversky."),
+    ] = None,
+    border_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W0,SIGMA", help="U-Net's weights of pixels between cells that nearly touch; the paper has 10,5."
+        ),
     ] = None,
     class_weights: Annotated[
-        str | None, typer.Option(help="none, or median: rare classes count more. [default: none]")
+        str | None,
+        typer.Option(
+            help="none; median or inverse: rare classes count more; or a file, a line a class. [default: none]"
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(metavar="DECAY", help="Score and keep the moving average of the weights, such as 0.999."),
+    ] = None,
+    recalibrate: Annotated[
+        int | None, typer.Option(help="Batches over which batch norm is measured anew after each epoch. [default: 0]")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better mean IU. [default: never]")
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
+            metavar="FILE|RUN",
             help="Begin with the weights in a .pth, .pt, .safetensors or .npz file, a classifier's or a whole "
-            "network's, or in a run's folder; images are then normalised as they expect it.",
+            "network's, or with the best of a run; images are then normalised as they expect it.",
         ),
     ] = None,
     partial_weights: Annotated[
-        bool,
-        typer.Option("--partial-weights", help="Accept such as are missing, unexpected or of another shape."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--partial-weights/--no-partial-weights",
+            help="Accept such as are missing, unexpected or of another shape.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="Do not train what has this name, or begins with it and a dot; its batch norm stays as in "
+            "evaluation. May be repeated.",
+        ),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Of dilatednet: front-end, then context.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and changes. [default: 0]")] = None,
+    pictures: Annotated[
+        int | None, typer.Option(help="Draw so many validation images after each epoch. [default: 0]")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Begin with these options; tinyseg presets lists them.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Options from a TOML file, or a run's config.toml. Those given here go before it."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder. [default: runs/DATA-MODEL-N]")
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the run in this folder, to the same bits.")
     ] = None,
+    find_lr: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Do not train: draw the loss against the learning rate, and name one."),
+    ] = None,
+    tensorboard: Annotated[
+        bool | None, typer.Option("--tensorboard", help="Write event files, too. Needs tinyseg[tensorboard].")
+    ] = None,
     threads: Threads = None,
-    workers: Workers = 2,
-    device: Device = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    workers: Annotated[int | None, typer.Option(min=0, help="Threads that load images. [default: 2]")] = None,
+    cache_images: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="Keep decoded training images in so much memory, such as 2GB."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, or reference: plain NumPy, slow. [default: cpu]")] = None,
+    quiet: Annotated[bool | None, typer.Option("--quiet", help="No progress bar.")] = None,
     debug: Debug = False,
     model_options: dict[str, Any],
 ) -> None:
     """Train a network; the run's folder gets weights, metrics.csv, curves.png and predictions.png."""
-    asked = {key: value for key, value in locals().items() if key in _RUN_OPTIONS and value is not None}
-    if weights is not None:
-        asked["weights"] = str(weights)
-    if partial_weights:
-        asked["partial_weights"] = True
-    if model_options:
-        asked["model_options"] = model_options
+    given = {key: value for key, value in locals().items() if value is not None and value != []}
     with reporting(debug):
-        if size is not None:
-            asked["size"] = parse_size(size)
-        set_up(device, threads)
-        if resume is not None:
-            _resume(resume, out, asked, workers, quiet)
+        asked, around = settle(given)
+        set_up(around.device, around.threads)
+        if around.find_lr is not None:
+            find(asked, around)
+        elif around.resume is not None:
+            go_on(asked, around)
         else:
-            _train(out, asked, workers, quiet)
+            _train(asked, around)
 
 
-_RUN_OPTIONS = (
-    "data", "root", "num_classes", "val_fraction", "data_seed", "model", "size", "augment", "epochs", "batch_size",
-    "optimizer", "lr", "momentum", "weight_decay", "schedule", "class_weights", "seed",
-)  # fmt: skip
-
-
-def _train(out: Path | None, asked: Mapping[str, Any], workers: int, quiet: bool) -> None:
+def _train(asked: Mapping[str, Any], around: Around) -> None:
     from .. import engine
+    from ..data import parse_bytes
 
     options = engine.TrainOptions(**asked)
-    folder = out or engine.next_free_folder(Path("runs"), f"{options.data}-{options.model}")
+    folder = around.out or engine.next_free_folder(Path("runs"), f"{options.data}-{options.model}")
     engine.check_new(folder)
-    with _showing(quiet) as display:
-        engine.train(engine.prepare(options), folder, display, workers)
-
-
-def _resume(folder: Path, out: Path | None, asked: Mapping[str, Any], workers: int, quiet: bool) -> None:
-    from .. import engine
-
-    if out is not None and out.absolute() != folder.absolute():
-        raise InputError(f"--resume goes on in its own folder, {folder}; leave --out away")
-    _refuse_conflicts(folder, engine.read_folder(folder), asked)
-    with _showing(quiet) as display:
-        engine.resume(folder, epochs=asked.get("epochs"), callbacks=display, workers=workers)
-
-
-def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) -> None:
-    """``InputError`` for an option that is not what the run was started with; defaults may be spelt out."""
-    settled = _settled(config)
-    given = {key: value for key, value in asked.items() if key not in ("epochs", "model_options", "partial_weights")}
-    given |= asked.get("model_options", {})
-    for name, value in given.items():
-        before = settled.get(name)
-        if _as_settled(name, value, config) != before:
-            raise InputError(
-                f"{folder}: the run has {_as_option(name, before)} and cannot go on with "
-                f"{_as_option(name, value)}; leave the option away"
-            )
-
-
-def _settled(config: Config) -> dict[str, Any]:
-    """The options of a run, model options among them, with what stands for those that were left out."""
-    from ..data import VAL_FRACTION, Shapes
-
-    training, data = config.training, config.data
-    default_size = Shapes().size if data.name == "shapes" else None
-    default_share = VAL_FRACTION if data.name == "folder" else None
-    return {
-        "data": data.name,
-        "root": data.root,
-        "num_classes": data.num_classes,
-        "val_fraction": default_share if data.val_fraction is None else data.val_fraction,
-        "data_seed": data.seed,
-        "model": config.model.name,
-        "weights": config.model.weights,
-        "size": data.size or default_size,
-        "augment": data.flip,
-        "class_weights": "none" if training.class_weights is None else "median",
-        **models.options(config.model.name),
-        **config.model.options,
-        **{key: getattr(training, key) for key in _SHARED_NAMES},
-    }
-
-
-def _as_settled(name: str, value: Any, config: Config) -> Any:
-    """What ``value`` would have become in the run's configuration."""
-    if name in ("root", "weights"):
-        return str(Path(value).absolute())
-    if name == "batch_size" and value > config.training.batch_size:
-        from ..engine.pipeline import open_split
-
-        return min(value, len(open_split(config.data, "train")))
-    return value
-
-
-_SHARED_NAMES = ("batch_size", "optimizer", "lr", "momentum", "weight_decay", "schedule", "seed")
-
-
-def _as_option(name: str, value: Any) -> str:
-    if value is None:
-        return f"no {flag(name)}"
-    if isinstance(value, bool):
-        return flag(name if value else f"no_{name}")
-    if isinstance(value, tuple):
-        value = "x".join(str(part) for part in value)
-    return f"{flag(name)} {value}"
-
-
-@contextmanager
-def _showing(quiet: bool) -> Iterator[Any]:
-    """A display of the training run; after Ctrl-C it says what there is, and how to go on."""
-    from rich.console import Console
-
-    from ..console import TrainingDisplay
-
-    display = TrainingDisplay(Console(), quiet)
-    try:
-        with display:
-            yield display
-    except KeyboardInterrupt:
-        trainer = display.trainer
-        if trainer is None:
-            raise
-        typer.echo(f"interrupted: epochs saved so far: {len(trainer.history)} of {trainer.config.training.epochs}")
-        typer.echo(f"go on with: tinyseg train --resume {quoted(trainer.folder)}")
-        raise typer.Exit(INTERRUPTED) from None
+    cache = parse_bytes(around.cache_images)
+    with showing(around) as display:
+        engine.train(engine.prepare(options), folder, display, around.workers, cache)

@@ -6,155 +6,134 @@
 (200, (64, 64, 3))
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from ..errors import InputError, flag
-from ..paths import PathLike
+from .ade20k import ADE20K
+from .border_weights import BorderWeights, border_term
+from .cache import Cached, parse_bytes
 from .camvid import CamVid
+from .cell_tracking import CellTracking, CellTrackingSilver
+from .cells import Cells
+from .cityscapes import Cityscapes
+from .coco_instances import CocoInstances
+from .coco_panoptic import CocoPanoptic
+from .coco_stuff import CocoStuff
 from .dataset import (
+    DRAWN_SIZE,
     IGNORE_INDEX,
     ClassCounts,
     Classes,
     Dataset,
     Normalisation,
     Sample,
+    WithInstances,
+    Wrapper,
     class_counts,
     measure_normalisation,
     median_frequency_weights,
 )
-from .folder import VAL_FRACTION, Folder, is_divided, read_classes
+from .division import VAL_FRACTION
+from .folder import Folder, is_divided, read_classes
 from .images import read_image, read_mask, write_palette_png
+from .instances import connected_cells, separated_cells
+from .isbi2012 import ISBI2012
 from .loader import Batch, DataLoader
+from .mapping import parse_table, read_mapping, write_mapping
+from .nyudv2 import NYUDv2
+from .pascal_context import PascalContext
+from .registry import DATASETS, Kind, get_kind, open_dataset
+from .sbd import SBD
 from .shapes import Shapes
-from .transforms import Compose, Normalise, RandomCrop, RandomFlip, RandomScale, Resize, ResizeImage
+from .sift_flow import SiftFlow, SiftFlowGeometric
+from .sun_rgbd import SunRGBD
+from .transforms import (
+    AUGMENTATIONS,
+    ColourJitter,
+    Compose,
+    ElasticDeformation,
+    Normalise,
+    RandomBlur,
+    RandomCrop,
+    RandomFlip,
+    RandomNoise,
+    RandomRotate,
+    RandomRotate90,
+    RandomScale,
+    Resize,
+    ResizeImage,
+    Transform,
+    augmentations,
+    parse_augmentations,
+)
+from .voc import VOC, VOC2011
 
 __all__ = [
+    "ADE20K",
+    "AUGMENTATIONS",
     "DATASETS",
+    "DRAWN_SIZE",
     "IGNORE_INDEX",
+    "ISBI2012",
+    "SBD",
     "VAL_FRACTION",
+    "VOC",
+    "VOC2011",
     "Batch",
+    "BorderWeights",
+    "Cached",
     "CamVid",
+    "CellTracking",
+    "CellTrackingSilver",
+    "Cells",
+    "Cityscapes",
     "ClassCounts",
     "Classes",
+    "CocoInstances",
+    "CocoPanoptic",
+    "CocoStuff",
+    "ColourJitter",
     "Compose",
     "DataLoader",
     "Dataset",
+    "ElasticDeformation",
     "Folder",
+    "Kind",
+    "NYUDv2",
     "Normalisation",
     "Normalise",
+    "PascalContext",
+    "RandomBlur",
     "RandomCrop",
     "RandomFlip",
+    "RandomNoise",
+    "RandomRotate",
+    "RandomRotate90",
     "RandomScale",
     "Resize",
     "ResizeImage",
     "Sample",
     "Shapes",
+    "SiftFlow",
+    "SiftFlowGeometric",
+    "SunRGBD",
+    "Transform",
+    "WithInstances",
+    "Wrapper",
+    "augmentations",
+    "border_term",
     "class_counts",
+    "connected_cells",
+    "get_kind",
     "is_divided",
     "measure_normalisation",
     "median_frequency_weights",
     "open_dataset",
+    "parse_augmentations",
+    "parse_bytes",
+    "parse_table",
     "read_classes",
     "read_image",
+    "read_mapping",
     "read_mask",
+    "separated_cells",
+    "write_mapping",
     "write_palette_png",
 ]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What :func:`open_dataset` was asked for; a data set refuses the options that mean nothing to it."""
-
-    root: PathLike | None = None
-    num_classes: int | None = None
-    size: tuple[int, int] | None = None
-    count: int | None = None
-    val_fraction: float | None = None
-    seed: int = 0
-
-    def root_of(self, name: str) -> PathLike:
-        """The root, or ``InputError``: this data set needs one."""
-        if self.root is None:
-            raise InputError(f"the data set {name!r} needs its folder: give --root DIR")
-        return self.root
-
-    def refuse(self, name: str, *options: str) -> None:
-        """``InputError`` when one of ``options`` was given: data set ``name`` has no use for it."""
-        for option in options:
-            if getattr(self, option) is not None:
-                known_as = option if option == "count" else flag(option)  # a count can be asked for in Python only
-                raise InputError(f"the data set {name!r} takes no {known_as}; leave it out")
-
-    def refuse_other_classes(self, name: str, count: int) -> None:
-        """``InputError`` when a number of classes was given that is not the data set's ``count``."""
-        if self.num_classes not in (None, count):
-            raise InputError(f"the data set {name!r} has {count} classes, not --num-classes {self.num_classes}")
-
-
-def _open_shapes(split: str, options: Options) -> Dataset:
-    options.refuse("shapes", "root", "val_fraction")
-    options.refuse_other_classes("shapes", len(Shapes.classes))
-    return Shapes(split, count=options.count, size=options.size or (128, 128), seed=options.seed)
-
-
-def _open_folder(split: str, options: Options) -> Dataset:
-    options.refuse("folder", "count")
-    return Folder(
-        options.root_of("folder"),
-        split,
-        num_classes=options.num_classes,
-        val_fraction=options.val_fraction,
-        seed=options.seed,
-    )
-
-
-def _open_camvid(split: str, options: Options) -> Dataset:
-    options.refuse("camvid", "count", "val_fraction")
-    options.refuse_other_classes("camvid", len(CamVid.classes))
-    return CamVid(options.root_of("camvid"), split)
-
-
-DATASETS: dict[str, Callable[[str, Options], Dataset]] = {
-    "shapes": _open_shapes,
-    "folder": _open_folder,
-    "camvid": _open_camvid,
-}
-"""Every data set that :func:`open_dataset` knows."""
-
-
-def open_dataset(
-    name: str,
-    split: str,
-    *,
-    root: PathLike | None = None,
-    num_classes: int | None = None,
-    size: tuple[int, int] | None = None,
-    count: int | None = None,
-    val_fraction: float | None = None,
-    seed: int = 0,
-) -> Dataset:
-    """Open a data set by its name.
-
-    Args:
-        name: a key of :data:`DATASETS`.
-        split: ``"train"``, ``"val"`` or ``"test"``.
-        root: its folder; ``shapes`` has none.
-        num_classes: for ``folder`` without ``classes.txt``; for the others, checked.
-        size: (height, width) of the images that ``shapes`` draws. Files keep their own size: resizing them is
-            a transform.
-        count: how many images ``shapes`` draws.
-        val_fraction: for ``folder`` without ``train/`` and ``val/``.
-        seed: of the images of ``shapes``, and of ``folder``'s split by ``val_fraction``.
-
-    Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
-    set; ``DataError`` when the files are not as they should be.
-
-    >>> open_dataset("imagenet", "train")
-    Traceback (most recent call last):
-    ...
-    tinyseg.errors.InputError: no data set 'imagenet'; there are shapes, folder, camvid
-    """
-    if name not in DATASETS:
-        raise InputError(f"no data set {name!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[name](split, Options(root, num_classes, size, count, val_fraction, seed))

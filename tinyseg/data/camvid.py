@@ -13,13 +13,11 @@ begin with the folder they had on their authors' machine (``/SegNet/CamVid/``); 
 
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import DataError, InputError
+from ..errors import DataError
 from ..paths import PathLike
-from .dataset import IGNORE_INDEX, SPLITS, Classes, Sample, check_index
-from .images import read_header, read_image, read_mask
+from .dataset import IGNORE_INDEX, SPLITS, Classes
+from .layout import Layout, MissingSplitError, Pair, check_split
+from .mapping import Table, color_table, identity_table
 
 VOID = 11
 
@@ -34,10 +32,9 @@ CLASSES = Classes(
     ),
     void_color=(0, 0, 0),
 )  # fmt: skip
-_WITH_VOID = Classes((*CLASSES.names, "Void"), (*CLASSES.colors, CLASSES.void_color))
 
 
-class CamVid:
+class CamVid(Layout):
     """CamVid in SegNet's layout; void (11 in the files) is 255 in a sample's mask.
 
     Args:
@@ -49,49 +46,31 @@ class CamVid:
     """
 
     name = "camvid"
+    splits = SPLITS
     classes = CLASSES
-    in_channels = 3
 
-    def __init__(self, root: PathLike, split: str = "train") -> None:
-        self.root = Path(root)
-        self.split = split
-        if split not in SPLITS:
-            raise InputError(f"camvid: no split {split!r}; it has {', '.join(SPLITS)}")
+    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
+        self.root, self.split, self.mapping = Path(root), split, mapping
+        check_split("camvid", split, SPLITS)
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder")
         self.pairs = _read_list(self.root, split)
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, _ = self.pairs[check_index(index, len(self))]
-        return Sample(read_image(image_path, 3), self.mask(index), image_path.stem)
-
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        """The mask of sample ``index``, which must have the size that its image's header says."""
-        image_path, mask_path = self.pairs[check_index(index, len(self))]
-        mask, (height, width) = _read_void_mask(mask_path), read_header(image_path).size
-        if mask.shape != (height, width):
-            raise DataError(
-                f"{mask_path}: the mask is {mask.shape[0]}x{mask.shape[1]} but its image is "
-                f"{height}x{width} (height x width); they must be equal"
-            )
-        return mask
+    @property
+    def table(self) -> Table:
+        """Classes are numbered from 0, void is 11."""
+        return {**identity_table(len(CLASSES)), **color_table(CLASSES), VOID: IGNORE_INDEX}
 
 
-def _read_void_mask(path: Path) -> NDArray[np.uint8]:
-    mask = read_mask(path, _WITH_VOID)
-    return np.where(mask == VOID, np.uint8(IGNORE_INDEX), mask)
-
-
-def _read_list(root: Path, split: str) -> list[tuple[Path, Path]]:
+def _read_list(root: Path, split: str) -> list[Pair]:
     """The (image, mask) files that ``root``'s list of ``split`` names."""
     path = root / f"{split}.txt"
     if not path.is_file():
         there = [name for name in SPLITS if (root / f"{name}.txt").is_file()]
         found = f"found {', '.join(there)}" if there else "is this CamVid in SegNet's layout?"
-        raise DataError(f"{root}: no split {split!r}: expected {path.name} with a line 'IMAGE MASK' each; {found}")
+        raise MissingSplitError(
+            f"{root}: no split {split!r}: expected {path.name} with a line 'IMAGE MASK' each; {found}"
+        )
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{path}: lists no images")

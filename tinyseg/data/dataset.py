@@ -1,8 +1,8 @@
 """What a data set is: a sequence of samples, and what can be counted over it.
 
 A data set yields one :class:`Sample` at a time and keeps no images in memory; batches, shuffling and random
-changes are the loader's and the transforms' affair. Any class with the six members of :class:`Dataset` is a
-data set: there is nothing to inherit from.
+changes are the loader's and the transforms' affair. Any class with the members of :class:`Dataset` is a data set:
+there is nothing to inherit from, though :class:`~tinyseg.data.layout.Layout` does most of the work for files.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,22 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+from .ahead import in_order
+
 IGNORE_INDEX = 255
 """The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""
 
 SPLITS = ("train", "val", "test")
 
+DRAWN_SIZE = (128, 128)
+"""Height and width of images that are drawn, unless asked for otherwise."""
+
 MAX_CLASSES = 255
 """Masks are bytes, and 255 is taken."""
 
 Color = tuple[int, int, int]
+Size = tuple[int, int]
 
 
 class Sample(NamedTuple):
@@ -28,11 +35,16 @@ class Sample(NamedTuple):
 
     ``image`` is ``(H, W, C)`` with C = 1 or 3, ``uint8``, or ``float32`` in 0..1 when its file has more than
     8 bits a channel; ``mask`` is ``(H, W)`` ``uint8``: class indices, and 255 where a pixel is ignored.
+    ``instances``, where they were asked for (:class:`WithInstances`), is ``(H, W)`` ``int32``: 0 where there is no
+    object, and a number of its own for each object. ``weights`` is ``(H, W)`` ``float32``: how much each pixel
+    counts in the loss; 1 everywhere if there are none.
     """
 
     image: NDArray[Any]
     mask: NDArray[np.uint8]
     name: str
+    instances: NDArray[np.int32] | None = None
+    weights: NDArray[np.float32] | None = None
 
 
 def voc_palette(count: int) -> NDArray[np.uint8]:
@@ -130,6 +142,75 @@ class Dataset(Protocol):
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of ``dataset[index]``; the image is not decoded for it."""
 
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """The objects of ``dataset[index]``, numbered; None where the data set tells no objects apart."""
+
+    def size(self, index: int) -> Size:
+        """Height and width of ``dataset[index]``; the image is not decoded for it."""
+
+    def sample_name(self, index: int) -> str:
+        """The name of ``dataset[index]``; no file is read for it."""
+
+
+class Wrapper:
+    """A data set around another: everything is the other's until a subclass says otherwise."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    @property
+    def name(self) -> str:
+        """What the data set is called."""
+        return self.dataset.name
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of its classes."""
+        return self.dataset.classes
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of every image."""
+        return self.dataset.in_channels
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[index]
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``."""
+        return self.dataset.mask(index)
+
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """The objects of sample ``index``, numbered."""
+        return self.dataset.instances(index)
+
+    def size(self, index: int) -> Size:
+        """Height and width of sample ``index``."""
+        return self.dataset.size(index)
+
+    def sample_name(self, index: int) -> str:
+        """The name of sample ``index``."""
+        return self.dataset.sample_name(index)
+
+
+class WithInstances(Wrapper):
+    """``dataset`` with the objects of each image in its samples; raises ``InputError`` where there are none.
+
+    >>> from tinyseg.data import Cells
+    >>> sample = WithInstances(Cells("val", count=1, size=(64, 64)))[0]
+    >>> bool((sample.instances[sample.mask == 1] > 0).all())
+    True
+    """
+
+    def __getitem__(self, index: int) -> Sample:
+        instances = self.dataset.instances(index)
+        if instances is None:
+            raise InputError(f"{self.name}: tells no objects apart, so {self.sample_name(index)} has no instances")
+        return self.dataset[index]._replace(instances=instances)
+
 
 def check_index(index: int, length: int) -> int:
     """``index`` as 0 to length - 1, negative ones counting from the end; ``IndexError`` outside."""
@@ -157,16 +238,14 @@ class ClassCounts(NamedTuple):
 
 
 def class_counts(dataset: Dataset) -> ClassCounts:
-    """Count the pixels of each class over all of ``dataset``: every mask is read once, and no image."""
+    """Count the pixels of each class over all of ``dataset``: every mask is read once, in threads, and no image."""
     count = len(dataset.classes)
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
     ignored = 0
-    for index in range(len(dataset)):
-        mask = dataset.mask(index)
-        histogram = np.bincount(mask.ravel(), minlength=256)
+    for histogram in in_order(lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), len(dataset)):
         pixels += histogram[:count]
-        image_pixels += np.where(histogram[:count] > 0, mask.size, 0)
+        image_pixels += np.where(histogram[:count] > 0, histogram.sum(), 0)
         ignored += int(histogram[IGNORE_INDEX])
     return ClassCounts(pixels, image_pixels, ignored, len(dataset))
 
@@ -227,12 +306,17 @@ def measure_normalisation(dataset: Dataset, limit: int = 200) -> Normalisation:
     total = np.zeros(dataset.in_channels)
     squares = np.zeros(dataset.in_channels)
     pixels = 0
-    for index in chosen:
-        image = unit_range(dataset[index].image).astype(np.float64)
-        total += image.sum((0, 1))
-        squares += np.square(image).sum((0, 1))
-        pixels += image.shape[0] * image.shape[1]
+    for part, part_squares, part_pixels in in_order(lambda place: _moments(dataset[chosen[place]].image), count):
+        total += part
+        squares += part_squares
+        pixels += part_pixels
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-6] = 1
     return Normalisation(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _moments(image: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Sums and sums of squares of each channel, of an image in 0..1, and the number of its pixels."""
+    values = unit_range(image).astype(np.float64)
+    return values.sum((0, 1)), np.square(values).sum((0, 1)), values.shape[0] * values.shape[1]

@@ -10,25 +10,24 @@ Two layouts::
 
 In the first, a share of the images (``val_fraction``) is set aside as the split ``val``: each name, hashed with a
 seed, decides for itself, so that images that are added later move no other from one split to the other. The share
-is therefore met on average only. (An empty split is given one image all the same, see :func:`_divide`.)
+is therefore met on average only. (An empty split is given one image all the same, see
+:func:`~tinyseg.data.division.divide_by_name`.)
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
-import hashlib
 import re
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError, InputError
 from ..paths import PathLike
-from .dataset import SPLITS, Classes, Color, Sample, check_index
-from .images import read_header, read_image, read_mask
-
-VAL_FRACTION = 0.2
-"""The share that validates when none is given."""
+from .dataset import SPLITS, Classes, Color
+from .division import divide_by_name
+from .images import read_header
+from .layout import Layout, MissingSplitError, Pair, check_split, written
+from .mapping import Table
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
 
@@ -79,7 +78,7 @@ def _parse_class(path: PathLike, number: int, line: str) -> tuple[str, Color | N
     return match["name"], (red, green, blue)
 
 
-class Folder:
+class Folder(Layout):
     """A data set of your own images and masks.
 
     Args:
@@ -89,6 +88,9 @@ class Folder:
         val_fraction: share of the images that is ``val`` when there is one pair of folders only; 0.2 if not
             given. Met on average, as each name decides for itself; both splits get an image at least.
         seed: which images those are. The same names and seed give the same split, on any machine.
+        mapping: what numbers and colours in masks mean that are no class indices.
+        strict: with False, files without a counterpart and sizes that differ are passed over; ``unmatched`` has
+            the former.
 
     Names match by stem: ``images/a.jpg`` belongs to ``masks/a.png``. The data set is grey (1 channel) when all
     its images are, otherwise RGB. Only the headers of the files are read before a sample is asked for.
@@ -98,6 +100,7 @@ class Folder:
     """
 
     name = "folder"
+    splits = SPLITS
 
     def __init__(
         self,
@@ -107,25 +110,23 @@ class Folder:
         num_classes: int | None = None,
         val_fraction: float | None = None,
         seed: int = 0,
+        mapping: Table | None = None,
+        strict: bool = True,
     ) -> None:
-        self.root = Path(root)
-        self.split = split
+        self.root, self.split, self.mapping = Path(root), split, mapping
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder")
         self.classes = _find_classes(self.root, num_classes)
-        self.pairs = _find_pairs(self.root, split, val_fraction, seed)
-        self.in_channels = _check_headers(self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Sample:
-        image_path, _ = self.pairs[check_index(index, len(self))]
-        return Sample(read_image(image_path, self.in_channels), self.mask(index), image_path.stem)
-
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        """The mask of sample ``index``."""
-        return read_mask(self.pairs[check_index(index, len(self))][1], self.classes)
+        check_split(str(root), split, SPLITS)
+        found = _match(_folder_of(self.root, split, val_fraction))
+        if strict:
+            found.refuse_unmatched()
+        self.unmatched = [*found.images, *found.masks]
+        self.pairs = found.pairs
+        if not is_divided(self.root):
+            names = [image.stem for image, _ in found.pairs]
+            self.pairs = divide_by_name(self.root, found.pairs, names, split, val_fraction, seed)
+        self.in_channels = _check_headers(self.pairs) if strict else _any_channels(self.pairs)
 
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:
@@ -151,62 +152,51 @@ def _splits_in(root: Path) -> list[str]:
     return [name for name in SPLITS if (root / name).is_dir()]
 
 
-def _find_pairs(root: Path, split: str, val_fraction: float | None, seed: int) -> list[tuple[Path, Path]]:
-    """The (image, mask) files of a split, in the order of their names."""
-    if split not in SPLITS:
-        raise InputError(f"{root}: no split {split!r}; a folder has {', '.join(SPLITS)}")
+def _folder_of(root: Path, split: str, val_fraction: float | None) -> Path:
+    """The folder with the images/ and masks/ that ``split`` comes from."""
     if divided := _splits_in(root):
         if split not in divided:
-            raise DataError(
+            raise MissingSplitError(
                 f"{root}: no split {split!r}: expected the folder {root / split}, found {', '.join(divided)}"
             )
         if val_fraction is not None:
             raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave --val-fraction out")
-        return _match(root / split)
+        return root / split
     if split == "test":
-        raise DataError(f"{root}: no split 'test': expected the folder {root / 'test'} with images/ and masks/")
-    return _divide(root, _match(root), split, VAL_FRACTION if val_fraction is None else val_fraction, seed)
+        raise MissingSplitError(
+            f"{root}: no split 'test': expected the folder {root / 'test'} with images/ and masks/"
+        )
+    return root
 
 
-def _divide(
-    root: Path, pairs: list[tuple[Path, Path]], split: str, val_fraction: float, seed: int
-) -> list[tuple[Path, Path]]:
-    """The part of ``pairs`` that is ``split``.
+class _Matched(NamedTuple):
+    """The pairs of a folder, and the images and masks that are alone."""
 
-    A name validates if its hash, as a number in 0..1, lies below the share. Where that leaves a split empty, it gets
-    the image that is nearest to belonging there; only that one can move when images are added.
-    """
-    if not 0 < val_fraction < 1:
-        raise InputError(f"{root}: --val-fraction must lie between 0 and 1, got {val_fraction}")
-    if len(pairs) < 2:
-        raise DataError(f"{root}: 1 image cannot be divided into train and val; add images or a folder val/")
-    places = [_place(image.stem, seed) for image, _ in pairs]
-    ordered = sorted(places)
-    border = ordered[1] if ordered[0] >= val_fraction else min(val_fraction, ordered[-1])
-    return [pair for place, pair in zip(places, pairs, strict=True) if (place < border) == (split == "val")]
+    folder: Path
+    pairs: list[Pair]
+    images: list[Path]
+    masks: list[Path]
 
-
-def _place(name: str, seed: int) -> float:
-    """A number in 0..1 that depends on the name and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    def refuse_unmatched(self) -> None:
+        for lonely, lacks, where in ((self.images, "mask", "masks"), (self.masks, "image", "images")):
+            if lonely:
+                first = min(lonely)
+                others = f" (and {len(lonely) - 1} more like it)" if len(lonely) > 1 else ""
+                expected = self.folder / where / (first.stem + ".*")
+                raise DataError(f"{first}: has no {lacks}: expected {expected}{others}")
 
 
-def _match(folder: Path) -> list[tuple[Path, Path]]:
-    """Pair ``folder``'s images/ and masks/ by stem."""
+def _match(folder: Path) -> _Matched:
+    """Pair ``folder``'s images/ and masks/ by stem, in the order of their names."""
     images, masks = _files_by_stem(folder / "images"), _files_by_stem(folder / "masks")
     if not images:
         raise DataError(f"{folder / 'images'}: no images in it")
-    _refuse_unmatched([path for stem, path in images.items() if stem not in masks], "mask", folder / "masks")
-    _refuse_unmatched([path for stem, path in masks.items() if stem not in images], "image", folder / "images")
-    return [(images[stem], masks[stem]) for stem in sorted(images)]
-
-
-def _refuse_unmatched(lonely: list[Path], lacks: str, where: Path) -> None:
-    if lonely:
-        first = min(lonely)
-        others = f" (and {len(lonely) - 1} more like it)" if len(lonely) > 1 else ""
-        raise DataError(f"{first}: has no {lacks}: expected {where / (first.stem + '.*')}{others}")
+    return _Matched(
+        folder,
+        [(images[stem], masks[stem]) for stem in sorted(images) if stem in masks],
+        [path for stem, path in images.items() if stem not in masks],
+        [path for stem, path in masks.items() if stem not in images],
+    )
 
 
 def _files_by_stem(folder: Path) -> dict[str, Path]:
@@ -224,19 +214,26 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _check_headers(pairs: list[tuple[Path, Path]]) -> int:
+def _check_headers(pairs: list[Pair]) -> int:
     """Compare the sizes of all images with their masks'; the number of channels that fits all images."""
     channels = 1
     for image_path, mask_path in pairs:
         image, mask = read_header(image_path), read_header(mask_path)
         if image.size != mask.size:
             raise DataError(
-                f"{mask_path}: the mask is {_written(mask.size)} but its image {image_path.name} is "
-                f"{_written(image.size)} (height x width); they must be equal"
+                f"{mask_path}: the mask is {written(mask.size)} but its image {image_path.name} is "
+                f"{written(image.size)} (height x width); they must be equal"
             )
         channels = max(channels, image.channels)
     return channels
 
 
-def _written(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+def _any_channels(pairs: list[Pair]) -> int:
+    """The number of channels that fits all images that can be read."""
+    for image_path, _ in pairs:
+        try:
+            if read_header(image_path).channels == 3:
+                return 3
+        except DataError:
+            continue
+    return 1

@@ -24,10 +24,16 @@ from PIL import Image, ImageOps
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
+from .mapping import color_table, identity_table, to_labels
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 LOSSY_FORMATS = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
+
+
+class LossyMaskError(DataError):
+    """A mask in a format that changes labels."""
+
 
 # Pillow's decoders meet broken files with whatever their arithmetic raises.
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, zlib.error)
@@ -43,13 +49,18 @@ class Header(NamedTuple):
 
 
 @contextmanager
-def _opened(path: PathLike) -> Iterator[Image.Image]:
-    """Open an image file that has one frame; whatever goes wrong inside is a ``DataError`` naming the file."""
+def opened(path: PathLike, frame: int | None = None) -> Iterator[Image.Image]:
+    """Open an image file that has one frame, or take one of several.
+
+    Whatever goes wrong inside is a ``DataError`` naming the file.
+    """
     try:
         with Image.open(path) as image:
             frames = getattr(image, "n_frames", 1)
             # Phones write MPO: a JPEG photograph followed by a preview of itself.
-            if frames > 1 and image.format != "MPO":
+            if frame is not None:
+                image.seek(frame)
+            elif frames > 1 and image.format != "MPO":
                 raise DataError(
                     f"{path}: expected one image but the file has {frames} frames; save each as a file of its own"
                 )
@@ -58,17 +69,20 @@ def _opened(path: PathLike) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: too large to be decoded ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{path}: images of more than {Image.MAX_IMAGE_PIXELS:,} pixels are not decoded, as a small file can "
+            "unpack to more than memory; tinyseg predict has --max-pixels, and for training cut it up"
+        ) from error
     except Image.UnidentifiedImageError as error:
         raise DataError(f"{path}: not an image that Pillow can read; is the file complete?") from error
     except _BROKEN as error:
         raise DataError(f"{path}: cannot be read ({error}); is the file complete?") from error
 
 
-def read_header(path: PathLike) -> Header:
+def read_header(path: PathLike, frame: int | None = None) -> Header:
     """Size and channels of an image file, without decoding it. Raises ``DataError`` as :func:`read_image`."""
-    with _opened(path) as image:
+    with opened(path, frame) as image:
         width, height = image.size
         # Orientations 5 to 8 are turned by a quarter.
         if image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8):
@@ -76,13 +90,20 @@ def read_header(path: PathLike) -> Header:
         return Header((height, width), 1 if image.mode in GREY_MODES else 3)
 
 
-def read_image(path: PathLike, channels: int | None = None) -> NDArray[Any]:
+def count_frames(path: PathLike) -> int:
+    """How many images a file holds; a stack has many. Raises ``DataError`` as :func:`read_image`."""
+    with opened(path, 0) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def read_image(path: PathLike, channels: int | None = None, frame: int | None = None) -> NDArray[Any]:
     """The image in a file: ``(H, W, C)``, ``uint8``, or ``float32`` in 0..1 for 16-bit and float files.
 
     Args:
         path: any file that Pillow reads; the module's text says what becomes of each kind.
         channels: 1 or 3 to have that many: colour becomes grey by luma (0.299 R + 0.587 G + 0.114 B), grey
             becomes three equal channels. As in the file when not given.
+        frame: which one to take of a file with several (a TIFF stack), from 0.
 
     Raises ``DataError``, naming the file, when it is missing, truncated, no image, or has several frames, and
     when its values have no known range; ``ValueError`` for another number of channels.
@@ -95,19 +116,29 @@ def read_image(path: PathLike, channels: int | None = None) -> NDArray[Any]:
     """
     if channels not in (None, 1, 3):
         raise ValueError(f"read_image: channels must be 1, 3 or None, got {channels}")
-    with _opened(path) as file:
-        image = ImageOps.exif_transpose(file)
+    with opened(path, frame) as file:
+        image = _upright(file)
         if image.mode in DEEP_MODES or image.mode == "F":
             pixels = _deep_grey(path, image)
         elif image.mode in GREY_MODES:
-            pixels = np.asarray(_without_alpha(image).convert("L"))[:, :, None]
+            pixels = np.asarray(_in_mode(_without_alpha(image), "L"))[:, :, None]
         else:
-            pixels = np.asarray(_without_alpha(image).convert("RGB"))
+            pixels = np.asarray(_in_mode(_without_alpha(image), "RGB"))
     if channels == 3 and pixels.shape[2] == 1:
         return np.repeat(pixels, 3, axis=2)
     if channels == 1 and pixels.shape[2] == 3:
         return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     return np.ascontiguousarray(pixels)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As it is meant to be seen; without the copy that ``exif_transpose`` makes of an image that is so already."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(_EXIF_ORIENTATION, 1) != 1 else image
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Converted, unless it has the mode already: ``convert`` would copy it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _deep_grey(path: PathLike, image: Image.Image) -> NDArray[np.float32]:
@@ -132,11 +163,33 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, layered).convert("RGB")
 
 
+def read_raw_mask(path: PathLike, frame: int | None = None) -> NDArray[Any]:
+    """What a mask file stores: numbers ``(H, W)``, or colours ``(H, W, 3)`` ``uint8``.
+
+    ``frame`` takes one of a file with several.
+
+    Raises ``DataError``, naming the file, for lossy formats, for masks of any other kind, and when the file cannot be
+    read.
+    """
+    with opened(path, frame) as file:
+        if file.format in LOSSY_FORMATS:
+            raise LossyMaskError(f"{path}: a {file.format} mask is lossy, labels do not survive it; use PNG")
+        image = ImageOps.exif_transpose(file)
+        if image.mode in ("1", "L", "P") or image.mode in DEEP_MODES:
+            numbers = np.asarray(image)
+            return numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
+        if image.mode == "RGB" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255):
+            return np.asarray(image.convert("RGB"))
+        raise DataError(
+            f"{path}: a mask cannot be of Pillow's mode {image.mode}; save class indices as 8-bit grey PNG"
+        )
+
+
 def read_mask(path: PathLike, classes: Classes) -> NDArray[np.uint8]:
     """The mask in a file: ``(H, W)`` ``uint8`` class indices, 255 = ignored.
 
-    Raises ``DataError``, naming the file, for values or colours that are no class (it lists them), for lossy
-    formats, for masks of any other kind, and when the file cannot be read.
+    Raises ``DataError``, naming the file, for values or colours that are no class (it lists them), and as
+    :func:`read_raw_mask`.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.png"
@@ -147,54 +200,7 @@ def read_mask(path: PathLike, classes: Classes) -> NDArray[np.uint8]:
     tinyseg.errors.DataError: ...mask.png: values 7 are no class: with 2 classes a mask holds 0 to 1, and 255
     where a pixel is ignored
     """
-    with _opened(path) as file:
-        if file.format in LOSSY_FORMATS:
-            raise DataError(f"{path}: a {file.format} mask is lossy, labels do not survive it; use PNG")
-        image = ImageOps.exif_transpose(file)
-        if image.mode in ("1", "L", "P") or image.mode in DEEP_MODES:
-            values = np.asarray(image)
-        elif image.mode == "RGB" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255):
-            values = _indices_of_colors(path, np.asarray(image.convert("RGB")), classes)
-        else:
-            raise DataError(
-                f"{path}: a mask cannot be of Pillow's mode {image.mode}; save class indices as 8-bit grey PNG"
-            )
-    wrong = values[(values < 0) | ((values >= len(classes)) & (values != IGNORE_INDEX))]
-    if wrong.size:
-        raise DataError(
-            f"{path}: values {_listed(np.unique(wrong).tolist())} are no class: with {len(classes)} classes "
-            f"a mask holds 0 to {len(classes) - 1}, and {IGNORE_INDEX} where a pixel is ignored"
-        )
-    return values.astype(np.uint8)
-
-
-def _indices_of_colors(path: PathLike, pixels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
-    """Look up the class of each colour; the colour of ignored pixels gives 255."""
-    codes, inverse = np.unique(_color_codes(pixels), return_inverse=True)
-    index_of = {int(_color_codes(np.array(classes.void_color))): IGNORE_INDEX}
-    # In reverse, so that of classes with one colour the first has it.
-    for index in reversed(range(len(classes))):
-        index_of[int(_color_codes(np.array(classes.colors[index])))] = index
-    unknown = [(code >> 16, code >> 8 & 255, code & 255) for code in codes.tolist() if code not in index_of]
-    if unknown:
-        raise DataError(
-            f"{path}: colours {_listed(unknown)} are no class; give each class its colour in classes.txt "
-            "('name R G B'), or save class indices as 8-bit grey PNG"
-        )
-    indices = np.array([index_of[code] for code in codes.tolist()], np.uint8)
-    return indices[inverse].reshape(pixels.shape[:2])
-
-
-def _color_codes(pixels: NDArray[Any]) -> NDArray[np.int64]:
-    """Each colour ``(..., 3)`` as the number 0xRRGGBB."""
-    wide = pixels.astype(np.int64)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-
-
-def _listed(values: list[Any], limit: int = 8) -> str:
-    """The first few of ``values``, separated by commas."""
-    more = f", ... ({len(values)} in all)" if len(values) > limit else ""
-    return ", ".join(str(value) for value in values[:limit]) + more
+    return to_labels(read_raw_mask(path), {**identity_table(len(classes)), **color_table(classes)}, classes, path)
 
 
 def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes) -> None:

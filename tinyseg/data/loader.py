@@ -6,9 +6,11 @@ the same whether or not epochs 0 to 6 were run before in this process, so that a
 the unbroken one.
 """
 
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,30 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .dataset import Dataset, unit_range
-from .transforms import Transform
+from .dataset import Dataset, Sample, unit_range
+from .layout import written
+from .transforms import AnyTransform, as_transform
 
 
 class Batch(NamedTuple):
     """``images`` ``(N, C, H, W)`` ``float32``; ``labels`` ``(N, H', W')`` ``int64``; ``names`` of the N samples.
 
-    The memory of ``images`` is channels-last: the array is a transposed view of a contiguous (N, H, W, C) one.
+    ``weights`` ``(N, H', W')`` ``float32`` and ``instances`` ``(N, H', W')`` ``int32`` are there if the samples have
+    them. The memory of ``images`` is channels-last: the array is a transposed view of a contiguous (N, H, W, C) one.
     H', W' are H, W unless the transform changed the image alone (:class:`~tinyseg.data.transforms.ResizeImage`).
     """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
     names: list[str]
+    weights: NDArray[np.float32] | None = None
+    instances: NDArray[np.int32] | None = None
 
 
-class _Loaded(NamedTuple):
-    image: NDArray[Any]
-    mask: NDArray[np.uint8]
-    name: str
-
-    @property
-    def sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return self.image.shape, self.mask.shape
+def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return sample.image.shape, sample.mask.shape
 
 
 class DataLoader:
@@ -48,8 +48,8 @@ class DataLoader:
     Args:
         dataset: what to load.
         batch_size: samples in a batch.
-        transform: called with each image, mask and a generator of its own. Images that are still ``uint8``
-            afterwards are divided by 255.
+        transform: called with each sample and a generator of its own; or a function
+            ``(image, mask) -> (image, mask)``. Images that are still ``uint8`` afterwards are divided by 255.
         shuffle: a new order in each epoch. Then all samples of a batch must have one size. Without it, samples
             of a batch whose sizes differ are handed out as several smaller batches, in order: evaluation goes
             over images of any size.
@@ -57,6 +57,9 @@ class DataLoader:
         workers: threads that load; with 0 everything happens in the caller's thread.
         prefetch: batches made ahead at most.
         drop_last: leave out a last batch that is not full.
+
+    ``waited`` is how many seconds of the last epoch (or of this one, so far) the caller spent waiting for batches:
+    what a training run could save if loading were free.
 
     Raises ``ValueError`` for impossible numbers.
 
@@ -70,7 +73,7 @@ class DataLoader:
         self,
         dataset: Dataset,
         batch_size: int,
-        transform: Transform | None = None,
+        transform: AnyTransform | None = None,
         shuffle: bool = False,
         seed: int = 0,
         workers: int = 2,
@@ -87,12 +90,13 @@ class DataLoader:
                 raise ValueError(f"DataLoader: {name} must be {least} or more, got {value}")
         self.dataset = dataset
         self.batch_size = batch_size
-        self.transform = transform
+        self.transform = None if transform is None else as_transform(transform)
         self.shuffle = shuffle
         self.seed = seed
         self.workers = workers
         self.prefetch = prefetch
         self.drop_last = drop_last
+        self.waited = 0.0
 
     @property
     def num_samples(self) -> int:
@@ -111,10 +115,11 @@ class DataLoader:
         What goes wrong in a thread is raised here, as it was: a ``DataError`` that names the file. When the
         caller stops early, the threads finish the batch they are at, and end.
         """
+        self.waited = 0.0
         chunks = self._chunks(number)
         if self.workers == 0:
             for chunk in chunks:
-                yield from self._load(number, chunk)
+                yield from self._timed(partial(self._load, number, chunk))
             return
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="tinyseg-loader")
         pending: deque[Future[list[Batch]]] = deque()
@@ -122,11 +127,19 @@ class DataLoader:
             for chunk in chunks:
                 pending.append(pool.submit(self._load, number, chunk))
                 if len(pending) == self.prefetch:
-                    yield from pending.popleft().result()
+                    yield from self._timed(pending.popleft().result)
             while pending:
-                yield from pending.popleft().result()
+                yield from self._timed(pending.popleft().result)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _timed(self, batches: Callable[[], list[Batch]]) -> list[Batch]:
+        """What ``batches`` gives; the time it takes is time waited."""
+        start = time.perf_counter()
+        try:
+            return batches()
+        finally:
+            self.waited += time.perf_counter() - start
 
     def _chunks(self, epoch: int) -> list[list[int]]:
         """The indices of the samples of each batch."""
@@ -143,29 +156,32 @@ class DataLoader:
     def _load(self, epoch: int, indices: list[int]) -> list[Batch]:
         """Load the samples of one batch; several batches where sizes differ."""
         samples = [self._load_sample(epoch, index) for index in indices]
-        runs = [list(run) for _, run in groupby(samples, key=lambda sample: sample.sizes)]
+        runs = [list(run) for _, run in groupby(samples, key=_sizes)]
         if self.shuffle and len(runs) > 1:
             one, other = runs[0][0], runs[1][0]
             raise DataError(
-                f"{one.name} is {_written(one.image)} but {other.name} is {_written(other.image)} "
+                f"{one.name} is {written(one.image.shape)} but {other.name} is {written(other.image.shape)} "
                 "(height x width x channels): images of one batch must be of one size; "
                 "resize or crop them (--size), or take batches of 1"
             )
         return [_collate(run) for run in runs]
 
-    def _load_sample(self, epoch: int, index: int) -> _Loaded:
-        image, mask, name = self.dataset[index]
+    def _load_sample(self, epoch: int, index: int) -> Sample:
+        sample = self.dataset[index]
         if self.transform is not None:
-            image, mask = self.transform(image, mask, self._generator(epoch, index))
-        return _Loaded(image, mask, name)
+            sample = self.transform(sample, self._generator(epoch, index))
+        return sample
 
 
-def _collate(samples: list[_Loaded]) -> Batch:
+def _collate(samples: list[Sample]) -> Batch:
     """Stack samples of one size."""
     images = np.stack([unit_range(sample.image) for sample in samples])
     labels = np.stack([sample.mask for sample in samples]).astype(np.int64)
-    return Batch(images.transpose(0, 3, 1, 2), labels, [sample.name for sample in samples])
+    weights, instances = (_stacked([getattr(s, part) for s in samples]) for part in ("weights", "instances"))
+    return Batch(images.transpose(0, 3, 1, 2), labels, [sample.name for sample in samples], weights, instances)
 
 
-def _written(image: NDArray[Any]) -> str:
-    return "x".join(str(length) for length in image.shape)
+def _stacked(planes: list[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """What all samples have, stacked; None where one has none."""
+    there = [plane for plane in planes if plane is not None]
+    return np.stack(there) if len(there) == len(planes) else None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from .dataset import SPLITS, Classes, Sample, check_index
+from .dataset import DRAWN_SIZE, SPLITS, Classes, Sample, Size, check_index
 
 Array = NDArray[np.float32]
 
@@ -155,14 +155,15 @@ class Shapes:
     Raises ``InputError`` for any other value.
 
     >>> shapes = Shapes("val", count=10, size=(64, 96))
-    >>> image, mask, name = shapes[3]
-    >>> image.shape, image.dtype, mask.shape, name
+    >>> sample = shapes[3]
+    >>> sample.image.shape, sample.image.dtype, sample.mask.shape, sample.name
     ((64, 96, 3), dtype('uint8'), (64, 96), 'shapes-val-3')
     >>> shapes.classes.names
     ('background', 'disk', 'square', 'triangle', 'ring', 'cross')
     """
 
     name = "shapes"
+    splits = SPLITS
     classes = CLASSES
     in_channels = 3
 
@@ -171,7 +172,7 @@ class Shapes:
         split: str = "train",
         *,
         count: int | None = None,
-        size: tuple[int, int] = (128, 128),
+        size: Size = DRAWN_SIZE,
         seed: int = 0,
     ) -> None:
         if split not in SPLITS:
@@ -184,7 +185,7 @@ class Shapes:
         self.count = COUNTS[split] if count is None else count
         if self.count < 1:
             raise InputError(f"shapes: expected 1 image or more, got count {self.count}")
-        self.size = size
+        self.image_size = size
         self.seed = seed
 
     def __len__(self) -> int:
@@ -193,12 +194,24 @@ class Shapes:
     def __getitem__(self, index: int) -> Sample:
         index = check_index(index, self.count)
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index, STREAM])
-        image, mask = draw(rng, self.size)
-        return Sample(image, mask, f"shapes-{self.split}-{index}")
+        image, mask = draw(rng, self.image_size)
+        return Sample(image, mask, self.sample_name(index))
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of sample ``index``; it is drawn with its image."""
         return self[index].mask
+
+    def instances(self, index: int) -> None:
+        """Shapes are not told apart."""
+
+    def size(self, index: int) -> Size:
+        """Height and width; all images have the same."""
+        check_index(index, self.count)
+        return self.image_size
+
+    def sample_name(self, index: int) -> str:
+        """``shapes-val-7``."""
+        return f"shapes-{self.split}-{check_index(index, self.count)}"
 
 
 class _Scene(NamedTuple):

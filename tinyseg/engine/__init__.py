@@ -6,42 +6,64 @@
 ('fcn8s', 3)
 """
 
-from .callbacks import BatchReport, Callbacks
+from .callbacks import BatchReport, Callbacks, Together
+from .check import check
+from .check_report import CheckReport, Finding, SplitReport
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
 from .export import export
+from .find_lr import RateTrial, find_lr
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
-from .predict import Prediction, predict, segment
-from .prepare import Plan, TrainOptions, prepare
+from .measures import METRICS, parse_metrics
+from .objective import LOSSES, Objective, loss_options, parse_loss_options
+from .predict import Prediction, PredictOptions, predict
+from .prepare import Plan, TrainOptions, options_of, prepare
 from .receptive_field import measure_field
+from .recipes import Preset, preset, preset_names, read_options
 from .run import Run, load_model, next_free_folder, open_run, read_folder
+from .segmenter import Segmenter, Views, parse_views, segment
+from .tensorboard import TensorBoard
 from .train import Best, Trainer, TrainingResult, check_new, resume, train
 from .warmup import WarmKernel, warmup
 
 __all__ = [
+    "LOSSES",
+    "METRICS",
     "BatchReport",
     "Best",
     "Callbacks",
+    "CheckReport",
     "Config",
     "DataConfig",
     "DivergenceError",
     "EpochRow",
     "Evaluation",
+    "Finding",
     "GradientCheck",
     "LayerInfo",
     "ModelConfig",
     "ModelInfo",
+    "Objective",
     "Plan",
+    "PredictOptions",
     "Prediction",
+    "Preset",
+    "RateTrial",
     "Run",
+    "Segmenter",
+    "SplitReport",
+    "TensorBoard",
+    "Together",
     "TrainOptions",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
+    "Views",
     "WarmKernel",
+    "check",
     "check_gradients",
     "check_new",
     "describe",
@@ -50,14 +72,23 @@ __all__ = [
     "evaluate",
     "evaluate_model",
     "export",
+    "find_lr",
     "load_model",
+    "loss_options",
     "measure_field",
     "next_free_folder",
     "open_run",
+    "options_of",
+    "parse_loss_options",
+    "parse_metrics",
+    "parse_views",
     "predict",
     "prepare",
+    "preset",
+    "preset_names",
     "read_config",
     "read_folder",
+    "read_options",
     "resume",
     "segment",
     "train",

@@ -25,7 +25,7 @@ class Callbacks:
     """Override what is of interest; each method does nothing by default."""
 
     def loaded(self, report: Report) -> None:
-        """The run begins with weights from a file; the report says what became of each."""
+        """The run begins with weights from a file or another run; the report says what became of each."""
 
     def started(self, trainer: Trainer) -> None:
         """All is checked and ready; the first epoch comes next."""
@@ -47,3 +47,50 @@ class Callbacks:
 
     def finished(self, result: TrainingResult) -> None:
         """The run is complete, pictures included."""
+
+
+class Together(Callbacks):
+    """Tells each of several what goes on, in their order."""
+
+    def __init__(self, *parts: Callbacks) -> None:
+        self.parts = parts
+
+    def loaded(self, report: Report) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.loaded(report)
+
+    def started(self, trainer: Trainer) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.started(trainer)
+
+    def epoch_started(self, epoch: int, batches: int) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.epoch_started(epoch, batches)
+
+    def batch_done(self, report: BatchReport) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.batch_done(report)
+
+    def validating(self, images: int, total: int) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.validating(images, total)
+
+    def epoch_done(self, row: EpochRow, is_best: bool) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.epoch_done(row, is_best)
+
+    def warning(self, text: str) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.warning(text)
+
+    def finished(self, result: TrainingResult) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.finished(result)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..checkpoint import replacing
-from ..data import Classes, Normalise
+from ..data import Classes, Normalise, augmentations
 from ..data.dataset import Color
 from ..errors import InputError
 
@@ -47,9 +47,10 @@ class DataConfig:
 
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
-    in training. ``crop``: the window that training takes. ``flip``: they are mirrored by chance; ``scale``:
-    the range of random scaling. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr``
-    then come in reverse: as the weights expect them that training began with, or as measured. Colours are #rrggbb.
+    in training. ``crop``: the window that training takes. ``augment``: the random changes of training images, as
+    ``data.parse_augmentations`` gives them. ``mapping``: what numbers and colours in masks mean, where a user says
+    so. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr`` then come in reverse: as the
+    weights expect them that training began with, or as measured. Colours are #rrggbb.
     """
 
     name: str
@@ -61,13 +62,13 @@ class DataConfig:
     ignore_index: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    flip: bool
+    augment: tuple[str, ...] = ()
     seed: int = 0
     root: str | None = None
     val_fraction: float | None = None
     size: Size | None = None
     crop: Size | None = None
-    scale: tuple[float, float] | None = None
+    mapping: dict[str, int] | None = None
     bgr: bool = False
 
     @property
@@ -79,18 +80,27 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: its name and its options, as ``models.create`` takes them, and the file of weights that it began
-    with, if it did with any.
-    """
+    """The network: its name and its options, as ``models.create`` takes them."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
-    weights: str | None = None
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1."""
+    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1. ``loss`` is a name in
+    ``objective.LOSSES``, ``loss_options`` go with it; ``border_weights`` are w0 and sigma of ``data.BorderWeights``.
+
+    Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``accumulate``:
+    batches in a step; ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``:
+    see ``nn.utils``; ``freeze``: names, or what they begin with up to a dot, of parameters that stay as they are.
+    Of the schedule: ``warmup`` and ``step_epochs`` and ``milestones`` in epochs, ``power`` of poly, ``gamma`` of
+    step, multistep, exponential and plateau, ``plateau_patience``. ``ema``: the decay of the weights' average, which
+    is then what is scored and kept; ``recalibrate``: batches over which batch norm is measured anew before it;
+    ``patience``: epochs without a better mean IU after which training stops. ``stage``: what of a network in two
+    stages is trained; ``weights``: the file or the run whose weights it began with, with ``partial_weights`` those
+    of them that fit. ``pictures``: images drawn after each epoch.
+    """
 
     epochs: int
     batch_size: int
@@ -101,6 +111,29 @@ class TrainingConfig:
     schedule: str
     seed: int
     class_weights: tuple[float, ...] | None = None
+    loss: str = "ce"
+    loss_options: dict[str, Any] = field(default_factory=dict)
+    border_weights: tuple[float, float] | None = None
+    nesterov: bool = False
+    bias_lr: float = 1.0
+    accumulate: int = 1
+    reduction: str = "mean"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    freeze: tuple[str, ...] = ()
+    warmup: float = 0.0
+    power: float = 0.9
+    gamma: float = 0.1
+    step_epochs: int | None = None
+    milestones: tuple[int, ...] = ()
+    plateau_patience: int = 10
+    ema: float | None = None
+    recalibrate: int = 0
+    patience: int | None = None
+    stage: str | None = None
+    weights: str | None = None
+    partial_weights: bool = False
+    pictures: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,8 +156,9 @@ class Config:
             raise InputError(
                 f"training.class_weights has {len(training.class_weights)} entries for {data.num_classes} classes"
             )
-        _ = data.classes, Normalise(data.mean, data.std)  # they refuse what cannot be used
-        for name in ("epochs", "batch_size"):
+        # They refuse what cannot be used.
+        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop)
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(training, name) < 1:
                 raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")
 
@@ -173,20 +207,20 @@ def _read(cls: type, table: Mapping[str, Any], prefix: str) -> Any:
     if missing := [key for key in required if key not in table]:
         raise InputError(f"the key {prefix}{missing[0]} is missing")
     hints = get_type_hints(cls)
-    return cls(**{key: _convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
+    return cls(**{key: convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
 
 
-def _convert(value: Any, hint: Any, key: str) -> Any:
+def convert(value: Any, hint: Any, key: str) -> Any:
     """``value`` as the type ``hint``; raises ``InputError`` if it is of another kind."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _convert(value, arguments[0], key)
+        return convert(value, arguments[0], key)
     if is_dataclass(hint) and isinstance(value, dict):
         return _read(hint, value, f"{key}.")  # type: ignore[arg-type]  # a class, as get_type_hints gives them
     if origin is tuple and isinstance(value, list):
         kinds = (arguments[0],) * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) == len(value):
-            return tuple(_convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
+            return tuple(convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     plain = dict if origin is dict else hint

@@ -18,15 +18,27 @@ class DivergenceError(RuntimeError):
 def first_non_finite(model: SegmentationModel, images: Tensor) -> str:
     """The first parameter, buffer or layer output that is not finite, in words.
 
-    The layers are found by running the model once more, in the mode it is in.
+    The layers are found by running the model once more, in the mode it is in. What batch norm has gathered in
+    training is not looked at: the images that made the loss what it is have been through it.
     """
-    for kind, named in (("parameter", model.named_parameters()), ("buffer", model.named_buffers())):
-        for name, value in named:
-            if not _finite(value):
-                return f"the {kind} {name} of shape {value.shape}"
+    for name, value in model.named_parameters():
+        if not _finite(value):
+            return f"the parameter {name} of shape {value.shape}"
     if not _finite(images):
         return "the batch of images"
+    for layer_name, layer in model.named_modules():
+        for name, value in [] if layer.training else layer._buffers.items():
+            if value is not None and not _finite(value):
+                return f"the buffer {layer_name}.{name} of shape {value.shape}"
     return _first_layer(model, images) or "the loss itself: all layers' outputs are finite"
+
+
+def first_bad_gradient(model: SegmentationModel) -> str:
+    """The first gradient that is not finite on the way back from the loss, in words."""
+    for name, value in reversed(list(model.named_parameters())):
+        if value.grad is not None and not _finite(value.grad):
+            return f"First not finite, on the way back from the loss: the gradient of {name} of shape {value.shape}"
+    return "Each is finite, but together they are too large"
 
 
 def _first_layer(model: SegmentationModel, images: Tensor) -> str | None:

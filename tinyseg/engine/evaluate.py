@@ -6,17 +6,16 @@ label by bilinear interpolation, and every pixel goes into one confusion matrix,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..autograd import no_grad
-from ..data import DataLoader, is_divided
+from ..data import DataLoader, WithInstances, is_divided
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
 from ..nn import functional as F
@@ -24,6 +23,8 @@ from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
+from .measures import METRICS, parse_metrics
+from .objective import Objective
 from .pipeline import evaluation_loader, open_split
 from .prepare import check_size
 from .run import load_model, open_run
@@ -33,11 +34,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model is worth: the mean loss of its pixels (None if none counts), the scores, how many images."""
+    """What a model is worth: the mean loss of its pixels (None if none counts), the scores, how many images; and the
+    scores that were asked for beside them, by what ``METRICS`` calls them.
+    """
 
     loss: float | None
     scores: ConfusionMatrix
     images: int
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def mean_iu(self) -> float | None:
@@ -46,31 +50,12 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""
-        return {"images": self.images, "loss": self.loss, **self.scores.as_dict()}
+        return {"images": self.images, "loss": self.loss, **self.scores.as_dict(), **self.measures}
 
 
 def finite_or_none(value: float) -> float | None:
     """``value``, or None where it is not finite: there is no score, or no loss."""
     return float(value) if np.isfinite(value) else None
-
-
-class PixelWeights:
-    """How much each label counts in the loss: its class's weight, and 0 where it is ignored."""
-
-    def __init__(self, config: Config) -> None:
-        weights = config.training.class_weights
-        self.ignore_index = config.data.ignore_index
-        self.values = np.ones(config.data.num_classes) if weights is None else np.array(weights)
-        self.tensor = None if weights is None else tensor(self.values.astype(np.float32))
-
-    def total(self, labels: NDArray[np.int64]) -> float:
-        """The sum over all pixels; 0 if nothing can be learnt from these labels."""
-        counts = np.bincount(labels.ravel(), minlength=len(self.values))[: len(self.values)]
-        return float(counts @ self.values)
-
-    def loss(self, logits: Tensor, labels: Tensor, reduction: str) -> Tensor:
-        """The weighted cross-entropy."""
-        return F.cross_entropy(logits, labels, self.tensor, self.ignore_index, reduction)
 
 
 def upsampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -82,14 +67,20 @@ def upsampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
 
 @no_grad()
 def evaluate_model(
-    model: SegmentationModel, loader: DataLoader, config: Config, progress: Progress | None = None
+    model: SegmentationModel,
+    loader: DataLoader,
+    config: Config,
+    progress: Progress | None = None,
+    metrics: Sequence[str] = (),
 ) -> Evaluation:
     """Run ``model``, set to evaluation meanwhile, over all of ``loader``.
 
-    ``progress(done, total)`` is told the number of images. Raises ``InputError`` for an image that is too small.
+    ``progress(done, total)`` is told the number of images.
+    ``metrics`` are names in ``METRICS``. Raises ``InputError`` for an image that is too small.
     """
-    weights = PixelWeights(config)
+    objective = Objective(config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
+    measures = {name: METRICS[name](config.data) for name in metrics}
     loss = weight = 0.0
     images = 0
     was_training = model.training
@@ -98,14 +89,19 @@ def evaluate_model(
         for batch in batches:
             check_size(model, batch.images.shape[2:], f"the image {batch.names[0]}")
             logits = upsampled(model(tensor(batch.images)), batch.labels.shape[1:])
-            loss += weights.loss(logits, tensor(batch.labels), "sum").item()
-            weight += weights.total(batch.labels)
-            scores.update(logits.argmax(1).numpy(), batch.labels)
+            if total := objective.total(batch.labels):
+                loss += total * objective(logits, tensor(batch.labels)).item()
+                weight += total
+            labels = logits.argmax(1).numpy()
+            scores.update(labels, batch.labels)
+            for measure in measures.values():
+                measure.add(labels, batch)
             images += len(batch.names)
             if progress is not None:
                 progress(images, len(loader.dataset))
     model.train(was_training)
-    return Evaluation(finite_or_none(loss / weight) if weight else None, scores, images)
+    found = {name: measure.as_dict() for name, measure in measures.items()}
+    return Evaluation(finite_or_none(loss / weight) if weight else None, scores, images, found)
 
 
 def evaluate(
@@ -116,20 +112,26 @@ def evaluate(
     split: str = "val",
     workers: int = 2,
     progress: Progress | None = None,
+    metrics: Sequence[str] = (),
 ) -> tuple[Config, Evaluation]:
     """Evaluate the run at ``path`` (a folder, or a checkpoint in it) on a split of its own or of other data.
 
-    Raises ``InputError`` and its kinds for a run, data or labels that cannot be used. Returns the configuration that
+    ``metrics``: names in ``METRICS``. Raises ``InputError`` and its kinds for a run, data or labels that cannot be
+    used. Returns the configuration that
     was evaluated, too.
     """
     run = open_run(path)
     config = run.config
     if data is not None and data != config.data.name:
-        config = replace(config, data=replace(config.data, name=data, root=None, val_fraction=None))
+        config = replace(config, data=replace(config.data, name=data, root=None, val_fraction=None, mapping=None))
     if root is not None:
         # A share of the images was set aside in the run's folder; one that is divided itself has no use for it.
         share = None if is_divided(root) else config.data.val_fraction
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
     dataset = open_split(config.data, split)
+    metrics = parse_metrics(metrics)
+    if metrics and len(dataset) and dataset.instances(0) is not None:
+        dataset = WithInstances(dataset)
     model = fuse(load_model(run)[0])
-    return config, evaluate_model(model, evaluation_loader(config, dataset, workers), config, progress)
+    loader = evaluation_loader(config, dataset, workers)
+    return config, evaluate_model(model, loader, config, progress, metrics)

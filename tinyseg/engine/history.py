@@ -1,12 +1,13 @@
-"""What became of each epoch: the rows of ``metrics.csv``.
+"""What became of each epoch: the rows of ``metrics.csv``, and the lines of ``metrics.jsonl``.
 
-The rows are kept in the checkpoint, and the file is written anew from them each time: a run that was killed between
-the checkpoint and the file has, once resumed, every epoch in it once.
+The rows are kept in the checkpoint, and the files are written anew from them each time: a run that was killed between
+the checkpoint and a file has, once resumed, every epoch in it once.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,11 @@ from ..checkpoint import replacing
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate."""
+    """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate.
+
+    ``seconds`` is what the epoch took, validation included; ``waited`` is how many of them training stood still
+    because no batch was ready.
+    """
 
     epoch: int
     lr: float
@@ -31,13 +36,14 @@ class EpochRow:
     iu: tuple[float | None, ...]
     skipped_batches: int
     seconds: float
+    waited: float = 0.0
 
     def cells(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The row by columns; the IU of each class has a column of its own, ``seconds`` is the last."""
         cells = asdict(self)
-        seconds, iu = cells.pop("seconds"), cells.pop("iu")
+        seconds, waited, iu = cells.pop("seconds"), cells.pop("waited"), cells.pop("iu")
         cells |= {f"iu_{name}": value for name, value in zip(class_names, iu, strict=True)}
-        return cells | {"seconds": round(seconds, 2)}
+        return cells | {"waited": round(waited, 2), "seconds": round(seconds, 2)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> EpochRow:
@@ -52,3 +58,9 @@ def write_metrics(path: Path, rows: Sequence[EpochRow], class_names: Sequence[st
         writer = csv.DictWriter(file, table[0].keys())
         writer.writeheader()
         writer.writerows(table)
+
+
+def write_json_lines(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:
+    """Write all rows, a JSON object with the same columns in each line; a value that is None is null."""
+    with replacing(path) as aside, aside.open("w", newline="\n", encoding="utf-8") as file:
+        file.writelines(json.dumps(row.cells(class_names), ensure_ascii=False) + "\n" for row in rows)

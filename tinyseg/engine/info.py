@@ -24,6 +24,7 @@ from ..ops.creation import zeros
 from ..paths import PathLike
 from ..tensor import Tensor
 from .config import Size
+from .memory import saved_bytes
 from .pipeline import create_model
 from .prepare import check_size
 from .run import open_run
@@ -183,7 +184,7 @@ def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 
         transposed_convolutions=transposed,
         all_convolutions=sum(node.op.__name__ in CONVOLUTIONS for node in survey.fields),
         multiply_adds=sum(_multiply_adds(node) for node in survey.fields),
-        activation_bytes=_saved_bytes(survey.fields, [*parameters, *buffers]),
+        activation_bytes=saved_bytes(survey.fields, [*parameters, *buffers]),
         coarsest=_coarsest(survey.layers),
         output_stride=_strides(survey.output),
         output_field=_sizes(survey.output),
@@ -358,18 +359,6 @@ def _multiply_adds(node: Node) -> int:
     if kind == "Matmul":
         return result * node.context.saved_tensors[0].shape[-1]
     return 0
-
-
-def _saved_bytes(nodes: Iterable[Node], lasting: Iterable[Tensor]) -> int:
-    """Memory of what operators keep for the backward pass; each piece once, parameters and buffers not at all."""
-    counted = {tensor.version for tensor in lasting}
-    total = 0
-    for node in nodes:
-        for saved in node.context.saved_tensors:
-            if saved is not None and saved.version not in counted:
-                counted.add(saved.version)
-                total += saved.numel() * saved.dtype.itemsize
-    return total
 
 
 def _strides(fields: Fields) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""From a configuration to its parts: data sets, what is done to their images, loaders, the model, its optimiser."""
+"""From a configuration to its parts: data sets, what is done to their images, loaders, the model."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import models, optim
+from .. import models
 from ..data import (
+    BorderWeights,
     Classes,
     Compose,
     DataLoader,
     Dataset,
     Normalise,
-    RandomCrop,
-    RandomFlip,
-    RandomScale,
     Resize,
     ResizeImage,
+    Sample,
+    Transform,
+    augmentations,
+    get_kind,
     open_dataset,
+    parse_table,
 )
-from ..data.images import read_header
-from ..data.transforms import Transform
 from ..errors import DataError, InputError
 from ..models import Preprocessing, SegmentationModel
-from ..optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR, StepLR
-from .config import Config, DataConfig, Size, TrainingConfig
-
-OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("poly", "cosine", "step", "constant")
+from ..models.dilated import DilatedNet
+from .config import Config, DataConfig, Size
 
 
 def open_split(data: DataConfig, split: str) -> Dataset:
@@ -42,9 +40,10 @@ def open_split(data: DataConfig, split: str) -> Dataset:
         split,
         root=data.root,
         num_classes=data.num_classes,
-        size=data.size if data.name == "shapes" else None,
+        size=data.size if get_kind(data.name).drawn else None,
         val_fraction=data.val_fraction,
         seed=data.seed,
+        mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
     )
     check_classes(data, dataset)
     return dataset
@@ -66,35 +65,43 @@ def check_classes(data: DataConfig, dataset: Dataset) -> None:
 
 
 def image_sizes(dataset: Dataset) -> list[tuple[str, Size]]:
-    """Name and size of each image that is read from a file; of one only where all are drawn at one size."""
-    pairs = getattr(dataset, "pairs", None)
-    if pairs is None:
-        sample = dataset[0]
-        return [(sample.name, (sample.mask.shape[0], sample.mask.shape[1]))]
-    return [(image.name, read_header(image).size) for image, _ in pairs]
+    """Name and size of each image."""
+    return [(dataset.sample_name(index), dataset.size(index)) for index in range(len(dataset))]
 
 
 def names_digest(dataset: Dataset) -> str:
-    """A short text that is another one when the files of ``dataset`` have other names, or come in another order."""
-    names = [image.name for image, _ in getattr(dataset, "pairs", ())]
+    """A short text that is another one when the images of ``dataset`` have other names, or come in another order."""
+    names = [dataset.sample_name(index) for index in range(len(dataset))]
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 def create_model(config: Config) -> SegmentationModel:
-    """The network, with random weights, and with the preprocessing that the run's are trained with."""
-    data = config.data
-    model = segmentation_model(config.model.name, data.num_classes, data.in_channels, config.model.options)
+    """The network, with random weights, as its stage has it, and with the preprocessing that the run's are trained
+    with.
+    """
+    data, given = config.data, config.model
+    stage = config.training.stage
+    model = segmentation_model(given.name, data.num_classes, data.in_channels, given.options, stage)
     model.preprocessing = Preprocessing(data.mean, data.std, data.bgr)
     return model
 
 
 def segmentation_model(
-    name: str, num_classes: int, in_channels: int, options: Mapping[str, Any]
+    name: str, num_classes: int, in_channels: int, options: Mapping[str, Any], stage: str | None = None
 ) -> SegmentationModel:
-    """``models.create``; raises ``InputError`` for a network that does not label pixels."""
+    """``models.create``, in a stage if there is one; raises ``InputError`` for a network that does not label pixels,
+    or is not trained in stages.
+    """
     model = models.create(name, num_classes=num_classes, in_channels=in_channels, **options)
     if not isinstance(model, SegmentationModel):
         raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
+    if stage is not None:
+        if not isinstance(model, DilatedNet):
+            raise InputError(f"--stage: {name} is not trained in stages; dilatednet is")
+        try:
+            model.train_stage(stage)
+        except ValueError as error:
+            raise InputError(f"--stage {stage}: {error}") from error
     return model
 
 
@@ -108,31 +115,21 @@ def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
     return (np.rint(luma) if image.dtype == np.uint8 else luma).astype(image.dtype)[:, :, None]
 
 
-class ToChannels:
+class ToChannels(Transform):
     """The same for a data set: a split may be all grey while the one that the model was trained on is not."""
 
     def __init__(self, channels: int) -> None:
         self.channels = channels
 
-    def __call__(
-        self, image: NDArray[Any], mask: NDArray[np.uint8], rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Convert the image alone."""
-        return to_channels(image, self.channels), mask
+        return sample._replace(image=to_channels(sample.image, self.channels))
 
 
 def training_transform(data: DataConfig) -> Transform:
-    """Resize, scale, crop, flip, normalise: as far as each is asked for."""
-    steps: list[Transform] = []
-    if data.size is not None:
-        steps.append(Resize(data.size))
-    if data.scale is not None:
-        steps.append(RandomScale(*data.scale))
-    if data.crop is not None:
-        steps.append(RandomCrop(data.crop))
-    if data.flip:
-        steps.append(RandomFlip())
-    return Compose([*steps, Normalise(data.mean, data.std, data.bgr)])
+    """Resize, augment (a crop among the augmentations), normalise: as far as each is asked for."""
+    resize: list[Transform] = [] if data.size is None else [Resize(data.size)]
+    return Compose([*resize, *augmentations(data.augment, data.crop), Normalise(data.mean, data.std, data.bgr)])
 
 
 def evaluation_transform(data: DataConfig) -> Transform:
@@ -143,8 +140,11 @@ def evaluation_transform(data: DataConfig) -> Transform:
 
 def training_loader(config: Config, dataset: Dataset, workers: int) -> DataLoader:
     """Full batches only: the statistics of a batch of one left-over image would be poor."""
-    size, seed = config.training.batch_size, config.training.seed
+    training = config.training
+    size, seed = training.batch_size, training.seed
     transform = training_transform(config.data)
+    if training.border_weights is not None:
+        dataset = BorderWeights(dataset, *training.border_weights, training.class_weights)
     return DataLoader(dataset, size, transform, shuffle=True, seed=seed, workers=workers, drop_last=True)
 
 
@@ -163,33 +163,3 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
         return count
     largest = max(math.prod(size) for _, size in image_sizes(dataset))
     return min(count, max(1, count * math.prod(data.crop) // largest))
-
-
-def create_optimizer(training: TrainingConfig, model: SegmentationModel) -> optim.Optimizer:
-    """The optimiser of the run; weight decay acts on the weights of convolutions, not on biases and batch norm."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if training.optimizer == "sgd":
-        return optim.SGD(groups, lr=training.lr, momentum=training.momentum)
-    if training.optimizer in ("adam", "adamw"):
-        kind = optim.Adam if training.optimizer == "adam" else optim.AdamW
-        return kind(groups, lr=training.lr, betas=(training.momentum, 0.999))
-    raise InputError(f"unknown optimizer {training.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
-
-
-def create_schedule(training: TrainingConfig, optimizer: optim.Optimizer, batches: int) -> LRScheduler:
-    """The learning rate's course over the run's steps; ``step`` divides it by 10 after each third."""
-    total = training.epochs * batches
-    if training.schedule == "poly":
-        return PolynomialLR(optimizer, total, power=0.9)
-    if training.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, total)
-    if training.schedule == "step":
-        return StepLR(optimizer, math.ceil(total / 3))
-    if training.schedule == "constant":
-        return LRScheduler(optimizer)
-    raise InputError(f"unknown schedule {training.schedule!r}; there are {', '.join(SCHEDULES)}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,51 +14,67 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..autograd import no_grad
 from ..checkpoint import replacing
-from ..data import Normalise, read_image, write_palette_png
-from ..data.transforms import resize_image
+from ..data import Classes, read_image, write_palette_png
 from ..errors import DataError, InputError
-from ..models import SegmentationModel
 from ..nn.utils import fuse
 from ..paths import PathLike
-from ..tensor import tensor
 from ..viz import overlay
-from .config import Config
-from .evaluate import upsampled
-from .pipeline import to_channels
-from .prepare import check_size
+from .probabilities import FORMATS, ProbabilityWriter, probability_files
 from .run import load_model, open_run
+from .segmenter import Segmenter, Tell, parse_views
+from .tiles import OVERLAP
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
+"""What counts as an image in a folder."""
+
+_OVERLAY_ROWS = 256
 
 
-@no_grad()
-def segment(model: SegmentationModel, config: Config, image: NDArray[Any]) -> NDArray[np.uint8]:
-    """The class of each pixel of ``image`` (H, W, C), as (H, W); ``model`` must be set to evaluation.
+@dataclass(frozen=True)
+class PredictOptions:
+    """How images are labelled.
 
-    An image is resized to the size the run was trained at, if it had one, and the logits are brought back to the
-    image's own. Raises ``InputError`` for an image that is too small.
+    ``tile`` and ``overlap``: of ``Segmenter``. ``tta``: the views that are averaged, as ``parse_views`` takes them.
+    ``probabilities``: "npy", "png" or None; see ``ProbabilityWriter``. ``overlay``: whether there is a picture to
+    look at. ``max_pixels``: the largest image that is decoded; None for Pillow's own limit, 89,478,485.
     """
-    data = config.data
-    entered = to_channels(image, data.in_channels)
-    entered = entered if data.size is None else resize_image(entered, data.size)
-    check_size(model, entered.shape[:2], "an image")
-    normalise = Normalise(data.mean, data.std, data.bgr)
-    normalised, _ = normalise(entered, np.zeros((0, 0), np.uint8), np.random.default_rng(0))
-    # A transposed view: the memory stays channels-last, as kernels like it.
-    logits = model(tensor(normalised.transpose(2, 0, 1)[None]))
-    labels = upsampled(logits, image.shape[:2]).argmax(1).numpy()[0]
-    return labels.astype(np.uint8)
+
+    tile: int | None = None
+    overlap: int = OVERLAP
+    tta: str | None = None
+    probabilities: str | None = None
+    overlay: bool = True
+    max_pixels: int | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image that was labelled: its files, its size (height, width), and the share of each class."""
+    """One image that was labelled: its files, its size (height, width), the share of each class, and how long the
+    network took, reading and writing aside.
+    """
 
     image: Path
     mask: Path
-    overlay: Path
+    overlay: Path | None
+    probabilities: tuple[Path, ...]
     size: tuple[int, int]
     shares: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An image, and the files that are to be written."""
+
+    image: Path
+    mask: Path
+    overlay: Path | None
+    probabilities: tuple[Path, ...]
+
+    @property
+    def targets(self) -> list[Path]:
+        return [self.mask, *([] if self.overlay is None else [self.overlay]), *self.probabilities]
 
 
 def predict(
@@ -63,47 +82,108 @@ def predict(
     images: Sequence[PathLike],
     out: PathLike,
     progress: Callable[[Prediction], None] | None = None,
+    options: PredictOptions | None = None,
+    tell: Tell | None = None,
 ) -> list[Prediction]:
     """Label image files with the run at ``path`` (a folder, or a checkpoint in it).
 
+    ``images`` are files, folders of them, and lists: ``NAME.txt`` with a file a line, relative to the list itself.
     For ``NAME.jpg`` the folder ``out`` gets ``NAME.png``, an indexed PNG whose pixel values are classes, and
-    ``NAME_overlay.png``, the image with the classes' colours over it. ``progress`` is told of each.
+    ``NAME_overlay.png``, the image with the classes' colours over it. ``progress`` is told of each, ``tell(done,
+    total)`` of the tiles of one.
 
     Raises ``InputError`` before anything is written if an image is not there, or a file that would be written is one
     of the images or would be written twice; and, with the ones before it written, for an image that cannot be read.
     """
+    options = options or PredictOptions()
     run = open_run(path)
-    planned = _plan(images, Path(out))
-    model = fuse(load_model(run)[0])
+    classes = run.config.data.classes
+    if options.probabilities not in (None, *FORMATS):
+        raise InputError(f"unknown --probabilities {options.probabilities!r}; there are {', '.join(FORMATS)}")
+    planned = _plan(listed(images), Path(out), options, classes)
+    views = parse_views(options.tta)
+    segmenter = Segmenter(fuse(load_model(run)[0]), run.config, views, options.tile, options.overlap)
     _make_folder(Path(out))
     done = []
-    for image, mask, picture in planned:
-        prediction = _predict_file(model, run.config, image, mask, picture)
-        done.append(prediction)
-        if progress is not None:
-            progress(prediction)
+    with pixel_limit(options.max_pixels):
+        for job in planned:
+            prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
+            done.append(prediction)
+            if progress is not None:
+                progress(prediction)
     return done
 
 
-def _plan(images: Sequence[PathLike], out: Path) -> list[tuple[Path, Path, Path]]:
-    """Each image with the two files that are to be written."""
-    planned = [(Path(i), out / f"{Path(i).stem}.png", out / f"{Path(i).stem}_overlay.png") for i in images]
-    if not planned:
+@contextmanager
+def pixel_limit(max_pixels: int | None) -> Iterator[None]:
+    """Images of more pixels are refused: Pillow's guard against files that unpack to more than memory holds.
+
+    None leaves its limit where it is. Raises ``InputError`` for less than 1.
+    """
+    if max_pixels is not None and max_pixels < 1:
+        raise InputError(f"--max-pixels must be 1 or more, got {max_pixels}")
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = before if max_pixels is None else max_pixels
+    try:
+        with warnings.catch_warnings():
+            # Up to twice the limit Pillow only warns.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def listed(images: Sequence[PathLike]) -> list[Path]:
+    """The image files that ``images`` stand for: files, the images in folders, and those named in ``.txt`` lists.
+
+    Raises ``InputError`` for what is not there, or stands for nothing.
+    """
+    found: list[Path] = []
+    for path in map(Path, images):
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not inside:
+                raise InputError(f"{path}: no images in this folder; {', '.join(SUFFIXES)} are looked for")
+            found += inside
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            found += _of_list(path)
+        else:
+            found.append(path)
+    if not found:
         raise InputError("no images were given")
-    for image, *_ in planned:
-        if image.is_dir():
-            raise InputError(f"{image}: is a folder; name the images in it, {image / '*.png'} for example")
-        if not image.is_file():
-            raise InputError(f"{image}: no such file")
-    inputs = {_identity(image) for image, *_ in planned}
+    for path in found:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+    return found
+
+
+def _of_list(path: Path) -> list[Path]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no list of files ({error})") from error
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise InputError(f"{path}: names no image; it is to have a file a line")
+    return [path.parent / name for name in names]
+
+
+def _plan(images: list[Path], out: Path, options: PredictOptions, classes: Classes) -> list[_Job]:
+    """What is to be written for each image; raises ``InputError`` where something would be lost."""
+    planned = []
+    for image in images:
+        picture = out / f"{image.stem}_overlay.png" if options.overlay else None
+        files = probability_files(out / image.stem, options.probabilities, classes)
+        planned.append(_Job(image, out / f"{image.stem}.png", picture, files))
+    inputs = {_identity(job.image) for job in planned}
     written: dict[str, Path] = {}
-    for image, *targets in planned:
-        for target in targets:
+    for job in planned:
+        for target in job.targets:
             if _identity(target) in inputs:
                 raise InputError(f"{target}: is one of the images and would be overwritten; choose another --out")
-            other = written.setdefault(_identity(target), image)
-            if other is not image:
-                raise InputError(f"{other} and {image} would both be written to {target}; predict them apart")
+            other = written.setdefault(_identity(target), job.image)
+            if other is not job.image:
+                raise InputError(f"{other} and {job.image} would both be written to {target}; predict them apart")
     return planned
 
 
@@ -119,16 +199,37 @@ def _make_folder(out: Path) -> None:
         raise InputError(f"{out}: cannot be made a folder ({error.strerror or error})") from error
 
 
-def _predict_file(model: SegmentationModel, config: Config, path: Path, mask: Path, picture: Path) -> Prediction:
-    image = read_image(path, config.data.in_channels)
+def _predict_file(segmenter: Segmenter, job: _Job, probabilities: str | None, tell: Tell) -> Prediction:
+    """Bands of rows come out of the network; nothing else has the image's size but what is read and written."""
+    data = segmenter.config.data
+    image = read_image(job.image, data.in_channels)
+    labels = np.empty(image.shape[:2], np.uint8)
+    begin = time.perf_counter()
     try:
-        labels = segment(model, config, image)
+        shape = (*image.shape[:2], data.num_classes)
+        with ProbabilityWriter(job.probabilities, probabilities, shape) as writer:
+            top = 0
+            for band in segmenter.probabilities(image, tell):
+                labels[top : top + len(band)] = band.argmax(2)
+                writer.add(band)
+                top += len(band)
+            seconds = time.perf_counter() - begin
     except InputError as error:
-        raise DataError(f"{path}: {error}") from error
-    with replacing(mask) as aside:
-        write_palette_png(aside, labels, config.data.classes)
-    with replacing(picture) as aside:
-        Image.fromarray(overlay(image, labels, config.data.classes)).save(aside, format="PNG")
-    counts = np.bincount(labels.ravel(), minlength=config.data.num_classes)
+        raise error if isinstance(error, DataError) else DataError(f"{job.image}: {error}") from error
+    with replacing(job.mask) as aside:
+        write_palette_png(aside, labels, data.classes)
+    if job.overlay is not None:
+        with replacing(job.overlay) as aside:
+            Image.fromarray(_overlaid(image, labels, data.classes)).save(aside, format="PNG")
+    counts = np.bincount(labels.ravel(), minlength=data.num_classes)
     shares = tuple((counts / labels.size).tolist())
-    return Prediction(path, mask, picture, labels.shape, shares)
+    return Prediction(job.image, job.mask, job.overlay, job.probabilities, shape[:2], shares, seconds)
+
+
+def _overlaid(image: NDArray[Any], labels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
+    """``overlay``, some rows at a time: its arithmetic takes many times the picture's memory."""
+    picture = np.empty((*labels.shape, 3), np.uint8)
+    for top in range(0, len(labels), _OVERLAY_ROWS):
+        rows = slice(top, top + _OVERLAY_ROWS)
+        picture[rows] = overlay(image[rows], labels[rows], classes)
+    return picture

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..data import (
     IGNORE_INDEX,
+    BorderWeights,
     ClassCounts,
     Dataset,
     class_counts,
+    get_kind,
     measure_normalisation,
-    median_frequency_weights,
     open_dataset,
+    parse_augmentations,
+    parse_table,
+    read_mapping,
 )
 from ..errors import DataError, InputError, flag
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
+from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
-from .pipeline import OPTIMIZERS, SCHEDULES, image_sizes, segmentation_model
+from .memory import check_memory
+from .objective import OF_PIXELS, check_loss
+from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
+from .pipeline import image_sizes, segmentation_model
 from .start import Start, open_weights
 
-EPOCHS = {"shapes": 3}
+EPOCHS = {"shapes": 3, "cells": 5}
 OTHER_EPOCHS = 50
-LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2}
-CLASS_WEIGHTS = ("none", "median")
-SCALES = (0.75, 1.5)
+LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2, "rmsprop": 1e-3}
+MOMENTA = {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
+REDUCTIONS = ("mean", "sum")
+AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
+"""What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""
 MAX_CROP, CROP_MULTIPLE = 512, 32
 
 
@@ -36,10 +46,13 @@ MAX_CROP, CROP_MULTIPLE = 512, 32
 class TrainOptions:
     """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
 
-    ``size`` is (height, width). ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
+    ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
+    numbers and colours in masks mean (``data.read_mapping``), or what it says.
+    ``size`` and ``crop`` are (height, width): what images are resized to, and the window that training takes then;
+    with ``full_images`` it takes none. ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
-    measured on the same images. ``weights``: a file that the network begins with; with ``partial_weights``
-    it need not fit in all.
+    measured on the same images. ``class_weights`` is "none", "median", "inverse", a file, or the weights themselves.
+    For the rest see ``TrainingConfig``.
     """
 
     data: str = "shapes"
@@ -48,20 +61,64 @@ class TrainOptions:
     val_fraction: float | None = None
     data_seed: int = 0
     size: Size | None = None
-    augment: bool = True
+    crop: Size | None = None
+    full_images: bool = False
+    augment: str | None = None
+    mapping: str | Mapping[str, int] | None = None
     model: str = "fcn8s"
     model_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     batch_size: int = 8
     optimizer: str = "adam"
     lr: float | None = None
-    momentum: float = 0.9
+    momentum: float | None = None
     weight_decay: float = 1e-4
     schedule: str = "cosine"
-    class_weights: str = "none"
+    class_weights: str | tuple[float, ...] = "none"
+    loss: str = "ce"
+    loss_options: dict[str, Any] = field(default_factory=dict)
+    border_weights: tuple[float, float] | None = None
     seed: int = 0
+    nesterov: bool = False
+    bias_lr: float = 1.0
+    accumulate: int = 1
+    reduction: str = "mean"
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    freeze: tuple[str, ...] = ()
+    warmup: float = 0.0
+    power: float = 0.9
+    gamma: float = 0.1
+    step_epochs: int | None = None
+    milestones: tuple[int, ...] = ()
+    plateau_patience: int = 10
+    ema: float | None = None
+    recalibrate: int = 0
+    patience: int | None = None
+    stage: str | None = None
     weights: str | None = None
     partial_weights: bool = False
+    pictures: int = 0
+
+
+def options_of(config: Config) -> TrainOptions:
+    """The options that a configuration was made with, or might have been: ``prepare`` makes the same of them."""
+    data, training = config.data, config.training
+    return TrainOptions(
+        data=data.name,
+        root=data.root,
+        num_classes=data.num_classes,
+        val_fraction=data.val_fraction,
+        data_seed=data.seed,
+        size=data.size,
+        crop=data.crop,
+        full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
+        augment=",".join(data.augment) or "none",
+        mapping=data.mapping,
+        model=config.model.name,
+        model_options=config.model.options,
+        **{**vars(training), "class_weights": training.class_weights or "none"},
+    )
 
 
 @dataclass(frozen=True)
@@ -83,25 +140,27 @@ def prepare(options: TrainOptions) -> Plan:
     Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
     """
     _check_numbers(options)
-    root = None if options.root is None else str(Path(options.root).absolute())
+    root = _absolute(options.root)
+    drawn = get_kind(options.data).drawn
+    mapping = _mapping(options.mapping)
     train_set, val_set = (
         open_dataset(
             options.data,
             split,
             root=root,
             num_classes=options.num_classes,
-            size=options.size if options.data == "shapes" else None,
+            size=options.size if drawn else None,
             val_fraction=options.val_fraction,
             seed=options.data_seed,
+            mapping=None if mapping is None else parse_table(mapping, "--mapping"),
         )
         for split in ("train", "val")
     )
     with skip():  # its sizes are asked for, not its weights
         model = segmentation_model(
-            options.model, len(train_set.classes), train_set.in_channels, options.model_options
+            options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
-    weights_path = None if options.weights is None else str(Path(options.weights).absolute())
-    start = None if weights_path is None else open_weights(weights_path, model, options.partial_weights)
+    start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     if start is not None and model.preprocessing is None:
@@ -112,32 +171,119 @@ def prepare(options: TrainOptions) -> Plan:
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop, model.preprocessing or _measured(train_set))
-    weights = None if counts is None else tuple(median_frequency_weights(counts).tolist())
-    training = _training_config(options, batch_size, weights if options.class_weights == "median" else None)
+    data = _data_config(options, root, train_set, crop, mapping, _preprocessing(options, model, train_set))
+    given = options.class_weights
+    weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
+    training = _training_config(options, batch_size, weights)
     from .. import __version__
 
-    model_config = ModelConfig(options.model, dict(options.model_options), weights_path)
-    return Plan(Config(__version__, data, model_config, training), train_set, val_set, tuple(notes), start)
+    config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
+    _check_loss(training, train_set)
+    _check_training(training, model, len(train_set) // batch_size)
+    notes += check_memory(config, model, crop or options.size or _largest(train_set))
+    return Plan(config, train_set, val_set, tuple(notes), start)
+
+
+def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
+    """``InputError`` for what the optimiser or its schedule cannot do, before anything is counted or written."""
+    frozen_parts(model, training.freeze)
+    try:
+        optimizer = create_optimizer(training, model)
+        Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _check_loss(training: TrainingConfig, train_set: Dataset) -> None:
+    """``InputError`` for a loss that there is not, or weights of borders that the data cannot have."""
+    check_loss(training.loss, training.loss_options, len(train_set.classes))
+    if training.reduction == "sum" and training.loss not in OF_PIXELS:
+        raise InputError(f"--reduction sum is for --loss {' and '.join(OF_PIXELS)}, not for {training.loss}")
+    if training.border_weights is not None:
+        BorderWeights(train_set, *training.border_weights)
+
+
+_WHOLE = ("epochs", "batch_size", "accumulate", "step_epochs", "patience", "plateau_patience")
+_COUNTS = ("recalibrate", "pictures")
+_POSITIVE = ("lr", "clip_norm", "clip_value", "power", "bias_lr")
+_NOT_NEGATIVE = ("weight_decay", "warmup")
 
 
 def _check_numbers(options: TrainOptions) -> None:
-    for name in ("epochs", "batch_size"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"{flag(name)} must be at least 1, got {value}")
-    if options.lr is not None and not 0 < options.lr < math.inf:
-        raise InputError(f"--lr must be positive, got {options.lr}")
-    if not 0 <= options.momentum < 1:
-        raise InputError(f"--momentum must be at least 0 and less than 1, got {options.momentum}")
-    if not 0 <= options.weight_decay < math.inf:
-        raise InputError(f"--weight-decay must not be negative, got {options.weight_decay}")
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    for names, least in ((_WHOLE, 1), (_COUNTS, 0)):
+        for name in names:
+            if name in given and given[name] < least:
+                raise InputError(f"{flag(name)} must be at least {least}, got {given[name]}")
+    for name in _POSITIVE:
+        if name in given and not 0 < given[name] < math.inf:
+            raise InputError(f"{flag(name)} must be positive, got {given[name]}")
+    for name in _NOT_NEGATIVE:
+        if not 0 <= given[name] < math.inf:
+            raise InputError(f"{flag(name)} must not be negative, got {given[name]}")
+    for name in ("momentum", "ema"):
+        if name in given and not 0 <= given[name] < 1:
+            raise InputError(f"{flag(name)} must be at least 0 and less than 1, got {given[name]}")
+    if not 0 < options.gamma <= 1:
+        raise InputError(f"--gamma must be more than 0 and at most 1, got {options.gamma}")
     for name in ("seed", "data_seed"):
         if not 0 <= getattr(options, name) < 2**63:
             raise InputError(f"{flag(name)} must be 0 to 2**63 - 1, got {getattr(options, name)}")
-    for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("class_weights", CLASS_WEIGHTS)):
-        if getattr(options, name) not in known:
-            raise InputError(f"unknown {flag(name)} {getattr(options, name)!r}; there are {', '.join(known)}")
+    for name, known in (
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("reduction", REDUCTIONS),
+        ("stage", STAGES),
+    ):
+        if name in given and given[name] not in known:
+            raise InputError(f"unknown {flag(name)} {given[name]!r}; there are {', '.join(known)}")
+    _check_together(options)
+
+
+def _check_together(options: TrainOptions) -> None:
+    """Options that go without each other only, or only together."""
+    if options.full_images and (options.crop or options.size):
+        raise InputError("--full-images takes images as they are, without a --size or a --crop")
+    if options.nesterov and (options.optimizer != "sgd" or not _momentum(options)):
+        raise InputError("--nesterov is for --optimizer sgd with a --momentum")
+    if options.schedule == "multistep" and not options.milestones:
+        raise InputError("--schedule multistep needs --milestones, the epochs after which the rate falls: 30,60")
+    if options.schedule == "plateau" and options.gamma == 1:
+        raise InputError("--schedule plateau needs a --gamma below 1")
+    if options.recalibrate and options.freeze:
+        raise InputError("--recalibrate measures all batch norm anew, --freeze leaves some as it is; choose one")
+    if options.stage == "context" and options.weights is None:
+        raise InputError(
+            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
+        )
+    if options.partial_weights and options.weights is None:
+        raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
+
+
+def _momentum(options: TrainOptions) -> float:
+    return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
+
+
+def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
+    """The mapping in a file, or the one that was given."""
+    return read_mapping(given) if isinstance(given, str) else None if given is None else dict(given)
+
+
+def settled_augmentations(options: TrainOptions) -> tuple[str, ...]:
+    """The random changes of training images that are asked for, or the usual ones."""
+    usual = AUGMENT_DRAWN if get_kind(options.data).drawn else AUGMENT
+    return parse_augmentations(usual if options.augment is None else options.augment)
+
+
+def _is_enlarged(options: TrainOptions) -> bool:
+    """Whether images come out of augmentation at other sizes than they went in."""
+    return any(text.startswith(("scale", "rare")) for text in settled_augmentations(options))
 
 
 def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
@@ -152,16 +298,20 @@ def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
 def _check_sizes(
     options: TrainOptions, model: SegmentationModel, train_set: Dataset, val_set: Dataset
 ) -> Size | None:
-    """The window that training takes, or None where images have one size and stay whole."""
+    """The window that training takes, or None where images stay whole."""
+    if options.crop is not None:
+        check_size(model, options.crop, "a crop")
     if options.size is not None:
         check_size(model, options.size, "a size")
-        return options.size if options.augment and options.data != "shapes" else None
+        return options.crop or (options.size if _is_enlarged(options) else None)
+    if get_kind(options.data).drawn:
+        return options.crop or (train_set.size(0) if _is_enlarged(options) else None)
     name, smallest = _smallest(train_set)
     _, smallest_val = _smallest(val_set)
     check_size(model, smallest, f"the training image {name}")
     check_size(model, smallest_val, "a validation image")
-    if options.data == "shapes":
-        return None
+    if options.crop is not None or options.full_images:
+        return options.crop
     height, width = (
         min(MAX_CROP, max(n - n % CROP_MULTIPLE, m)) for n, m in zip(smallest, model.min_size, strict=True)
     )
@@ -173,6 +323,11 @@ def _smallest(dataset: Dataset) -> tuple[str, Size]:
     sizes = image_sizes(dataset)
     least = min(size[0] for _, size in sizes), min(size[1] for _, size in sizes)
     return min(sizes, key=lambda entry: min(entry[1]))[0], least
+
+
+def _largest(dataset: Dataset) -> Size:
+    """The size of the image with the most pixels."""
+    return max((size for _, size in image_sizes(dataset)), key=math.prod)
 
 
 def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
@@ -198,8 +353,8 @@ def _count_labels(
     Masks that are drawn are right by construction: they are counted for class weights only, otherwise None comes
     back. Raises ``DataError`` where there is nothing to learn.
     """
-    weighted = options.class_weights == "median"
-    if options.data == "shapes":
+    weighted = options.class_weights in BY_NAME[1:]
+    if get_kind(options.data).drawn:
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
     class_counts(val_set)
@@ -220,8 +375,8 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     if counts.ignored:
         raise DataError(
             f"{train_set.name}: the training masks hold only {present[0]} and {IGNORE_INDEX}, and {IGNORE_INDEX} is "
-            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, write its number there "
-            "(1, for example)"
+            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, say so by --mapping "
+            "(tinyseg check --fix-mapping writes one)"
         )
     notes.append(
         f"WARNING: every pixel of the training masks is {train_set.classes.names[present[0]]!r}; the network can "
@@ -229,17 +384,20 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
     )
 
 
-def _measured(train_set: Dataset) -> Preprocessing:
-    """Mean and standard deviation of the training images, for weights that expect nothing yet."""
-    return Preprocessing(*measure_normalisation(train_set))
+def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) -> Preprocessing:
+    """What the weights expect of images: as they know them, or else by mean and deviation of the training images."""
+    return model.preprocessing or Preprocessing(*measure_normalisation(train_set))
 
 
 def _data_config(
-    options: TrainOptions, root: str | None, train_set: Dataset, crop: Size | None, preprocessing: Preprocessing
+    options: TrainOptions,
+    root: str | None,
+    train_set: Dataset,
+    crop: Size | None,
+    mapping: dict[str, int] | None,
+    preprocessing: Preprocessing,
 ) -> DataConfig:
     classes = train_set.classes
-    # Shapes are drawn at all the sizes there are; others may be seen nearer or farther.
-    drawn = options.data == "shapes"
     return DataConfig(
         name=options.data,
         num_classes=len(classes),
@@ -250,13 +408,13 @@ def _data_config(
         ignore_index=IGNORE_INDEX,
         mean=preprocessing.mean,
         std=preprocessing.std,
-        flip=options.augment,
+        augment=settled_augmentations(options),
         seed=options.data_seed,
         root=root,
         val_fraction=options.val_fraction,
         size=options.size,
         crop=crop,
-        scale=SCALES if options.augment and not drawn else None,
+        mapping=mapping,
         bgr=preprocessing.bgr,
     )
 
@@ -264,14 +422,17 @@ def _data_config(
 def _training_config(
     options: TrainOptions, batch_size: int, class_weights: tuple[float, ...] | None
 ) -> TrainingConfig:
-    return TrainingConfig(
-        epochs=EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
-        batch_size=batch_size,
-        optimizer=options.optimizer,
-        lr=LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        schedule=options.schedule,
-        seed=options.seed,
-        class_weights=class_weights,
-    )
+    settled: dict[str, Any] = {
+        "epochs": EPOCHS.get(options.data, OTHER_EPOCHS) if options.epochs is None else options.epochs,
+        "batch_size": batch_size,
+        "lr": LEARNING_RATES[options.optimizer] if options.lr is None else options.lr,
+        "momentum": _momentum(options),
+        "class_weights": class_weights,
+        "loss_options": dict(options.loss_options),
+        "milestones": tuple(sorted(options.milestones)),
+        "weights": _absolute(options.weights),
+    }
+    as_given: dict[str, Any] = {
+        item.name: getattr(options, item.name) for item in fields(TrainingConfig) if item.name not in settled
+    }
+    return TrainingConfig(**as_given, **settled)

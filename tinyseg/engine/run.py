@@ -5,10 +5,13 @@
     config.toml          what the run is
     best.safetensors     the weights with the best mean IU on the validation images
     last.safetensors     the weights after the last epoch, and all that --resume needs
-    weights.txt          what became of each weight that the run began with, if it did with a file of weights
+    weights.txt          what became of each weight that the run began with, if it did with any
     metrics.csv          a row for each epoch
+    metrics.jsonl        the same, a JSON object in each line
     curves.png           the same as curves
     predictions.png      validation images, their labels, and what the best weights make of them
+    pictures/            the same after each epoch, if that was asked for
+    tensorboard/         event files, if that was asked for
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ from .config import Config, read_config
 from .pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
-METRICS, CURVES, PREDICTIONS = "metrics.csv", "curves.png", "predictions.png"
-WEIGHTS = "weights.txt"
+METRICS, METRICS_LINES, CURVES, PREDICTIONS = "metrics.csv", "metrics.jsonl", "curves.png", "predictions.png"
+WEIGHTS, PICTURES, TENSORBOARD = "weights.txt", "pictures", "tensorboard"
 
 
 @dataclass(frozen=True)

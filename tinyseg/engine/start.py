@@ -10,6 +10,8 @@ from pathlib import Path
 from .. import interop
 from ..models import SegmentationModel
 from ..nn.init import skip
+from .config import Config
+from .pipeline import create_model
 from .run import open_run
 
 
@@ -42,3 +44,8 @@ def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
     """
     weights = interop.read(open_run(path).checkpoint if Path(path).is_dir() else path)
     return Start(weights, partial, interop.load(model, weights, strict=not partial))
+
+
+def first_model(config: Config, start: Start | None) -> SegmentationModel:
+    """The network as training begins with it: its weights random, or from ``start``."""
+    return create_model(config) if start is None else start.model(lambda: create_model(config))

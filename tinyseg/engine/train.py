@@ -1,8 +1,9 @@
 """Training: epochs of steps, a validation after each, and a folder that always holds a run that can go on.
 
-After each epoch ``last.safetensors`` has everything that the next epochs depend on: weights, optimiser, schedule,
-random generator, history and the best score. The order and the random changes of images depend on the seed, the
-epoch and the image alone. So a run that was killed and resumed ends with the same bits as one that was not.
+After each epoch ``last.safetensors`` has everything that the next epochs depend on: weights and their average,
+optimiser, schedule, random generator, history and the best score. The order and the random changes of images depend
+on the seed, the epoch and the image alone. So a run that was killed and resumed ends with the same bits as one that
+was not.
 """
 
 from __future__ import annotations
@@ -19,32 +20,36 @@ import numpy as np
 
 from .. import random, viz
 from ..checkpoint import Checkpoint, load_weights, replacing, save
-from ..data import Batch, Dataset
+from ..data import Cached, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
 from ..nn.init import skip
 from ..paths import PathLike
-from ..tensor import Tensor, tensor
 from .callbacks import BatchReport, Callbacks
 from .config import Config, write_config
-from .diagnose import DivergenceError, first_non_finite
-from .evaluate import Evaluation, PixelWeights, evaluate_model, finite_or_none
-from .history import EpochRow, write_metrics
-from .pipeline import (
-    create_model,
-    create_optimizer,
-    create_schedule,
-    evaluation_loader,
-    names_digest,
-    open_split,
-    training_loader,
-)
-from .predict import segment
+from .diagnose import DivergenceError
+from .evaluate import Evaluation, evaluate_model, finite_or_none
+from .history import EpochRow, write_json_lines, write_metrics
+from .learner import Learner
+from .pipeline import evaluation_loader, names_digest, open_split, training_loader
 from .prepare import Plan
-from .run import BEST, CONFIG, CURVES, LAST, METRICS, PREDICTIONS, WEIGHTS, expectations, read_folder
-from .start import Start
+from .run import (
+    BEST,
+    CONFIG,
+    CURVES,
+    LAST,
+    METRICS,
+    METRICS_LINES,
+    PICTURES,
+    PREDICTIONS,
+    WEIGHTS,
+    expectations,
+    read_folder,
+)
+from .segmenter import segment
+from .start import Start, first_model
 
-PICTURES = 4
+SAMPLES = 4
 DOMINANT = 0.99
 
 
@@ -73,8 +78,12 @@ class TrainingResult:
     history: tuple[EpochRow, ...]
 
 
-def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, workers: int = 2) -> TrainingResult:
+def train(
+    plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, workers: int = 2, cache: int = 0
+) -> TrainingResult:
     """Train from the beginning, in a new folder.
+
+    ``workers`` threads load images, of which decoded ones are kept in up to ``cache`` bytes of memory.
 
     Raises ``InputError`` if the folder exists, and for images that turn out unusable; ``CheckpointError`` when a file
     cannot be written; ``DivergenceError`` when the loss is no number any more. A folder without a single finished
@@ -83,7 +92,8 @@ def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, work
     folder = Path(folder)
     callbacks = callbacks or Callbacks()
     check_new(folder)
-    trainer = Trainer(plan.config, plan.train_set, plan.val_set, folder, callbacks, workers, plan.start)
+    train_data = Cached(plan.train_set, cache)
+    trainer = Trainer(plan.config, train_data, plan.val_set, folder, callbacks, workers, plan.start)
     folder.mkdir(parents=True)
     try:
         write_config(folder / CONFIG, plan.config)
@@ -91,9 +101,9 @@ def train(plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, work
             with replacing(folder / WEIGHTS) as aside:
                 aside.write_text(f"{plan.start.report}\n", encoding="utf-8", newline="\n")
             callbacks.loaded(plan.start.report)
-        trainer.save()
         for note in plan.notes:
             callbacks.warning(note)
+        trainer.save()
         return trainer.run()
     except Exception:
         if not trainer.history:
@@ -108,7 +118,12 @@ def check_new(folder: Path) -> None:
 
 
 def resume(
-    folder: PathLike, *, epochs: int | None = None, callbacks: Callbacks | None = None, workers: int = 2
+    folder: PathLike,
+    *,
+    epochs: int | None = None,
+    callbacks: Callbacks | None = None,
+    workers: int = 2,
+    cache: int = 0,
 ) -> TrainingResult:
     """Go on with the run in ``folder`` where its last finished epoch left it.
 
@@ -119,7 +134,7 @@ def resume(
     config = _with_epochs(folder, read_folder(folder), epochs)
     train_set, val_set = (open_split(config.data, split) for split in ("train", "val"))
     with skip():
-        trainer = Trainer(config, train_set, val_set, folder, callbacks or Callbacks(), workers)
+        trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
     trainer.restore()
     if epochs is not None:
         write_config(folder / CONFIG, config)
@@ -156,15 +171,13 @@ class Trainer:
         self.config, self.folder, self.callbacks = config, folder, callbacks
         self.train_set, self.val_set = train_set, val_set
         random.manual_seed(config.training.seed)
-        self.model = create_model(config) if start is None else start.model(lambda: create_model(config))
+        self.model = first_model(config, start)
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
             raise InputError(f"{train_set.name}: only {len(train_set)} training images, for batches of {size}")
         self.val_loader = evaluation_loader(config, val_set, workers)
-        self.optimizer = create_optimizer(config.training, self.model)
-        self.schedule = create_schedule(config.training, self.optimizer, self.loader.num_batches)
-        self.weights = PixelWeights(config)
+        self.learner = Learner(config, self.model, self.loader.num_batches)
         self.history: list[EpochRow] = []
         self.best: Best | None = None
 
@@ -175,74 +188,81 @@ class Trainer:
         self.callbacks.started(self)
         self._write_reports()
         for epoch in range(len(self.history) + 1, self.config.training.epochs + 1):
+            if self._has_stalled():
+                break
             self._epoch(epoch)
         if self.best is None:
             raise CheckpointError(f"{self.folder / LAST}: its history has no best epoch")
-        self._write_predictions()
+        load_weights(self.folder / BEST, self.learner.scored)
+        self._draw(self.folder / PREDICTIONS, SAMPLES)
         result = TrainingResult(self.folder, self.config, self.best, tuple(self.history))
         self.callbacks.finished(result)
         return result
 
+    def _has_stalled(self) -> bool:
+        """Whether the mean IU has not become better for as many epochs as are waited for."""
+        patience, done = self.config.training.patience, len(self.history)
+        if patience is None or self.best is None or done - self.best.epoch < patience:
+            return False
+        self.callbacks.warning(f"no better mean IU since epoch {self.best.epoch}: stopped after epoch {done}")
+        return True
+
     def _epoch(self, epoch: int) -> None:
         start = time.monotonic()
-        rate = self.schedule.get_last_lr()[0]
+        rate = self.learner.schedule.rate
         # Numbers that overflow are found by the loss they lead to, and told with their layer.
         with np.errstate(over="ignore", invalid="ignore"):
             train_loss, skipped = self._train(epoch)
         if skipped:
             self.callbacks.warning(f"epoch {epoch}: {skipped} batches were skipped, as all their pixels are ignored")
-        result = evaluate_model(self.model, self.val_loader, self.config, self.callbacks.validating)
+        waited = self.loader.waited
+        self.learner.recalibrate(self.loader, epoch)
+        scored = self.learner.scored
+        result = evaluate_model(scored, self.val_loader, self.config, self.callbacks.validating)
         self._warn_of_dominance(epoch, result)
-        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start)
+        self.learner.schedule.epoch_done(result.mean_iu)
+        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start, waited)
         is_best = self.best is None or (row.mean_iu or 0.0) > (self.best.mean_iu or 0.0)
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(self.model.state_dict(), expectations(self.model)))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)))
         self.save()
         self._write_reports()
+        if self.config.training.pictures:
+            (self.folder / PICTURES).mkdir(exist_ok=True)
+            self._draw(self.folder / PICTURES / f"epoch-{epoch:03}.png", self.config.training.pictures)
         self.callbacks.epoch_done(row, is_best)
 
     def _train(self, epoch: int) -> tuple[float | None, int]:
         """One epoch of steps: the mean loss over its pixels, and how many batches were skipped."""
-        self.model.train()
-        self.callbacks.epoch_started(epoch, self.loader.num_batches)
+        self.learner.start_epoch()
+        count = self.loader.num_batches
+        self.callbacks.epoch_started(epoch, count)
         total = weight = 0.0
         skipped = 0
         with closing(self.loader.epoch(epoch - 1)) as batches:  # type: ignore[type-var]  # a generator
             for number, batch in enumerate(batches, 1):
-                pixels = self.weights.total(batch.labels)
-                loss = self._step(epoch, number, batch) if pixels else None
-                # Counted even when a batch is skipped: the rate is a function of the step's number.
-                self.schedule.step()
+                try:
+                    loss = self.learner.learn(batch, last=number == count)
+                    if number == count:
+                        self.learner.check_finite()
+                except DivergenceError as error:
+                    raise DivergenceError(f"epoch {epoch}, batch {number} {error}. {self._advice()}") from None
+                pixels = 0.0 if loss is None else self.learner.objective.total(batch.labels, batch.weights)
                 skipped += loss is None
                 total, weight = total + pixels * (loss or 0.0), weight + pixels
-                self.callbacks.batch_done(BatchReport(epoch, number, self.loader.num_batches, len(batch.names), loss))
+                self.callbacks.batch_done(BatchReport(epoch, number, count, len(batch.names), loss))
         return (total / weight if weight else None), skipped
 
-    def _step(self, epoch: int, number: int, batch: Batch) -> float:
-        """Forward, backward, and a step of the optimiser; the loss."""
-        images = tensor(batch.images)
-        loss = self.model.loss(images, tensor(batch.labels), self._criterion)
-        value = float(loss.item())
-        if not np.isfinite(value):
-            raise DivergenceError(
-                f"epoch {epoch}, batch {number} ({', '.join(batch.names)}): the loss is {value}. First not finite: "
-                f"{first_non_finite(self.model, images)}. Try a lower learning rate than "
-                f"{self.config.training.lr:g}. {self._kept()}"
-            )
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return value
-
-    def _criterion(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self.weights.loss(logits, labels, "mean")
-
-    def _kept(self) -> str:
+    def _advice(self) -> str:
+        training = self.config.training
+        clipped = "" if training.clip_norm is not None else ", or --clip-norm 1"
         if not self.history:
-            return "No epoch was finished, nothing is kept"
-        return f"The weights after epoch {len(self.history)} are kept in {self.folder}"
+            kept = "No epoch was finished, nothing is kept"
+        else:
+            kept = f"The weights after epoch {len(self.history)} are kept in {self.folder}"
+        return f"Try a lower learning rate than {training.lr:g}{clipped}. {kept}"
 
     def _warn_of_dominance(self, epoch: int, result: Evaluation) -> None:
         """Say so when the network has settled on one class: pictures of it look empty."""
@@ -268,8 +288,7 @@ class Trainer:
             "names": self._names(),
             "best": None if self.best is None else asdict(self.best),
             "history": [asdict(row) for row in self.history],
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
             **expectations(self.model),
         }
@@ -294,8 +313,7 @@ class Trainer:
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.history = [EpochRow.from_state(row) for row in state["history"]]
         self.best = None if state["best"] is None else Best(**state["best"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.learner.load_state_dict(state)
         random.default_generator.set_state(tuple(state["random"]))
         self._check_unchanged(state)
 
@@ -318,27 +336,34 @@ class Trainer:
             )
 
     def _write_reports(self) -> None:
-        """``metrics.csv`` and ``curves.png``, anew from the history."""
+        """``metrics.csv``, ``metrics.jsonl`` and ``curves.png``, anew from the history."""
         if not self.history:
             return
         names = self.config.data.class_names
         write_metrics(self.folder / METRICS, self.history, names)
+        write_json_lines(self.folder / METRICS_LINES, self.history, names)
         with replacing(self.folder / CURVES) as aside:
             viz.save_curves(aside, [row.cells(names) for row in self.history])
 
-    def _write_predictions(self) -> None:
-        """``predictions.png``: some validation images, spread over the split, as the best weights see them."""
-        load_weights(self.folder / BEST, self.model)
-        self.model.eval()
-        count = min(PICTURES, len(self.val_set))
+    def _draw(self, path: Path, count: int) -> None:
+        """Some validation images, spread over the split, as the network to be scored sees them."""
+        model = self.learner.scored
+        model.eval()
+        count = min(count, len(self.val_set))
         samples = [self.val_set[number * len(self.val_set) // count] for number in range(count)]
-        pictures = [(s.image, s.mask, segment(self.model, self.config, s.image)) for s in samples]
-        with replacing(self.folder / PREDICTIONS) as aside:
+        pictures = [(s.image, s.mask, segment(model, self.config, s.image)) for s in samples]
+        with replacing(path) as aside:
             viz.save_predictions(aside, pictures, self.config.data.classes)
 
 
 def _row(
-    epoch: int, rate: float, train_loss: float | None, result: Evaluation, skipped: int, seconds: float
+    epoch: int,
+    rate: float,
+    train_loss: float | None,
+    result: Evaluation,
+    skipped: int,
+    seconds: float,
+    waited: float,
 ) -> EpochRow:
     scores = result.scores
     return EpochRow(
@@ -354,4 +379,5 @@ def _row(
         iu=tuple(finite_or_none(value) for value in scores.iu),
         skipped_batches=skipped,
         seconds=seconds,
+        waited=waited,
     )

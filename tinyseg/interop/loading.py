@@ -18,7 +18,18 @@ from ..nn import Module
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .file import Weights, read
-from .names import UPSAMPLING, Rule, Source, classifier_layers, constants, reason, recognise, rules_for
+from .names import (
+    UPSAMPLING,
+    Rule,
+    Source,
+    classifier_layers,
+    constants,
+    left_out,
+    parts_of_its_own,
+    reason,
+    recognise,
+    rules_for,
+)
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
@@ -151,6 +162,8 @@ class _Matching:
         self.rules = rules_for(self.source, model)
         self.layers = classifier_layers(self.source, model)
         self.constants = constants(model)
+        self.parts = parts_of_its_own(model)
+        self.left_out = left_out(self.source, model)
         self.values: dict[str, NDArray[Any]] = {}
         self.entries: list[Entry] = []
         for theirs, array in weights.arrays.items():
@@ -162,7 +175,7 @@ class _Matching:
         """Find the place of one weight, and bring its values into shape."""
         rule, ours = _renamed(self.rules, theirs)
         if ours not in self.own:
-            why = reason(self.source.left_out, theirs)
+            why = reason(self.left_out, theirs)
             return Entry(SKIPPED, theirs, None, why) if why else Entry(UNEXPECTED, theirs, None, "", True)
         if ours in self.values:
             return Entry(UNEXPECTED, theirs, None, f"{ours} is there already", True)
@@ -183,14 +196,14 @@ class _Matching:
         """Why a weight may be of another shape than its place."""
         if _differ_by_classes(shape, target, getattr(self.model, "num_classes", None)):
             return "for other classes"
-        return reason(UPSAMPLING, ours) if shape[2:] != target[2:] else None
+        return reason(self.parts, ours) or (reason(UPSAMPLING, ours) if shape[2:] != target[2:] else None)
 
     def _skipped(self, theirs: str, ours: str, note: str, is_problem: bool) -> Entry:
         return Entry(SKIPPED, theirs, ours, note, is_problem, self._constant(ours) is None)
 
     def _missing(self, ours: str) -> Entry:
         constant = self._constant(ours)
-        why = constant or ""
+        why = constant or reason(self.parts, ours) or ""
         if not why and self.layers and not any(ours.startswith(f"{layer}.") for layer in self.layers):
             why = "no part of the classifier; it starts anew"
         return Entry(MISSING, None, ours, why, not why, constant is None)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.dilated import DilatedNet
 from ..models.fcn_paper import FCN
 from ..models.fcn_small import SmallFCN
 from ..models.network import CAFFE, IMAGENET, INCEPTION, Preprocessing
@@ -73,6 +74,10 @@ def _skip_in_its_place(weight: NDArray[Any], model: Module) -> NDArray[Any]:
 
 UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
 _HEAD = {r"classifier\.\d\.": "a fully connected layer of the classifier, which has no place in this network"}
+_INCEPTION_HEADS = {
+    r"fc\.": "scores the classes of the classifier, not those of pixels",
+    r"aux[12]\.": "a head that helps to train the classifier",
+}
 
 SOURCES = (
     Source(
@@ -106,12 +111,26 @@ SOURCES = (
         "torchvision's googlenet",
         (r"conv1\.bn\.weight", r"inception5b\.branch4\.1\.conv\.weight"),
         INCEPTION,
+        no_marks=(r"score_fr\.",),
         is_classifier=True,
-        left_out={
-            r"fc\.": "scores the classes of the classifier, not those of pixels",
-            r"aux[12]\.": "a head that helps to train the classifier",
-        },
+        left_out=_INCEPTION_HEADS,
         hint="they fit googlenet, and the fcns with backbone googlenet, in the form torchvision",
+    ),
+    Source(
+        "an alexnet in its paper's form",
+        (r"features\.4\.weight", r"features\.12\.weight", r"classifier\.6\.weight"),
+        no_marks=(r"features\.1\.",),
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit alexnet, and the fcns with backbone alexnet, in the form paper",
+    ),
+    Source(
+        "a googlenet in its paper's form",
+        (r"conv1\.conv\.bias", r"inception5b\.branch4\.1\.conv\.bias"),
+        no_marks=(r"score_fr\.",),
+        is_classifier=True,
+        left_out=_INCEPTION_HEADS,
+        hint="they fit googlenet, and the fcns with backbone googlenet, in the form paper",
     ),
     Source(
         "wkentaro's FCN",
@@ -152,6 +171,20 @@ _FCN_CONSTANTS = {
 def constants(model: Module) -> Mapping[str, str]:
     """What ``model`` may start without, whatever the file: it begins with constants, and is not drawn at random."""
     return _COUNTS | (_FCN_CONSTANTS if isinstance(model, (FCN, SmallFCN)) else {})
+
+
+def parts_of_its_own(model: Module) -> Mapping[str, str]:
+    """What ``model`` may start without, whatever the file, though random numbers may be drawn for it: DilatedNet's
+    context module, which learns after the front end, and need not be the one that the front end's run was built with.
+    """
+    return {r"context\.": "the context module starts as the identity"} if isinstance(model, DilatedNet) else {}
+
+
+def left_out(source: Source, model: Module) -> Mapping[str, str]:
+    """Patterns of names in the file that ``model`` may have no place for, and why."""
+    if isinstance(model, DilatedNet):
+        return {**source.left_out, r"context\.": "of another context module"}
+    return source.left_out
 
 
 def recognise(names: Iterable[str]) -> Source:

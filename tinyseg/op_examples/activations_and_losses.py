@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..nn import functional as F
 from ..tensor import float64, tensor
 from .table import example, spread
@@ -38,3 +40,19 @@ example(
 example("mse_loss", F.mse_loss, _A, _B)
 example("l1_loss", F.l1_loss, _A, _B)
 example("smooth_l1_loss", lambda x, y: F.smooth_l1_loss(x, y, beta=0.7), _A, _B)
+
+_PLANES, _MAP = spread(2, 3, 3, 4), np.random.default_rng(0).integers(0, 3, (2, 3, 4))
+_PLANE, _MASK = spread(2, 1, 3, 4), np.random.default_rng(1).integers(0, 2, (2, 3, 4))
+_MASSES = spread(2, 3, 4, low=0.2, high=1.8)
+for _name in (
+    "weighted_cross_entropy", "focal_loss", "dice_loss", "jaccard_loss", "tversky_loss", "focal_tversky_loss",
+    "dice_ce_loss", "dice_focal_loss", "boundary_loss", "dice_boundary_loss", "lovasz_softmax_loss",
+):  # fmt: skip
+    _loss = getattr(F, _name)
+    example(_name, _loss, _PLANES, _MAP)
+    example(
+        _name,
+        lambda x, y, loss=_loss: loss(x, y, ignore_index=2, pixel_weight=tensor(_MASSES, float64)),
+        _PLANE,
+        np.where(_MASSES < 0.5, 2, _MASK),
+    )

@@ -8,7 +8,7 @@ WITHOUT_GRADIENT = {
         "bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor",
     ),
     "an index": ("argmax", "argmin"),
-    "made of labels": ("one_hot",),
+    "made of labels": ("one_hot", "signed_distance"),
     "constant between its jumps": ("floor_divide", "floor", "ceil", "round", "sign"),
     "a change in place, which is not recorded": (
         "add_", "sub_", "mul_", "div_", "lerp_", "copy_", "fill_", "masked_fill_", "setitem_", "uniform_", "normal_",

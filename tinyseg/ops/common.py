@@ -82,6 +82,8 @@ def need_constant(who: str, name: str, x: Tensor) -> None:
 
 def ints(who: str, name: str, value: Any, count: int, least: int = 0) -> tuple[int, ...]:
     """An int, for all of ``count`` directions, or one for each; raises ``TypeError`` or ``ValueError``."""
+    if type(value) is int and value >= least:  # nearly always: the general way asks several times what is what
+        return (value,) * count
     given = (value,) * count if isinstance(value, Integral) else value
     if not isinstance(given, Sequence) or len(given) != count or not all(isinstance(v, Integral) for v in given):
         several = "a pair of ints" if count == 2 else f"a sequence of {count}"

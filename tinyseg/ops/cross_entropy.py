@@ -70,16 +70,17 @@ class SoftCrossEntropy(Op):
         return by_logits, by_target, None, None
 
 
-def _check_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> None:
-    """Raises ``IndexError`` for a label that is neither a class nor ignored."""
+def need_classes(who: str, target: Tensor, classes: int, ignore_index: int) -> int:
+    """How many labels are not ignored; raises ``IndexError`` for one that is neither a class nor ignored."""
     bounds = new(target, (3,), int64)
     target.backend.label_bounds(target.array, bounds.array, ignore_index)
-    low, high, _ = bounds.tolist()
+    low, high, counted = (int(value) for value in bounds.tolist())
     if low < 0 or high >= classes:
         raise IndexError(
             f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
             f"(ignore_index={ignore_index})"
         )
+    return counted
 
 
 def _as_images(x: Tensor) -> Tensor:
@@ -116,7 +117,7 @@ def _pixel_shape(x: Tensor) -> tuple[int, ...]:
     return (*x.shape[:1], *x.shape[2:]) if x.ndim > 1 else ()
 
 
-def _labels(who: str, x: Tensor, target: Tensor) -> Tensor:
+def need_labels(who: str, x: Tensor, target: Tensor) -> Tensor:
     """The class indices as int64; raises ``TypeError`` and ``ValueError``."""
     need_tensor(who, "target", target, floating=False)
     need_same_device(who, x, target)
@@ -151,8 +152,8 @@ def cross_entropy(
         _check_shares(x, target, ignore_index)
         losses, weights = SoftCrossEntropy.apply(logits, _as_images(target), weight, smoothing), None
     else:
-        labels = _as_pixels(_labels(who, x, target), logits)
-        _check_labels(who, labels, logits.shape[1], ignore_index)
+        labels = _as_pixels(need_labels(who, x, target), logits)
+        need_classes(who, labels, logits.shape[1], ignore_index)
         losses, weights = CrossEntropy.apply(logits, labels, weight, ignore_index, smoothing)
         weights = weights.detach()
     shape = _pixel_shape(x)
@@ -194,8 +195,8 @@ def nll_loss(
     x = need_tensor("nll_loss", "input", input)
     _check_options("nll_loss", x, weight, ignore_index, reduction)
     images = _as_images(x)
-    labels = _as_pixels(_labels("nll_loss", x, target), images).unsqueeze(1)
-    _check_labels("nll_loss", labels, images.shape[1], ignore_index)
+    labels = _as_pixels(need_labels("nll_loss", x, target), images).unsqueeze(1)
+    need_classes("nll_loss", labels, images.shape[1], ignore_index)
     counted = labels != ignore_index
     labels = where(counted, labels, 0)
     each = new(x, (images.shape[1],)).fill_(1) if weight is None else weight.detach()

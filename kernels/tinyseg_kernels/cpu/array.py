@@ -14,18 +14,14 @@ from ..reference.array import (
     to_numpy,
     transpose,
 )
-from . import parallel
-from .compiler import kernel
 from .memory import contiguous, empty, empty_cache
 from .parallel import get_num_threads, set_num_threads
-from .simd import clear, copy_numbers
 
 __all__ = [
     "Array",
     "Pair",
     "broadcast_to",
     "channels_last",
-    "channels_padded",
     "empty",
     "empty_activation",
     "empty_cache",
@@ -68,24 +64,3 @@ def from_numpy(array: Array) -> Array:
 def channels_last(array: Array) -> Array:
     """The C-contiguous N,H,W,C view of an N,C,H,W array; a copy if its memory is in another order."""
     return contiguous(array.transpose(0, 2, 3, 1))
-
-
-@kernel
-def _fill_up(start, stop, array, channels, missing, padded):
-    """Items: pixels."""
-    flat, wide = padded.reshape(-1), channels + missing
-    for item in range(start, stop):
-        copy_numbers(array, item * channels, flat, item * wide, channels)
-        clear(flat, item * wide + channels, missing)
-
-
-def channels_padded(array: Array, multiple: int) -> Array:
-    """N,H,W,C with channels of 0 added up to a multiple, for kernels that read whole vectors or blocks of them."""
-    missing = -array.shape[3] % multiple
-    if not missing:
-        return array
-    channels = array.shape[3]
-    padded = empty((*array.shape[:3], channels + missing), array.dtype)
-    grain = max(1, 65536 // (channels + missing))
-    parallel.run(_fill_up, array.size // channels, grain, contiguous(array).reshape(-1), channels, missing, padded)
-    return padded

@@ -6,6 +6,7 @@ Directly: ``walk.py`` (the first two) and ``correlate.py`` (the third). By Winog
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .array import Array, Pair, channels_last
 from .elementwise import deliver
 from .elementwise import relu as rectify
 from .memory import contiguous, empty
-from .walk import Lattice, Tap, walk
+from .walk import Lattice, Plan, Tap, plan, walk
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
@@ -40,13 +41,21 @@ def _met(size: int, out: int, kernel: int, stride: int, padding: int, dilation: 
     return count
 
 
-def _shape(x: Array, y: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair) -> Shape:
+@functools.lru_cache(maxsize=1024)
+def _shape(
+    x: tuple[int, ...],
+    y: tuple[int, ...],
+    weight: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    itemsize: int,
+) -> Shape:
     """Of the convolution from x to y, N,C,H,W; its adjoint is one from y to x."""
-    met = x.shape[0]
+    met = x[0]
     for i in (0, 1):
-        met *= _met(x.shape[2 + i], y.shape[2 + i], weight.shape[2 + i], stride[i], padding[i], dilation[i])
-    tiles = winograd.count_tiles(x.shape[0], y.shape[2:], dilation)
-    return Shape(weight.shape[2:], stride, tiles, met, x.shape[1], y.shape[1], x.itemsize)
+        met *= _met(x[2 + i], y[2 + i], weight[2 + i], stride[i], padding[i], dilation[i])
+    return Shape(weight[2:], stride, winograd.count_tiles(x[0], (y[2], y[3]), dilation), met, x[1], y[1], itemsize)
 
 
 def _part_of(memo: Memo, group: int) -> Memo:
@@ -69,6 +78,32 @@ def _each_group(groups: int, *arrays: tuple[Array | None, int]) -> Any:
 
 def _is_depthwise(weight: Array, groups: int) -> bool:
     return groups > 1 and weight.shape[1] == 1 and weight.shape[0] == groups
+
+
+def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """N,H,W,C of N,C,H,W."""
+    return shape[0], shape[2], shape[3], shape[1]
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(
+    x: tuple[int, ...],
+    out: tuple[int, ...],
+    weight: tuple[int, ...],
+    strides: tuple[int, int, int, int],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    itemsize: int,
+) -> Plan | None:
+    """One lattice: every pixel of the output."""
+    taps = [
+        Tap(r * dilation[0] - padding[0], s * dilation[1] - padding[1], r, s)
+        for r in range(weight[2])
+        for s in range(weight[3])
+    ]
+    pixels = Lattice((0, 0), (out[2], out[3]), taps)
+    return plan(_last(x), _last(out), itemsize, strides, [pixels], (1, 1), stride)
 
 
 def conv2d(
@@ -95,18 +130,14 @@ def conv2d(
             conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
     memory = channels_last(out)
-    if uses_winograd(_shape(x, out, weight, stride, padding, dilation), memo is not None):
-        flat, strides = _flat_weight(weight)
+    flat, strides = _flat_weight(weight)
+    shape = _shape(x.shape, out.shape, weight.shape, stride, padding, dilation, x.itemsize)
+    if uses_winograd(shape, memo is not None):
         winograd.convolve(channels_last(x), flat, strides, False, bias, memory, padding, dilation, relu, memo)
         deliver(memory, out)
         return
-    taps = [
-        Tap(r * dilation[0] - padding[0], s * dilation[1] - padding[1], r, s)
-        for r in range(weight.shape[2])
-        for s in range(weight.shape[3])
-    ]
-    pixels = Lattice((0, 0), (out.shape[2], out.shape[3]), taps)
-    walk(channels_last(x), *_flat_weight(weight), bias, memory, [pixels], (1, 1), stride, relu, memo)
+    how = _plan(x.shape, out.shape, weight.shape, strides, stride, padding, dilation, x.itemsize)
+    walk(how, channels_last(x), flat, bias, memory, relu, memo)
     deliver(memory, out)
 
 
@@ -122,6 +153,33 @@ def _phase(phase: int, size: int, kernel: int, stride: int, padding: int, dilati
     origin = (first + padding) // stride
     taps = [(origin - r * dilation // stride, r) for r in range(kernel) if r * dilation % stride == phase]
     return first, count, taps
+
+
+@functools.lru_cache(maxsize=1024)
+def _transposed_plan(
+    y: tuple[int, ...],
+    out: tuple[int, ...],
+    weight: tuple[int, ...],
+    strides: tuple[int, int, int, int],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    itemsize: int,
+) -> tuple[Plan | None, list[Pair]]:
+    """Stride x stride lattices, each with the taps that reach it; and the first pixels of those that none reaches."""
+    down, across = (
+        [_phase(phase, out[2 + i], weight[2 + i], stride[i], padding[i], dilation[i]) for phase in range(stride[i])]
+        for i in (0, 1)
+    )
+    lattices, unmet = [], []
+    for first_row, rows, row_taps in down:
+        for first_column, columns, column_taps in across:
+            taps = [Tap(row, column, r, s) for row, r in row_taps for column, s in column_taps]
+            if taps:
+                lattices.append(Lattice((first_row, first_column), (rows, columns), taps))
+            else:  # a stride longer than the kernel
+                unmet.append((first_row, first_column))
+    return plan(_last(y), _last(out), itemsize, strides, lattices, stride, (1, 1)), unmet
 
 
 def conv_transpose2d(
@@ -154,25 +212,16 @@ def conv_transpose2d(
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
     strides = (i, o, r_stride, s_stride)
     turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
-    if uses_winograd(_shape(y, out, weight, stride, turned, dilation), memo is not None):
+    shape = _shape(y.shape, out.shape, weight.shape, stride, turned, dilation, y.itemsize)
+    if uses_winograd(shape, memo is not None):
         winograd.convolve(source, flat, strides, True, bias, memory, turned, dilation, relu, memo)
         deliver(memory, out)
         return
-    down, across = (
-        [_phase(phase, out.shape[2 + i], weight.shape[2 + i], stride[i], padding[i], dilation[i])
-         for phase in range(stride[i])]
-        for i in (0, 1)
-    )  # fmt: skip
-    lattices = []
-    for first_row, rows, row_taps in down:
-        for first_column, columns, column_taps in across:
-            taps = [Tap(row, column, r, s) for row, r in row_taps for column, s in column_taps]
-            if taps:
-                lattices.append(Lattice((first_row, first_column), (rows, columns), taps))
-            else:  # a stride longer than the kernel leaves pixels that nothing reaches
-                unmet = np.zeros(out.shape[1], out.dtype) if bias is None else bias
-                memory[:, first_row :: stride[0], first_column :: stride[1]] = np.maximum(unmet, 0) if relu else unmet
-    walk(source, flat, strides, bias, memory, lattices, stride, (1, 1), relu, memo)
+    how, unmet = _transposed_plan(y.shape, out.shape, weight.shape, strides, stride, padding, dilation, y.itemsize)
+    for row, column in unmet:
+        value = np.zeros(out.shape[1], out.dtype) if bias is None else bias
+        memory[:, row :: stride[0], column :: stride[1]] = np.maximum(value, 0) if relu else value
+    walk(how, source, flat, bias, memory, relu, memo)
     deliver(memory, out)
 
 
@@ -188,7 +237,7 @@ def conv2d_weight_gradient(
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
     whole = out if out.flags.c_contiguous else empty(out.shape, out.dtype)
-    if gradient_uses_winograd(_shape(x, grad, out, stride, padding, dilation)):
+    if gradient_uses_winograd(_shape(x.shape, grad.shape, out.shape, stride, padding, dilation, x.itemsize)):
         winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
     else:
         correlate.weight_gradient(channels_last(x), channels_last(grad), whole, stride, padding, dilation)

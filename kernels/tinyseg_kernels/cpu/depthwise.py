@@ -1,133 +1,188 @@
 """Depthwise convolution: as many groups as channels, each channel convolved with a kernel of its own.
 
-There is no sum over channels, so nothing to keep in registers: plain loops whose innermost one runs over the
-channels of a pixel, which lie side by side.
+There is no sum over channels; so the lanes of a vector are the channels of a pixel, which lie side by side. What the
+last vector has too many is masked out.
+
+A convolution and its adjoint differ only in who takes steps: the first reads every ``stride``-th pixel and writes
+all, the second reads all and writes every ``stride``-th. Where all are written, neighbouring pixels meet the same
+taps: the sums of four stay in registers. Else a row of sums stays in the cache, and tap after tap adds to some.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import parallel
 from .array import Array, Pair, channels_last
-from .compiler import helper, kernel
+from .compiler import kernel
 from .elementwise import deliver
+from .memory import empty, zeros
+from .simd import fma, lanes, load, load_first, splat, store, store_first
 
-# Below this a loop over channels is too short for vectors, and a sum in a register is the faster one.
-_FEW_CHANNELS = 32
-
-
-def _taps_first(weight: Array) -> Array:
-    """(C, 1, kh, kw) -> C-contiguous (kh, kw, C)."""
-    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
-
-
-def _bias_or_zero(bias: Array | None, like: Array) -> Array:
-    return np.zeros(like.shape[1], like.dtype) if bias is None else np.ascontiguousarray(bias)
+# Multiply-adds that are worth handing to a thread.
+_CHUNK_WORK = 1 << 18
+# Partial sums that a gradient by the weight has at most, so that many threads have some.
+_SUMS = 16
 
 
-@kernel
-def _forward(start, stop, x, weight, bias, out, stride, padding, dilation):
-    """Items: output rows of all images."""
-    height, width, channels = x.shape[1:]
-    out_height, out_width = out.shape[1:3]
-    kernel_height, kernel_width = weight.shape[:2]
-    for row in range(start, stop):
-        n, i = row // out_height, row % out_height
-        for j in range(out_width):
-            for c in range(channels):
-                out[n, i, j, c] = bias[c]
-            for r in range(kernel_height):
-                h = i * stride[0] - padding[0] + r * dilation[0]
-                if h < 0 or h >= height:
-                    continue
-                for s in range(kernel_width):
-                    w = j * stride[1] - padding[1] + s * dilation[1]
-                    if 0 <= w < width:
-                        for c in range(channels):
-                            out[n, i, j, c] += weight[r, s, c] * x[n, h, w, c]
+@dataclass(frozen=True)
+class _Meetings:
+    """Where a convolution's taps find pixels, along each dimension.
+
+    ``rows[i, r]``: the row of x that row i of y meets with tap r, or -1. ``columns[s]``: the first column of y that
+    meets one of x with tap s, that one, and how many do. The next ones are 1 further in y, ``stride`` in x.
+    ``adjoint_rows[h, r]``: the row of y that row h of x meets, or -1.
+    """
+
+    rows: Array
+    adjoint_rows: Array
+    columns: Array
 
 
-@helper
-def _meeting(place, stride, dilation, taps, size, sources, used):
-    """The sources 0 <= i < size with place = i stride + r dilation, and their r; returns how many there are."""
-    count = 0
-    for r in range(taps):
-        i = place - r * dilation
-        if i >= 0 and i % stride == 0 and i // stride < size:
-            sources[count], used[count] = i // stride, r
-            count += 1
-    return count
+@functools.lru_cache(maxsize=256)
+def _meetings(x: Pair, y: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> _Meetings:
+    """For images of size x and y, height and width."""
+    i, r = np.arange(y[0])[:, None], np.arange(kernel_size[0])
+    h = i * stride[0] - padding[0] + r * dilation[0]
+    rows = np.where((h >= 0) & (h < x[0]), h, -1)
+    adjoint_rows = np.full((x[0], kernel_size[0]), -1)
+    met = np.nonzero(rows >= 0)
+    adjoint_rows[rows[met], met[1]] = met[0]
+    first = np.arange(kernel_size[1]) * dilation[1] - padding[1]  # column of x that column 0 of y meets
+    begin = np.maximum(0, -(first // stride[1]))
+    end = np.minimum(y[1], (x[1] - 1 - first) // stride[1] + 1)
+    columns = np.stack((begin, first + begin * stride[1], np.maximum(end - begin, 0)), axis=1)
+    return _Meetings(rows, adjoint_rows, columns)
 
 
 @kernel
-def _adjoint(start, stop, y, weight, bias, out, stride, padding, dilation):
-    """Items: output rows of all images; each pixel gathers from the y that met it."""
-    y_height, y_width, channels = y.shape[1:]
+def _gather_taps(start, stop, source, weight, bias, out, rows, columns, step, inner, wide):
+    """Items: output rows of all images. From column inner[0] to inner[1] all columns of taps are met; ``step``: from
+    a pixel's source column to the next one's. For the rest see ``_add_taps``.
+    """
+    source_height, source_width, channels = source.shape[1:]
     height, width = out.shape[1:3]
-    kernel_height, kernel_width = weight.shape[:2]
-    rows, row_taps = np.empty(kernel_height, np.int64), np.empty(kernel_height, np.int64)
-    # Which columns meet is the same for every row.
-    columns, column_taps = np.empty((width, kernel_width), np.int64), np.empty((width, kernel_width), np.int64)
-    counts = np.empty(width, np.int64)
-    for w in range(width):
-        counts[w] = _meeting(
-            w + padding[1], stride[1], dilation[1], kernel_width, y_width, columns[w], column_taps[w]
-        )
-    for row in range(start, stop):
-        n, h = row // height, row % height
-        count = _meeting(h + padding[0], stride[0], dilation[0], kernel_height, y_height, rows, row_taps)
-        for w in range(width):
-            if channels < _FEW_CHANNELS:
-                for c in range(channels):
-                    total = bias[c]
-                    for a in range(count):
-                        for b in range(counts[w]):
-                            total += weight[row_taps[a], column_taps[w, b], c] * y[n, rows[a], columns[w, b], c]
-                    out[n, h, w, c] = total
-                continue
-            for c in range(channels):
-                out[n, h, w, c] = bias[c]
-            for a in range(count):
-                for b in range(counts[w]):
-                    for c in range(channels):
-                        out[n, h, w, c] += weight[row_taps[a], column_taps[w, b], c] * y[n, rows[a], columns[w, b], c]
+    kernel_height, kernel_width, pitch = weight.shape
+    flat, taps, flat_out = source.reshape(-1), weight.reshape(-1), out.reshape(-1)
+    next_pixel = step * channels
+    for item in range(start, stop):
+        n, h = item // height, item % height
+        for c in range(0, channels, wide):
+            left, before = channels - c, load(bias, c)
+            j = 0
+            while j < width:
+                four = inner[0] <= j and j + 4 <= inner[1]
+                y0 = y1 = y2 = y3 = before
+                for r in range(kernel_height):
+                    if rows[h, r] < 0:
+                        continue
+                    line = (n * source_height + rows[h, r]) * source_width * channels + c
+                    for s in range(kernel_width):
+                        tap = load(taps, (r * kernel_width + s) * pitch + c)
+                        here = line + columns[s, 1] * channels + (j - columns[s, 0]) * next_pixel
+                        if four:
+                            y0 = fma(tap, load_first(flat, here, left), y0)
+                            y1 = fma(tap, load_first(flat, here + next_pixel, left), y1)
+                            y2 = fma(tap, load_first(flat, here + 2 * next_pixel, left), y2)
+                            y3 = fma(tap, load_first(flat, here + 3 * next_pixel, left), y3)
+                        elif columns[s, 0] <= j < columns[s, 0] + columns[s, 2]:
+                            y0 = fma(tap, load_first(flat, here, left), y0)
+                place = (item * width + j) * channels + c
+                store_first(flat_out, place, y0, left)
+                if four:
+                    store_first(flat_out, place + channels, y1, left)
+                    store_first(flat_out, place + 2 * channels, y2, left)
+                    store_first(flat_out, place + 3 * channels, y3, left)
+                j += 4 if four else 1
 
 
 @kernel
-def _weight_gradient(start, stop, x, grad, out, stride, padding, dilation):
-    """Items: taps; out is (kh, kw, C)."""
+def _add_taps(start, stop, source, weight, bias, out, rows, columns, steps, wide, sums):
+    """Items: output rows of all images.
+
+    ``rows``: for each output row and tap the source row, or -1; ``columns``: for each tap the first column of the
+    output and of the source, and how many there are; ``steps``: from there to the next, of both. ``sums``: a row.
+    """
+    source_height, source_width, channels = source.shape[1:]
+    height, width = out.shape[1:3]
+    kernel_height, kernel_width, pitch = weight.shape
+    flat, taps, flat_out = source.reshape(-1), weight.reshape(-1), out.reshape(-1)
+    for item in range(start, stop):
+        n, h = item // height, item % height
+        for c in range(0, channels, wide):
+            before = load(bias, c)
+            for w in range(width):
+                store(sums, w * wide, before)
+            for r in range(kernel_height):
+                if rows[h, r] < 0:
+                    continue
+                line = (n * source_height + rows[h, r]) * source_width * channels + c
+                for s in range(kernel_width):
+                    tap = load(taps, (r * kernel_width + s) * pitch + c)
+                    here, there = columns[s, 0] * wide, line + columns[s, 1] * channels
+                    for _ in range(columns[s, 2]):
+                        store(sums, here, fma(tap, load_first(flat, there, channels - c), load(sums, here)))
+                        here += steps[0] * wide
+                        there += steps[1] * channels
+            for w in range(width):
+                store_first(flat_out, (item * width + w) * channels + c, load(sums, w * wide), channels - c)
+
+
+@kernel
+def _weight_gradient(start, stop, x, grad, sums, rows, columns, step, wide):
+    """Items: (partial sum, vector of channels). sums[s, r, s', c] is over the rows of the gradient that belong to s.
+
+    Each row of pixels is summed by itself, so that errors do not grow with the number of pixels.
+    """
     height, width, channels = x.shape[1:]
     images, out_height, out_width = grad.shape[:3]
-    total = np.empty(channels, np.float64)
-    for tap in range(start, stop):
-        r, s = tap // out.shape[1], tap % out.shape[1]
-        total[:] = 0
-        for n in range(images):
-            for i in range(out_height):
-                h = i * stride[0] - padding[0] + r * dilation[0]
-                if h < 0 or h >= height:
+    parts, kernel_height, kernel_width, pitch = sums.shape
+    flat, flat_grad, flat_sums = x.reshape(-1), grad.reshape(-1), sums.reshape(-1)
+    vectors, zero = pitch // wide, splat(x.dtype.type(0))
+    for item in range(start, stop):
+        part, c = item // vectors, item % vectors * wide
+        begin = part * kernel_height * kernel_width * pitch + c
+        for tap in range(kernel_height * kernel_width):
+            store(flat_sums, begin + tap * pitch, zero)
+        for row in range(part * images * out_height // parts, (part + 1) * images * out_height // parts):
+            n, i = row // out_height, row % out_height
+            for r in range(kernel_height):
+                if rows[i, r] < 0:
                     continue
-                for j in range(out_width):
-                    w = j * stride[1] - padding[1] + s * dilation[1]
-                    if 0 <= w < width:
-                        for c in range(channels):
-                            total[c] += grad[n, i, j, c] * x[n, h, w, c]
-        for c in range(channels):
-            out[r, s, c] = total[c]
+                line, grad_line = (n * height + rows[i, r]) * width * channels + c, row * out_width * channels + c
+                for s in range(kernel_width):
+                    here, there = grad_line + columns[s, 0] * channels, line + columns[s, 1] * channels
+                    of_row = zero
+                    for _ in range(columns[s, 2]):
+                        found = load_first(flat, there, channels - c)
+                        of_row = fma(load_first(flat_grad, here, channels - c), found, of_row)
+                        here += channels
+                        there += step * channels
+                    place = begin + (r * kernel_width + s) * pitch
+                    store(flat_sums, place, load(flat_sums, place) + of_row)
 
 
-def _by_rows(
-    function: Any, source: Array, weight: Array, bias: Array | None, out: Array, window: tuple[Pair, Pair, Pair]
+def _sum_of_taps(
+    source: Array, weight: Array, bias: Array | None, out: Array, rows: Array, columns: Array, steps: Pair
 ) -> None:
-    memory = channels_last(out)
-    taps = _taps_first(weight)
-    work = memory.shape[2] * taps.size // (window[0][0] * window[0][1])
-    rows = memory.shape[0] * memory.shape[1]
-    grain = max(1, (1 << 18) // max(work, 1))
-    parallel.run(function, rows, grain, channels_last(source), taps, _bias_or_zero(bias, out), memory, *window)
+    """``_add_taps`` of N,C,H,W arrays."""
+    memory, wide = channels_last(out), lanes(out.itemsize)
+    images, height, width, channels = memory.shape
+    room = -(-channels // wide) * wide
+    taps, before = zeros((*weight.shape[2:], room), out.dtype), np.zeros(room, out.dtype)
+    taps[:, :, :channels] = weight[:, 0].transpose(1, 2, 0)
+    if bias is not None:
+        before[:channels] = bias
+    grain = max(1, _CHUNK_WORK // max(1, width * taps.size // (steps[0] * steps[0])))
+    arguments = (channels_last(source), taps, before, memory, rows, columns)
+    if steps[0] == 1:
+        inner = columns[:, 0].max(), (columns[:, 0] + columns[:, 2]).min()
+        parallel.run(_gather_taps, images * height, grain, *arguments, steps[1], inner, wide)
+    else:
+        parallel.run(_add_taps, images * height, grain, *arguments, steps, wide, scratch=(width * wide, out.dtype))
     deliver(memory, out)
 
 
@@ -135,20 +190,26 @@ def conv2d(
     x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv2d`` of ``spec.py``, with groups = channels."""
-    _by_rows(_forward, x, weight, bias, out, (stride, padding, dilation))
+    met = _meetings(x.shape[2:], out.shape[2:], weight.shape[2:], stride, padding, dilation)
+    _sum_of_taps(x, weight, bias, out, met.rows, met.columns, (1, stride[1]))
 
 
 def conv_transpose2d(
     y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv_transpose2d`` of ``spec.py``, with groups = channels."""
-    _by_rows(_adjoint, y, weight, bias, out, (stride, padding, dilation))
+    met = _meetings(out.shape[2:], y.shape[2:], weight.shape[2:], stride, padding, dilation)
+    _sum_of_taps(y, weight, bias, out, met.adjoint_rows, met.columns[:, [1, 0, 2]], (stride[1], 1))
 
 
 def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """As ``conv2d_weight_gradient`` of ``spec.py``, with groups = channels."""
-    channels, _, height, width = out.shape
-    taps = np.empty((height, width, channels), out.dtype)
-    window = (stride, padding, dilation)
-    parallel.run(_weight_gradient, height * width, 1, channels_last(x), channels_last(grad), taps, *window)
-    out[:, 0] = taps.transpose(2, 0, 1)
+    channels, _, *size = out.shape
+    wide = lanes(out.itemsize)
+    vectors = -(-channels // wide)
+    met = _meetings(x.shape[2:], grad.shape[2:], out.shape[2:], stride, padding, dilation)
+    parts = max(1, min(-(-_SUMS // vectors), grad.shape[0] * grad.shape[2]))
+    sums = empty((parts, *size, vectors * wide), out.dtype)
+    arguments = (channels_last(x), channels_last(grad), sums, met.rows, met.columns, stride[1], wide)
+    parallel.run(_weight_gradient, parts * vectors, 1, *arguments)
+    out[:, 0] = sums.sum(0)[:, :, :channels].transpose(2, 0, 1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .array import Array
 from .memory import contiguous, empty
-from .walk import Lattice, Tap, walk
+from .walk import Lattice, Plan, Tap, plan, walk
 
 
 def _flat(b: Array) -> tuple[Array, int, int]:
@@ -14,6 +16,12 @@ def _flat(b: Array) -> tuple[Array, int, int]:
     if b.T.flags.c_contiguous:
         return b.T.reshape(-1), 1, b.shape[0]
     return contiguous(b).reshape(-1), b.shape[1], 1
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(rows: int, inner: int, columns: int, itemsize: int, strides: tuple[int, int, int, int]) -> Plan | None:
+    pixels = Lattice((0, 0), (1, rows), [Tap(0, 0, 0, 0)])
+    return plan((1, 1, rows, inner), (1, 1, rows, columns), itemsize, strides, [pixels], (1, 1), (1, 1))
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:
@@ -26,17 +34,8 @@ def matmul(a: Array, b: Array, out: Array) -> None:
             continue
         written = result if result.flags.c_contiguous else empty(result.shape, result.dtype)
         flat, row_stride, column_stride = _flat(right)
+        how = _plan(rows, inner, right.shape[1], a.itemsize, (column_stride, row_stride, 0, 0))
         image = contiguous(left).reshape(1, 1, rows, inner)
-        pixels = Lattice((0, 0), (1, rows), [Tap(0, 0, 0, 0)])
-        walk(
-            image,
-            flat,
-            (column_stride, row_stride, 0, 0),
-            None,
-            written.reshape(1, 1, rows, -1),
-            [pixels],
-            (1, 1),
-            (1, 1),
-        )
+        walk(how, image, flat, None, written.reshape(1, 1, rows, -1))
         if written is not result:
             result[...] = written

@@ -212,11 +212,12 @@ def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
     B, b0, b_pixel: numbers; for each pixel the offset of its ``vectors`` vectors (b_pixel[p] + b0).
     pixels: how many, at least 1.
     C, c0, c_rows, add: where the block is written, or added, and how far apart its rows are.
+    columns: how many numbers of the vectors there are; others are taken for 0. Looked at only if ``far``.
     """
 
     @intrinsic
-    def kernel(typingctx, A, a0, a_pixel, a_number, n0, B, b0, b_pixel, pixels, C, c0, c_rows, add):
-        signature = types.void(A, N, a_pixel, a_number, N, B, N, b_pixel, N, C, N, N, types.boolean)
+    def kernel(typingctx, A, a0, a_pixel, a_number, n0, B, b0, b_pixel, pixels, C, c0, c_rows, add, columns):
+        signature = types.void(A, N, a_pixel, a_number, N, B, N, b_pixel, N, C, N, N, types.boolean, N)
 
         def codegen(context, builder, sig, args):
             def at(array, index):
@@ -236,11 +237,13 @@ def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
                 v.prefetch(builder.gep(a, [builder.load(builder.gep(a_table, [soon]))]), 0)
                 for j in range(vectors):
                     v.prefetch(builder.gep(b, [builder.load(builder.gep(b_table, [soon]))]), j * v.lanes)
-            columns = [v.load(y, j * v.lanes) for j in range(vectors)]
+                vectors_of_y = [v.load_first(args[13], y, j * v.lanes) for j in range(vectors)]
+            else:
+                vectors_of_y = [v.load(y, j * v.lanes) for j in range(vectors)]
             sums = []
             for i in range(rows):
                 number = v.splat(builder.load(builder.gep(x, [offsets[i]])))
-                sums += [v.fma(number, columns[j], over_pixels.carried[i * vectors + j]) for j in range(vectors)]
+                sums += [v.fma(number, vectors_of_y[j], over_pixels.carried[i * vectors + j]) for j in range(vectors)]
             over_pixels.close(sums)
 
             targets = [builder.gep(c, [builder.mul(args[11], _constant(i))]) for i in range(rows)]
@@ -273,18 +276,20 @@ def outer_sum(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0,
     for i in range(0, rows, SUM_ROWS):
         n, c = n0 + i, c0 + i * c_rows
         if wide:
-            _sum_wide(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+            _sum_wide(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
         else:
-            _sum_narrow(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+            _sum_narrow(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
 
 
 @helper
 def outer_sum_far(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0, c_rows, columns, add):
-    """The same where pixels come from beyond the second-level cache: asks for them ahead."""
-    wide = columns >= VECTORS * (VECTOR_BYTES // A.itemsize)
+    """The same where pixels come from beyond the second-level cache, which are asked for ahead, and with any number
+    of columns: what is not there is taken for 0.
+    """
+    wide = columns > (VECTORS - 1) * (VECTOR_BYTES // A.itemsize)
     for i in range(0, rows, SUM_ROWS):
         n, c = n0 + i, c0 + i * c_rows
         if wide:
-            _sum_wide_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+            _sum_wide_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
         else:
-            _sum_narrow_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add)
+            _sum_narrow_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)

@@ -78,16 +78,32 @@ class Vectors:
         """Write them there."""
         self.builder.store(vector, self._at(pointer, offset)).align = self.alignment
 
+    def load_first(self, count: Any, pointer: Any, offset: int = 0) -> Any:
+        """The numbers from ``pointer + offset`` on that belong to the first ``count`` places from ``pointer`` on, 0
+        for others, which are not touched.
+        """
+        place = self._at(pointer, offset)
+        mask = self._first(count, offset)
+        signature_ = ir.FunctionType(self.type, [place.type, ir.IntType(32), mask.type, self.type])
+        function = self._masked("load", signature_)
+        return self.builder.call(function, [place, ir.IntType(32)(self.alignment), mask, self.zero()])
+
     def store_first(self, count: Any, vector: Any, pointer: Any, offset: int = 0) -> None:
         """Write the numbers that belong to the first ``count`` places from ``pointer`` on."""
-        int32 = ir.IntType(32)
-        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(offset, offset + self.lanes)))
-        mask = self.builder.icmp_signed("<", lane, self.splat(count))
         place = self._at(pointer, offset)
-        name = f"llvm.masked.store.v{self.lanes}f{8 * self.alignment}.p0"
-        signature_ = ir.FunctionType(ir.VoidType(), [self.type, place.type, int32, mask.type])
-        function = cgutils.get_or_insert_function(self.builder.module, signature_, name)
-        self.builder.call(function, [vector, place, int32(self.alignment), mask])
+        mask = self._first(count, offset)
+        signature_ = ir.FunctionType(ir.VoidType(), [self.type, place.type, ir.IntType(32), mask.type])
+        function = self._masked("store", signature_)
+        self.builder.call(function, [vector, place, ir.IntType(32)(self.alignment), mask])
+
+    def _first(self, count: Any, offset: int) -> Any:
+        """Which lanes of a vector at ``offset`` are among the first ``count`` places."""
+        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(offset, offset + self.lanes)))
+        return self.builder.icmp_signed("<", lane, self.splat(count))
+
+    def _masked(self, what: str, signature_: Any) -> Any:
+        name = f"llvm.masked.{what}.v{self.lanes}f{8 * self.alignment}.p0"
+        return cgutils.get_or_insert_function(self.builder.module, signature_, name)
 
     def _at(self, pointer: Any, offset: int) -> Any:
         place = self.builder.gep(pointer, [ir.Constant(INT, offset)])
@@ -164,6 +180,29 @@ def store(typingctx, array, i, vector):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), codegen
+
+
+@intrinsic
+def load_first(typingctx, array, i, count):
+    """array[i : i + count], and 0 in the other lanes; what lies beyond is not touched."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        return Vectors(builder, sig.args[0].dtype).load_first(args[2], place)
+
+    return VectorType(array.dtype)(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_first(typingctx, array, i, vector, count):
+    """array[i : i + count] = the first numbers of vector; count may be larger than that has."""
+
+    def codegen(context, builder, sig, args):
+        place = pointer(context, builder, sig.args[0], args[0], args[1])
+        Vectors(builder, sig.args[0].dtype).store_first(args[3], args[2], place)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), codegen
 
 
 @intrinsic

@@ -29,7 +29,8 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, number, put
+from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, load, store
+from .transpose import transpose
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024
@@ -37,8 +38,8 @@ _BAND_BYTES = 192 * 1024
 _WORTH_CUTTING = 0.8
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 21
-# Weights of an output channel that are packed together: with two vectors of channels, half a first-level cache.
-_PACKED_TOGETHER = 144
+# Pieces of packing that there should be, so that many threads have some.
+_PACKING_ITEMS = 8
 
 
 @dataclass(frozen=True)
@@ -75,37 +76,48 @@ def _merged(taps: Sequence[Tap]) -> tuple[list[Tap], int]:
 
 
 @kernel
-def _pack(start, stop, weight, strides, taps, channels, outputs, block, packed):
-    """For each block of output channels its weights in order of use: [(t, c), j], 0 beyond the last channel.
+def _pack(start, stop, weight, strides, places, channels, outputs, block, parts, packed, square):
+    """For each lattice and block of output channels the weights in order of use: [(t, c), j], and 0 past the last.
 
-    ``taps``: where each tap's weights begin. The last block is half as wide where half the vectors are enough. Both
-    orders have long strides, often powers of two that meet in few sets of the cache, so a few channels at a time go
-    through a small table.
+    Items: (block of output channels, part of the input channels). The last block is half as wide where half the
+    vectors are enough. ``places``: for each place of the kernel where the panels of its lattice begin, how many
+    numbers those of one block are, and which of them is its own; -1 if no lattice meets it. ``square``: room for
+    lanes x lanes numbers.
     """
     out_stride, in_stride = strides
-    count = taps.size
-    length, together = count * channels, max(1, _PACKED_TOGETHER // count)
-    row = together * count + 1
-    table = np.empty(block * row, weight.dtype)
-    for b in range(start, stop):
+    count, wide = len(places), block // VECTORS
+    panels, where = np.empty(count, np.int64), np.empty(wide, np.int64)
+    for item in range(start, stop):
+        b, part = item // parts, item % parts
+        low, high = part * channels // parts, (part + 1) * channels // parts
         here = min(block, outputs - b * block)
-        wide = block // 2 if 2 * here <= block else block
-        begin = b * length * block
-        if here < wide:
-            clear(packed, begin, length * wide)
-        for low in range(0, channels, together):
-            high = min(low + together, channels)
-            for j in range(here):
-                first = (b * block + j) * out_stride
-                for c in range(low, high):
-                    source, place = first + c * in_stride, j * row + (c - low) * count
-                    for t in range(count):
-                        put(table, place + t, number(weight, source + number(taps, t)))
-            for c in range(low, high):
-                for t in range(count):
-                    place, source = begin + (t * channels + c) * wide, (c - low) * count + t
-                    for j in range(here):
-                        put(packed, place + j, number(table, j * row + source))
+        panel = wide if here <= wide else block
+        # Numbers that lie side by side: a filter, or all filters of an output channel.
+        together = high - low if in_stride == count else 1
+        for j in range(0, panel, wide):
+            rows = min(wide, here - j)
+            if rows < wide:
+                clear(square, 0, wide * wide)
+            for t in range(count):
+                begin, size, order = places[t]
+                panels[t] = -1 if order < 0 else begin + b * size + order * channels * panel + j
+            for c in range(low, high, together):
+                first = c * in_stride + (b * block + j) * out_stride
+                if out_stride == 1 and rows == wide:  # they are in order already
+                    store(packed, panels[0] + c * panel, load(weight, first))
+                    continue
+                channel, t = c, 0
+                for q in range(0, together * count, wide):
+                    columns = min(wide, together * count - q)
+                    for i in range(columns):
+                        where[i] = -1 if panels[t] < 0 else panels[t] + channel * panel
+                        t += 1
+                        if t == count:
+                            channel, t = channel + 1, 0
+                    transpose(weight, first + q, out_stride, rows, square, 0, wide, columns)
+                    for i in range(columns):
+                        if where[i] >= 0:
+                            store(packed, where[i], load(square, i * wide))
 
 
 @helper
@@ -192,18 +204,42 @@ def _walk(
                 )  # fmt: skip
 
 
-def _pack_weights(weight: Array, strides: Any, lattices: list[Lattice], channels: Pair, block: int) -> Array:
-    """See ``_pack``; one lattice after the other."""
+@dataclass(frozen=True)
+class _Packing:
+    """How weights are packed: what ``_pack`` wants to know beside them, and how many numbers come of it."""
+
+    strides: Pair
+    places: Array
+    inputs: int
+    outputs: int
+    block: int
+    parts: int
+    items: int
+    grain: int
+    size: int
+
+
+def _packing(strides: tuple[int, int, int, int], lattices: Sequence[Lattice], channels: Pair, block: int) -> _Packing:
+    """One lattice after the other."""
     inputs, outputs = channels
     blocks = -(-outputs // block)
-    packed = empty((sum(len(lattice.taps) for lattice in lattices) * inputs * blocks * block,), weight.dtype)
+    rows, columns = (max(getattr(tap, which) for lattice in lattices for tap in lattice.taps) + 1 for which in "rs")
+    places = np.full((max(rows * strides[2], columns), 3), -1)
     begin = 0
     for lattice in lattices:
-        taps = np.array([tap.r * strides[2] + tap.s * strides[3] for tap in lattice.taps])
-        size = taps.size * inputs * block
-        arguments = (weight, strides[:2], taps, inputs, outputs, block, packed[begin : begin + blocks * size])
-        parallel.run(_pack, blocks, max(1, 65536 // size), *arguments)
+        size = len(lattice.taps) * inputs * block
+        for order, tap in enumerate(lattice.taps):
+            places[tap.r * strides[2] + tap.s * strides[3]] = begin, size, order
         begin += blocks * size
+    parts = min(inputs, -(-_PACKING_ITEMS // blocks))
+    grain = max(1, 65536 * blocks * parts // begin)
+    return _Packing(strides[:2], places, inputs, outputs, block, parts, blocks * parts, grain, begin)
+
+
+def _packed(weight: Array, how: _Packing) -> Array:
+    packed = empty((how.size,), weight.dtype)
+    arguments = (weight, how.strides, how.places, how.inputs, how.outputs, how.block, how.parts, packed)
+    parallel.run(_pack, how.items, how.grain, *arguments, scratch=((how.block // VECTORS) ** 2, weight.dtype))
     return packed
 
 
@@ -251,78 +287,112 @@ def _bands(lattice_rows: int, row_bytes: int, images: int) -> int:
     return max(1, min(fitting, -(-lattice_rows * images // 8), lattice_rows))
 
 
-def walk(
-    source: Array,
-    weight: Array,
+@dataclass(frozen=True)
+class Plan:
+    """All that follows from shapes alone: it is made once, and ``walk`` is called with it again and again.
+
+    ``key`` tells packed forms of one weight apart; the rest is what ``_walk`` wants to know.
+    """
+
+    packing: _Packing
+    key: tuple[Any, ...]
+    steps: Pair
+    source_steps: Pair
+    lattices: Array
+    taps: Array
+    bands: int
+    band_rows: int
+    parts: int
+    items: int
+    grain: int
+    scratch: int
+
+
+def plan(
+    source: tuple[int, ...],
+    out: tuple[int, ...],
+    itemsize: int,
     strides: tuple[int, int, int, int],
-    bias: Array | None,
-    out: Array,
     lattices: Sequence[Lattice],
     steps: Pair,
     source_steps: Pair,
-    relu: bool = False,
-    memo: dict[Any, Any] | None = None,
-) -> None:
-    """Write the ``lattices`` of ``out``; see the top of the file.
+) -> Plan | None:
+    """How to write the ``lattices`` of an output of shape ``out`` from a source, both N,H,W,C; None for no pixels.
 
-    ``source`` and ``out`` are C-contiguous N,H,W,C; ``weight`` is flat, and ``strides`` say how far apart in it are
-    output channels, input channels, rows and columns of the kernel. Every lattice meets a tap.
+    ``strides``: how far apart in the weight are output channels, input channels, rows and columns of the kernel;
+    numbers of a kernel stand side by side. Every lattice meets a tap.
     """
-    images, _, _, inputs = source.shape
-    outputs = out.shape[3]
+    images, _, _, inputs = source
+    outputs = out[3]
     present = [
         Lattice(lattice.first, lattice.count, sorted(lattice.taps, key=lambda tap: (tap.row, tap.column)))
         for lattice in lattices
         if min(lattice.count) > 0
     ]
     if not images or not present:
-        return
-    block = VECTORS * lanes(source.itemsize)
+        return None
+    block = VECTORS * lanes(itemsize)
     blocks = -(-outputs // block)
     table: list[tuple[int, ...]] = []
     taps: list[tuple[int, int, int]] = []
     begin = 0
     for lattice in present:
         firsts, run = _merged(lattice.taps)
-        pieces = _pieces(lattice, source.shape[1:3], steps, source_steps) if run == 1 else []
+        pieces = _pieces(lattice, (source[1], source[2]), steps, source_steps) if run == 1 else []
         for piece in pieces or [(lattice.first, lattice.count, (0, 0), range(len(firsts)))]:
             first, count, moved, numbers = piece
             table.append((*first, *count, len(taps), len(numbers), run, begin, len(firsts)))
             taps += [(firsts[i].row + moved[0], firsts[i].column + moved[1], i) for i in numbers]
         begin += len(lattice.taps) * inputs * blocks * block
-    key = ("walk", strides, inputs, outputs, tuple((tap.r, tap.s) for lattice in present for tap in lattice.taps))
-    packed = None if memo is None else memo.get(key)
-    if packed is None:
-        packed = _pack_weights(weight, strides, present, (inputs, outputs), block)
-        if memo is not None:
-            memo[key] = packed
-    start = np.zeros(blocks * block, source.dtype)
-    if bias is not None:
-        start[:outputs] = bias
     rows, columns = (max(lattice.count[i] for lattice in present) for i in (0, 1))
     low, high = min(tap[1] for tap in taps), max(tap[1] for tap in taps) + max(line[6] for line in table)
     width = (columns - 1) * source_steps[1] + high - low
-    band_rows = _bands(rows, source_steps[0] * width * inputs * source.itemsize, images)
+    band_rows = _bands(rows, source_steps[0] * width * inputs * itemsize, images)
     depth = (band_rows - 1) * source_steps[0] + max(tap[0] for tap in taps) - min(tap[0] for tap in taps) + 1
     bands = -(-rows // band_rows)
     parts = min(blocks, -(-8 // (images * bands)))
     work = band_rows * columns * sum(len(lattice.taps) for lattice in present) * inputs * outputs // parts
-    parallel.run(
-        _walk,
-        images * bands * parts,
-        max(1, _CHUNK_WORK // max(work, 1)),
-        source,
-        packed,
-        start,
-        source.dtype.type(0 if relu else -np.inf),
-        out,
-        tuple(steps),
-        tuple(source_steps),
+    return Plan(
+        _packing(strides, present, (inputs, outputs), block),
+        ("walk", strides, inputs, outputs, tuple((tap.r, tap.s) for lattice in present for tap in lattice.taps)),
+        steps,
+        source_steps,
         np.array(table),
         np.array(taps),
-        block,
         bands,
         band_rows,
         parts,
-        scratch=(depth * width * inputs, source.dtype),
+        images * bands * parts,
+        max(1, _CHUNK_WORK // max(work, 1)),
+        depth * width * inputs,
     )
+
+
+def walk(
+    how: Plan | None,
+    source: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    relu: bool = False,
+    memo: dict[Any, Any] | None = None,
+) -> None:
+    """Write the lattices of ``out``; see the top of the file.
+
+    ``source`` and ``out`` are C-contiguous N,H,W,C; ``weight`` is flat.
+    """
+    if how is None:
+        return
+    packed = None if memo is None else memo.get(how.key)
+    if packed is None:
+        packed = _packed(weight, how.packing)
+        if memo is not None:
+            memo[how.key] = packed
+    outputs, block = how.packing.outputs, how.packing.block
+    start = np.zeros(-(-outputs // block) * block, source.dtype)
+    if bias is not None:
+        start[:outputs] = bias
+    low = source.dtype.type(0 if relu else -np.inf)
+    lattices = (how.steps, how.source_steps, how.lattices, how.taps)
+    arguments = (source, packed, start, low, out, *lattices, block, how.bands, how.band_rows, how.parts)
+    parallel.run(_walk, how.items, how.grain, *arguments, scratch=(how.scratch, source.dtype))

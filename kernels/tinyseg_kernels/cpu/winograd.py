@@ -36,11 +36,12 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .array import Array, Pair, channels_padded
+from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, at_least, lanes, load, number, put, splat, store
+from .simd import ROWS, VECTORS, at_least, lanes, load, load_first, splat, store, store_first
+from .transpose import transpose
 
 FREQUENCIES = 36
 
@@ -64,7 +65,12 @@ def apart(count: int, wide: int) -> int:
     return (count // wide | 1) * wide
 
 
-distance = helper(apart)
+def filled(channels: int, wide: int) -> int:
+    """The room that channels take where they fill whole vectors."""
+    return (channels + wide - 1) // wide * wide
+
+
+distance, room = helper(apart), helper(filled)
 
 
 @helper
@@ -111,18 +117,20 @@ def _pack_block(weight, strides, turned, b, channels, depth, outputs, wide, targ
     here = min(columns, outputs - b * VECTORS * wide)
     if here < columns:
         g[:] = 0
+    # A filter, or all filters of an output channel, lie side by side; one turned round is written backwards.
+    side_by_side = in_stride == 9 and not turned
     for low in range(0, channels, _PACKED_TOGETHER):
         high = min(low + _PACKED_TOGETHER, channels)
-        for j in range(here):
-            first = (b * VECTORS * wide + j) * out_stride
-            for c in range(low, high):
-                source, place = first + c * in_stride, (c - low) * 9 * columns + j
-                if turned:
-                    for tap in range(9):
-                        put(g, place + tap * columns, number(weight, source + 8 - tap))
-                else:
-                    for tap in range(9):
-                        put(g, place + tap * columns, number(weight, source + tap))
+        together = high - low if side_by_side else 1
+        for c in range(low, high, together):
+            for j in range(0, here, wide):
+                source = (b * VECTORS * wide + j) * out_stride + c * in_stride
+                for q in range(0, together * 9, wide):
+                    place = (c - low) * 9 + (8 - q if turned else q)
+                    transpose(
+                        weight, source + q, out_stride, min(wide, here - j),
+                        g, place * columns + j, -columns if turned else columns, min(wide, together * 9 - q),
+                    )  # fmt: skip
         for c in range(low, high):
             for j in range(0, columns, wide):
                 e = (c - low) * 9 * columns + j
@@ -178,7 +186,7 @@ def tile_corner(number, tiles, dilation):
 
 @helper
 def copy_patch(flat, n, height, width, channels, top, left, dilation, size, c, wide, patch):
-    """patch[p, q, :wide] = image n at [top + p dh, left + q dw, c : c + wide], 0 outside."""
+    """patch[p, q, :wide] = image n at [top + p dh, left + q dw, c : c + wide], 0 where there is none."""
     zero = splat(flat.dtype.type(0))
     for p in range(size):
         h = top + p * dilation[0]
@@ -186,7 +194,7 @@ def copy_patch(flat, n, height, width, channels, top, left, dilation, size, c, w
             w = left + q * dilation[1]
             place = (p * size + q) * wide
             if 0 <= h < height and 0 <= w < width:
-                store(patch, place, load(flat, ((n * height + h) * width + w) * channels + c))
+                store(patch, place, load_first(flat, ((n * height + h) * width + w) * channels + c, channels - c))
             else:
                 store(patch, place, zero)
 
@@ -251,7 +259,7 @@ def transform_inputs(x, first, count, place, pitch, step, tiles, padding, dilati
         begin = ((n * height + top) * width + left) * channels
         for c in range(0, channels, wide):
             e = (place + t) * pitch + c
-            if whole:
+            if whole and c + wide <= channels:
                 _transform_patch(flat, begin + c, row, column, V, e, step)
             else:
                 copy_patch(flat, n, height, width, channels, top, left, dilation, 6, c, wide, patch)
@@ -278,7 +286,7 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
     right, down = dilation[1] * channels, dilation[0] * width * channels
     for t in range(count):
         n, top, left = tile_corner(first + t, tiles, dilation)
-        inside = left + 3 * dilation[1] < width
+        columns = (width - left + dilation[1] - 1) // dilation[1]
         rows = min(4, (height - top + dilation[0] - 1) // dilation[0])
         for k in range(k0, k1, wide):
             start = load(bias, k)
@@ -294,46 +302,38 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
                 y = _output_column(d, p * 6 * wide, wide)
                 y0, y1 = at_least(y[0] + start, lowest), at_least(y[1] + start, lowest)
                 y2, y3 = at_least(y[2] + start, lowest), at_least(y[3] + start, lowest)
-                if inside and k + wide <= channels:
-                    store(flat, place, y0)
-                    store(flat, place + right, y1)
-                    store(flat, place + 2 * right, y2)
-                    store(flat, place + 3 * right, y3)
-                else:
-                    e = p * 6 * wide
-                    store(d, e, y0)
-                    store(d, e + wide, y1)
-                    store(d, e + 2 * wide, y2)
-                    store(d, e + 3 * wide, y3)
-                    for q in range(4):
-                        if left + q * dilation[1] < width:
-                            for lane in range(min(wide, channels - k)):
-                                flat[place + q * right + lane] = d[e + q * wide + lane]
+                store_first(flat, place, y0, channels - k)
+                if columns > 1:
+                    store_first(flat, place + right, y1, channels - k)
+                if columns > 2:
+                    store_first(flat, place + 2 * right, y2, channels - k)
+                if columns > 3:
+                    store_first(flat, place + 3 * right, y3, channels - k)
                 place += down
 
 
 @kernel
 def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
     """All three steps, with U made beforehand. Items: blocks of tiles."""
-    channels, outputs = x.shape[3], out.shape[3]
+    outputs = out.shape[3]
     block = VECTORS * wide
     blocks = (outputs + block - 1) // block
-    pitch = (outputs + wide - 1) // wide * wide
+    depth, pitch = room(x.shape[3], wide), room(outputs, wide)
     T = tiles_a_block
-    v_step, m_step, u_step = distance(T * channels, wide), distance(T * pitch, wide), distance(channels * block, wide)
+    v_step, m_step, u_step = distance(T * depth, wide), distance(T * pitch, wide), distance(depth * block, wide)
     V, M = scratch[: FREQUENCIES * v_step], scratch[FREQUENCIES * v_step :]
     d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
-    read, written = np.arange(T + ROWS) * channels, np.arange(T + ROWS) * pitch
+    read, written = np.arange(T + ROWS) * depth, np.arange(T + ROWS) * pitch
     read[T:], written[T:] = read[T - 1], written[T - 1]
     nothing, one_tap, anything = np.zeros(block, x.dtype), np.zeros(1, np.int64), x.dtype.type(-np.inf)
     for item in range(start, stop):
         first = item * T
         count = min(T, total - first)
-        transform_inputs(x, first, count, 0, channels, v_step, tiles, padding, dilation, wide, V, patch)
+        transform_inputs(x, first, count, 0, depth, v_step, tiles, padding, dilation, wide, V, patch)
         for f in range(FREQUENCIES):
             for b in range(blocks):
                 gather_product(
-                    V, f * v_step, read, 0, count, one_tap, one_tap, 0, 1, channels, packed,
+                    V, f * v_step, read, 0, count, one_tap, one_tap, 0, 1, depth, packed,
                     (b * FREQUENCIES + f) * u_step, nothing, 0, anything, M, f * m_step + b * block, written, 0,
                     _columns(b, outputs, wide),
                 )  # fmt: skip
@@ -343,14 +343,13 @@ def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, 
 
 
 @kernel
-def transform_all(start, stop, x, first, count, step, tiles, padding, dilation, grain, wide, V):
+def transform_all(start, stop, x, first, count, depth, step, tiles, padding, dilation, grain, wide, V):
     """Step 1 for tiles first .. first + count, into one large V. Items: ``grain`` tiles."""
     patch = np.empty(FREQUENCIES * wide, x.dtype)
-    channels = x.shape[3]
     for item in range(start, stop):
         t = item * grain
         here = min(grain, count - t)
-        transform_inputs(x, first + t, here, t, channels, step, tiles, padding, dilation, wide, V, patch)
+        transform_inputs(x, first + t, here, t, depth, step, tiles, padding, dilation, wide, V, patch)
 
 
 @kernel
@@ -461,12 +460,11 @@ def convolve(
     start = np.zeros(-(-outputs // block) * block, x.dtype)
     if bias is not None:
         start[:outputs] = bias
-    padded = channels_padded(x, wide)
-    depth = padded.shape[3]
+    depth = filled(x.shape[3], wide)
     source = _Filter(weight, strides[:2], turned, x.shape[3], outputs, depth, memo)
     few = FREQUENCIES * depth * outputs * x.itemsize <= _SMALL_BYTES
     way = _few_channels if few else _many_channels
-    way(padded, source, start, x.dtype.type(0 if relu else -np.inf), out, tiles, padding, dilation, total)
+    way(x, source, start, x.dtype.type(0 if relu else -np.inf), out, tiles, padding, dilation, total)
 
 
 def _few_channels(
@@ -482,7 +480,7 @@ def _few_channels(
 ) -> None:
     """Blocks of tiles go through all three steps."""
     wide = lanes(x.itemsize)
-    depth, pitch = x.shape[3], -(-out.shape[3] // wide) * wide
+    depth, pitch = source.depth, filled(out.shape[3], wide)
     fitting = BLOCK_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize)
     # Whole blocks of rows for the products, and some eight items or more where there are tiles for it.
     T = max(1, min(fitting // ROWS, -(-total // (8 * ROWS)))) * ROWS
@@ -504,7 +502,7 @@ def _many_channels(
 ) -> None:
     """Step 1 for many tiles, then steps 2 and 3 by blocks of output channels."""
     wide = lanes(x.itemsize)
-    block, depth = VECTORS * wide, x.shape[3]
+    block, depth = VECTORS * wide, source.depth
     blocks = -(-out.shape[3] // block)
     staged = max(_TILES_TOGETHER, _STAGED_BYTES // (FREQUENCIES * depth * x.itemsize))
     # U is made by the way where all tiles are at hand for it, and enough blocks of it for many threads.
@@ -515,17 +513,15 @@ def _many_channels(
     V = empty((FREQUENCIES * apart(min(staged, total) * depth, wide),), x.dtype)
     for first in range(0, total, staged):
         count = min(staged, total - first)
-        stage(x, first, count, tiles, padding, dilation, V)
+        stage(x, first, count, depth, tiles, padding, dilation, V)
         reading = (source.weight, source.strides, source.turned, source.channels, depth, packed)
         arguments = (V, first, count, *reading, start, low, out, tiles, dilation, parts, wide)
         parallel.run(_by_outputs, blocks * parts, 1, *arguments, scratch=(scratch, x.dtype))
 
 
-def stage(x: Array, first: int, count: int, tiles: Pair, padding: Pair, dilation: Pair, V: Array) -> None:
-    """Step 1 for ``count`` tiles from ``first`` on, of x (N,H,W,C) with C a multiple of a vector."""
+def stage(x: Array, first: int, count: int, depth: int, tiles: Pair, padding: Pair, dilation: Pair, V: Array) -> None:
+    """Step 1 for ``count`` tiles from ``first`` on, of x (N,H,W,C); ``depth``: the room for channels in V."""
     wide = lanes(x.itemsize)
-    grain = max(1, 2048 // x.shape[3])
-    step = apart(count * x.shape[3], wide)
-    parallel.run(
-        transform_all, -(-count // grain), 1, x, first, count, step, tiles, padding, dilation, grain, wide, V
-    )
+    grain = max(1, 2048 // depth)
+    arguments = (x, first, count, depth, apart(count * depth, wide), tiles, padding, dilation, grain, wide, V)
+    parallel.run(transform_all, -(-count // grain), 1, *arguments)

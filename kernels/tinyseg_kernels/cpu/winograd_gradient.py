@@ -13,11 +13,12 @@ from __future__ import annotations
 import numpy as np
 
 from . import parallel
-from .array import Array, Pair, channels_padded
+from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
-from .simd import VECTORS, copy_numbers, lanes, load, number, put, store
+from .simd import VECTORS, lanes, load, store
+from .transpose import transpose
 from .winograd import (
     BLOCK_BYTES,
     FREQUENCIES,
@@ -25,6 +26,8 @@ from .winograd import (
     copy_patch,
     count_tiles,
     distance,
+    filled,
+    room,
     stage,
     store_six,
     tile_corner,
@@ -91,7 +94,7 @@ def _transform_gradients(grad, first, count, place, pitch, step, tiles, dilation
         begin = ((n * height + top) * width + left) * channels
         for k in range(0, channels, wide):
             e = (place + t) * pitch + k
-            if whole:
+            if whole and k + wide <= channels:
                 _transform_patch(flat, begin + k, row, column, Z, e, step)
             else:
                 copy_patch(flat, n, height, width, channels, top, left, dilation, 4, k, wide, patch)
@@ -101,38 +104,37 @@ def _transform_gradients(grad, first, count, place, pitch, step, tiles, dilation
 @kernel
 def _correlate(start, stop, x, grad, partial, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
     """Items: partial sums. partial[s, f, c, k] = sum over its tiles of V Z."""
-    channels, outputs = x.shape[3], grad.shape[3]
+    depth, pitch = room(x.shape[3], max(wide, SUM_ROWS)), room(grad.shape[3], wide)
     sums = partial.shape[0]
     flat = partial.reshape(-1)
     T = tiles_a_block
-    v_step, z_step = distance(T * channels, wide), distance(T * outputs, wide)
+    v_step, z_step = distance(T * depth, wide), distance(T * pitch, wide)
     V, Z = scratch[: FREQUENCIES * v_step], scratch[FREQUENCIES * v_step :]
     patch = np.empty(FREQUENCIES * wide, x.dtype)
-    more, side_by_side = T + PIXELS_AHEAD, np.arange(channels)
-    x_rows, grad_rows = np.arange(more) * channels, np.arange(more) * outputs
+    more, side_by_side = T + PIXELS_AHEAD, np.arange(depth)
+    x_rows, grad_rows = np.arange(more) * depth, np.arange(more) * pitch
     for s in range(start, stop):
         end = (s + 1) * total // sums
         for first in range(s * total // sums, end, T):
             count = min(T, end - first)
-            transform_inputs(x, first, count, 0, channels, v_step, tiles, padding, dilation, wide, V, patch)
-            _transform_gradients(grad, first, count, 0, outputs, z_step, tiles, dilation, wide, Z, patch)
+            transform_inputs(x, first, count, 0, depth, v_step, tiles, padding, dilation, wide, V, patch)
+            _transform_gradients(grad, first, count, 0, pitch, z_step, tiles, dilation, wide, Z, patch)
             for f in range(FREQUENCIES):
-                for k in range(0, outputs, VECTORS * wide):
+                for k in range(0, pitch, VECTORS * wide):
                     outer_sum(
-                        V, f * v_step, x_rows, side_by_side, 0, channels, Z, f * z_step + k, grad_rows, count,
-                        flat, (s * FREQUENCIES + f) * partial.shape[2] + k, outputs, outputs - k, True,
+                        V, f * v_step, x_rows, side_by_side, 0, depth, Z, f * z_step + k, grad_rows, count,
+                        flat, (s * FREQUENCIES + f) * partial.shape[2] + k, pitch, pitch - k, True,
                     )  # fmt: skip
 
 
 @kernel
-def _transform_all(start, stop, grad, first, count, step, tiles, dilation, grain, wide, Z):
+def _transform_all(start, stop, grad, first, count, pitch, step, tiles, dilation, grain, wide, Z):
     """Z for tiles first .. first + count. Items: ``grain`` tiles."""
     patch = np.empty(FREQUENCIES * wide, grad.dtype)
-    channels = grad.shape[3]
     for item in range(start, stop):
         t = item * grain
         here = min(grain, count - t)
-        _transform_gradients(grad, first + t, here, t, channels, step, tiles, dilation, wide, Z, patch)
+        _transform_gradients(grad, first + t, here, t, pitch, step, tiles, dilation, wide, Z, patch)
 
 
 @helper
@@ -152,15 +154,15 @@ def _store_three(g, place, wide, vectors):
 
 
 @helper
-def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g, turned):
+def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g):
     """out[k + lane, c] = G^T u[:, c, k + lane] G for a vector of output channels and c from c0 to c1.
 
     The numbers of c are ``pitch`` apart in u, from ``place`` on. A vector holds neighbouring output channels, which
-    lie far apart in out; so the nine taps of some channels c are first turned into rows of their own.
+    lie far apart in out; so the nine taps of some channels c are collected in g and turned into rows together.
     """
     outputs, channels = out.shape[:2]
     flat = out.reshape(-1)
-    row, length = 6 * step, _TURNED_TOGETHER * 9
+    row = 6 * step
     for low in range(c0, c1, _TURNED_TOGETHER):
         high = min(low + _TURNED_TOGETHER, c1)
         for c in range(low, high):
@@ -168,14 +170,14 @@ def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g, turned):
             s0, s1, s2 = _sums_column(u, e, row), _sums_column(u, e + step, row), _sums_column(u, e + 2 * step, row)
             e += 3 * step
             s3, s4, s5 = _sums_column(u, e, row), _sums_column(u, e + step, row), _sums_column(u, e + 2 * step, row)
-            _store_three(g, 0, wide, _weight_adjoint(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
-            _store_three(g, 3 * wide, wide, _weight_adjoint(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
-            _store_three(g, 6 * wide, wide, _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2]))
-            for lane in range(wide):
-                for tap in range(9):
-                    put(turned, lane * length + (c - low) * 9 + tap, number(g, tap * wide + lane))
-        for lane in range(min(wide, outputs - k)):
-            copy_numbers(turned, lane * length, flat, ((k + lane) * channels + low) * 9, (high - low) * 9)
+            o = (c - low) * 9 * wide
+            _store_three(g, o, wide, _weight_adjoint(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
+            _store_three(g, o + 3 * wide, wide, _weight_adjoint(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
+            _store_three(g, o + 6 * wide, wide, _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2]))
+        count = (high - low) * 9
+        for q in range(0, count, wide):
+            there = (k * channels + low) * 9 + q
+            transpose(g, q * wide, wide, min(wide, count - q), flat, there, channels * 9, min(wide, outputs - k))
 
 
 @kernel
@@ -185,7 +187,7 @@ def _finish(start, stop, partial, wide, out):
     outputs, channels = out.shape[:2]
     pitch = (outputs + wide - 1) // wide * wide
     flat = partial.reshape(-1)
-    g, turned = np.empty(9 * wide, out.dtype), np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
+    g = np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
     for item in range(start, stop):
         for f in range(FREQUENCIES):
             for c in range(channels):
@@ -194,7 +196,7 @@ def _finish(start, stop, partial, wide, out):
                 for s in range(1, sums):
                     total = total + load(flat, place + s * FREQUENCIES * step)
                 store(flat, place, total)
-        _transform_sums(flat, item * wide, step, pitch, item * wide, 0, channels, wide, out, g, turned)
+        _transform_sums(flat, item * wide, step, pitch, item * wide, 0, channels, wide, out, g)
 
 
 @kernel
@@ -209,7 +211,7 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wid
     size = _CHANNELS_TOGETHER * block
     v_step, z_step, u_step = distance(count * depth, wide), distance(count * pitch, wide), distance(size, wide)
     u = scratch[: FREQUENCIES * u_step]
-    g, turned = np.empty(9 * wide, out.dtype), np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
+    g = np.empty(9 * wide * _TURNED_TOGETHER, out.dtype)
     more, side_by_side = count + PIXELS_AHEAD, np.arange(_CHANNELS_TOGETHER)
     x_rows, grad_rows = np.arange(more) * depth, np.arange(more) * pitch
     for item in range(start, stop):
@@ -224,21 +226,20 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wid
             )  # fmt: skip
         if last:
             for j in range(0, min(block, outputs - k), wide):
-                _transform_sums(u, j, u_step, block, k + j, c0, min(c1, channels), wide, out, g, turned)
+                _transform_sums(u, j, u_step, block, k + j, c0, min(c1, channels), wide, out, g)
 
 
 def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
     """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
     wide = lanes(x.itemsize)
-    padded_x, padded_grad = channels_padded(x, max(wide, SUM_ROWS)), channels_padded(grad, wide)
-    depth, pitch = padded_x.shape[3], padded_grad.shape[3]
+    depth, pitch = filled(x.shape[3], max(wide, SUM_ROWS)), filled(grad.shape[3], wide)
     tiles = tiling(grad.shape[1:3], dilation)
     total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
     if not total:
         out[...] = 0
         return
     if FREQUENCIES * depth * pitch * x.itemsize > _SMALL_BYTES:
-        _staged(padded_x, padded_grad, out, tiles, total, padding, dilation)
+        _staged(x, grad, out, tiles, total, padding, dilation)
         return
     per_sum = FREQUENCIES * apart(depth * pitch, wide)
     sums = max(1, min(8, _PARTIAL_BYTES // (per_sum * x.itemsize), total // 32))
@@ -246,7 +247,7 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
     T = max(8, min(fitting, -(-total // sums), 128))
     partial = zeros((sums, FREQUENCIES, apart(depth * pitch, wide)), x.dtype)
     scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
-    arguments = (padded_x, padded_grad, partial, tiles, padding, dilation, total, T, wide)
+    arguments = (x, grad, partial, tiles, padding, dilation, total, T, wide)
     parallel.run(_correlate, sums, 1, *arguments, scratch=(scratch, x.dtype))
     parallel.run(_finish, -(-out.shape[0] // wide), 1, partial, wide, out)
 
@@ -255,7 +256,7 @@ def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding:
     """V and Z for many tiles at once, then sums by blocks of channels."""
     wide = lanes(x.itemsize)
     block = VECTORS * wide
-    depth, pitch = x.shape[3], grad.shape[3]
+    depth, pitch = filled(x.shape[3], max(wide, SUM_ROWS)), filled(grad.shape[3], wide)
     staged = max(128, _STAGED_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize))
     most = min(staged, total)
     V = empty((FREQUENCIES * apart(most * depth, wide),), x.dtype)
@@ -266,10 +267,10 @@ def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding:
     grain = max(1, 2048 // pitch)
     for first in range(0, total, staged):
         count = min(staged, total - first)
-        stage(x, first, count, tiles, padding, dilation, V)
+        stage(x, first, count, depth, tiles, padding, dilation, V)
         step = apart(count * pitch, wide)
         parallel.run(
-            _transform_all, -(-count // grain), 1, grad, first, count, step, tiles, dilation, grain, wide, Z
+            _transform_all, -(-count // grain), 1, grad, first, count, pitch, step, tiles, dilation, grain, wide, Z
         )  # fmt: skip
         arguments = (V, Z, count, depth, pitch, partial, first == 0, first + count == total, wide, out)
         parallel.run(_by_blocks, items, 1, *arguments, scratch=(FREQUENCIES * u_step, x.dtype))

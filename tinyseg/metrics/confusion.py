@@ -5,7 +5,7 @@ batches is another number, and depends on how the images were batched. With n_ij
 predicted as j, t_i = sum_j n_ij the pixels of class i and p_i = sum_j n_ji those predicted as i (Long, Shelhamer
 and Darrell 2015, section 5)::
 
-    pixel accuracy          sum_i n_ii / sum_i t_i
+    pixel accuracy          sum_i n_ii / sum_i t_i     pixel error: 1 less it
     accuracy of class i     n_ii / t_i                 mean accuracy: over the classes in the truth
     IU of class i           n_ii / (t_i + p_i - n_ii)  mean IU: over the classes in truth or prediction
     Dice of class i         2 n_ii / (t_i + p_i)       mean Dice: over the same
@@ -13,8 +13,12 @@ and Darrell 2015, section 5)::
 
 A class in neither truth nor prediction is *absent*: it has no score (NaN here, None in :meth:`as_dict`) and
 counts in no mean. One that is only predicted has an IU of 0, and counts.
+
+The *geometric accuracy* of SIFT Flow (horizontal, vertical, sky) is the pixel accuracy of a matrix of those classes:
+of the network's second head, or of :meth:`ConfusionMatrix.grouped`, where one head's classes have a geometry each.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +84,25 @@ class ConfusionMatrix:
             )
         self.matrix += other.matrix
 
+    def grouped(self, groups: Sequence[int]) -> "ConfusionMatrix":
+        """The matrix of coarser classes: class i counts as class ``groups[i]``, 0 .. G - 1.
+
+        Raises ``ValueError`` unless there is a group for each class.
+
+        >>> matrix = ConfusionMatrix(3)
+        >>> matrix.update([0, 1, 2], [0, 2, 1])
+        >>> matrix.pixel_accuracy, matrix.grouped([0, 1, 1]).pixel_accuracy
+        (0.3333333333333333, 1.0)
+        """
+        if len(groups) != self.num_classes or min(groups) < 0:
+            raise ValueError(
+                f"ConfusionMatrix.grouped: expected a group, 0 or more, for each of {self.num_classes} classes, got "
+                f"{list(groups)}"
+            )
+        result = ConfusionMatrix(max(groups) + 1, self.ignore_index if self.ignore_index > max(groups) else -1)
+        np.add.at(result.matrix, np.ix_(groups, groups), self.matrix)
+        return result
+
     @property
     def true_pixels(self) -> NDArray[np.int64]:
         """t_i: the pixels of each class in the truth."""
@@ -113,62 +136,68 @@ class ConfusionMatrix:
     @property
     def accuracy(self) -> Array:
         """``(K,)``: n_ii / t_i; NaN for a class that is not in the truth."""
-        return _divide(self.correct_pixels, self.true_pixels)
+        return divided(self.correct_pixels, self.true_pixels)
 
     @property
     def iu(self) -> Array:
         """``(K,)``: intersection over union; NaN for an absent class."""
-        return _divide(self.correct_pixels, self.true_pixels + self.predicted_pixels - self.correct_pixels)
+        return divided(self.correct_pixels, self.true_pixels + self.predicted_pixels - self.correct_pixels)
 
     @property
     def dice(self) -> Array:
         """``(K,)``: Dice's coefficient, the F1 score; NaN for an absent class."""
-        return _divide(2 * self.correct_pixels, self.true_pixels + self.predicted_pixels)
+        return divided(2 * self.correct_pixels, self.true_pixels + self.predicted_pixels)
 
     @property
     def pixel_accuracy(self) -> float:
         """The share of the pixels that are right."""
-        return float(_divide(self.correct_pixels.sum(), self.true_pixels.sum()))
+        return float(divided(self.correct_pixels.sum(), self.true_pixels.sum()))
+
+    @property
+    def pixel_error(self) -> float:
+        """The share of the pixels that are wrong."""
+        return 1 - self.pixel_accuracy
 
     @property
     def mean_accuracy(self) -> float:
         """The mean accuracy of the classes in the truth."""
-        return _mean_of_present(self.accuracy)
+        return mean_of_present(self.accuracy)
 
     @property
     def mean_iu(self) -> float:
         """The mean IU of the classes that are present."""
-        return _mean_of_present(self.iu)
+        return mean_of_present(self.iu)
 
     @property
     def mean_dice(self) -> float:
         """The mean Dice coefficient of the classes that are present."""
-        return _mean_of_present(self.dice)
+        return mean_of_present(self.dice)
 
     @property
     def frequency_weighted_iu(self) -> float:
         """The IUs, each weighted by its class's share of the true pixels."""
         true = self.true_pixels
-        return float(_divide((true * np.nan_to_num(self.iu)).sum(), true.sum()))
+        return float(divided((true * np.nan_to_num(self.iu)).sum(), true.sum()))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain numbers and lists, for JSON; None where there is no score."""
         return {
-            "pixel_accuracy": _plain(self.pixel_accuracy),
-            "mean_accuracy": _plain(self.mean_accuracy),
-            "mean_iu": _plain(self.mean_iu),
-            "mean_dice": _plain(self.mean_dice),
-            "frequency_weighted_iu": _plain(self.frequency_weighted_iu),
-            "iu": [_plain(value) for value in self.iu.tolist()],
-            "dice": [_plain(value) for value in self.dice.tolist()],
-            "accuracy": [_plain(value) for value in self.accuracy.tolist()],
+            "pixel_accuracy": plain(self.pixel_accuracy),
+            "pixel_error": plain(self.pixel_error),
+            "mean_accuracy": plain(self.mean_accuracy),
+            "mean_iu": plain(self.mean_iu),
+            "mean_dice": plain(self.mean_dice),
+            "frequency_weighted_iu": plain(self.frequency_weighted_iu),
+            "iu": [plain(value) for value in self.iu.tolist()],
+            "dice": [plain(value) for value in self.dice.tolist()],
+            "accuracy": [plain(value) for value in self.accuracy.tolist()],
             "absent_classes": self.absent_classes,
             "num_pixels": self.num_pixels,
             "confusion_matrix": self.matrix.tolist(),
         }
 
 
-def _divide(numerator: Any, denominator: Any) -> Array:
+def divided(numerator: Any, denominator: Any) -> Array:
     """Element by element; NaN, without a warning, where the denominator is 0."""
     numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     result = np.full(denominator.shape, np.nan)
@@ -176,10 +205,12 @@ def _divide(numerator: Any, denominator: Any) -> Array:
     return result
 
 
-def _mean_of_present(values: Array) -> float:
+def mean_of_present(values: Array) -> float:
+    """The mean of what is not NaN; NaN if all is."""
     scores = values[~np.isnan(values)]
     return float(scores.mean()) if scores.size else float("nan")
 
 
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def plain(value: float) -> float | None:
+    """``value`` for JSON: None where there is no score."""
+    return float(value) if np.isfinite(value) else None

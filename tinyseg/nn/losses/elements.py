@@ -1,13 +1,13 @@
-"""Losses as modules; their functions say what they compute."""
+"""Losses of single elements, as modules; their functions say what they compute."""
 
 from __future__ import annotations
 
-from ..tensor import Tensor
-from . import functional as F
-from .module import Module
+from ...tensor import Tensor
+from .. import functional as F
+from ..module import Module
 
 
-class _Loss(Module):
+class Loss(Module):
     """What most have: a reduction, 'none', 'sum' or 'mean', and a weight or None, which is saved with the model."""
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
@@ -16,7 +16,7 @@ class _Loss(Module):
         self.reduction = reduction
 
 
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(Loss):
     """Softmax cross-entropy of class logits, see ``functional.cross_entropy``."""
 
     def __init__(
@@ -35,7 +35,7 @@ class CrossEntropyLoss(_Loss):
         return F.cross_entropy(input, target, *options, pixel_weight)
 
 
-class NLLLoss(_Loss):
+class NLLLoss(Loss):
     """The negative log-likelihood of labels, see ``functional.nll_loss``."""
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
@@ -47,7 +47,7 @@ class NLLLoss(_Loss):
         return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
-class BCELoss(_Loss):
+class BCELoss(Loss):
     """Cross-entropy of two classes from probabilities, see ``functional.binary_cross_entropy``."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class BCELoss(_Loss):
         return F.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(Loss):
     """Cross-entropy of two classes from logits, see ``functional.binary_cross_entropy_with_logits``."""
 
     def __init__(

@@ -1,0 +1,175 @@
+"""Options from files and presets: what is read, what is refused, what goes before what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import make_folder, options
+
+from tinyseg import engine
+from tinyseg.engine import recipes
+from tinyseg.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("data"))
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_of_options(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        data = "folder"
+        model = "unet"
+        width = 8
+        size = "32x48"
+        crop = [16, 16]
+        batch-size = 4
+        lr = 1
+        schedule = "multistep"
+        milestones = [30, 60]
+        freeze = "down"
+        class-weights = [1, 2.5]
+        augment = "none"
+        workers = 1
+        """,
+    )
+    assert recipes.read_options(path, {"workers": int}) == {
+        "data": "folder", "model": "unet", "model_options": {"width": 8}, "size": (32, 48), "crop": (16, 16),
+        "batch_size": 4, "lr": 1.0, "schedule": "multistep", "milestones": (30, 60), "freeze": ("down",),
+        "class_weights": (1.0, 2.5), "augment": "none", "workers": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", "unknown key epoch; did you mean epochs? there are accumulate, augment,"),
+        ("workers = 3", "unknown key workers"),
+        ('epochs = "3"', "epochs = '3' is not what belongs there (int)"),
+        ("epochs = 3.5", "epochs = 3.5 is not what belongs there"),
+        ("epochs = true", "epochs = True is not what belongs there"),
+        ("size = [3]", "size = [3] is not what belongs there"),
+        ('size = "3by4"', "--size: expected HEIGHTxWIDTH"),
+        ('milestones = "3,x"', "--milestones: expected epochs, such as 30,60, got '3,x'"),
+        ('width = "a"', "width = 'a' is not what belongs there (int)"),
+        ("epochs = ", "not valid TOML"),
+        ("[training]\nepochs = 3", "is missing"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as error:
+        recipes.read_options(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert str(error.value).count(str(path)) == 1
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none.toml: no such file"):
+        recipes.read_options(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"class_weights": "inverse", "size": (32, 32), "momentum": 0.5, "ema": 0.9, "patience": 3, "warmup": 0.5},
+        {"schedule": "multistep", "milestones": (3, 1), "freeze": ("down",), "crop": (16, 16), "clip_norm": 1.0},
+        {"full_images": True, "augment": "none", "batch_size": 1, "accumulate": 4, "reduction": "sum"},
+        {"data": "shapes", "root": None, "optimizer": "rmsprop", "val_fraction": None},
+    ],
+)
+def test_a_run_s_own_configuration_makes_the_same_run(root: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    config = engine.prepare(options(root, **changes)).config
+    engine.write_config(tmp_path / "config.toml", config)
+    again = engine.TrainOptions(**recipes.read_options(tmp_path / "config.toml"))
+    assert engine.prepare(again).config == config
+
+
+def test_layers() -> None:
+    preset = {"model": "unet", "model_options": {"width": 8, "depth": 3}, "lr": 1.0, "epochs": 1}
+    assert recipes.layered(preset, {"lr": 2.0}, {"model_options": {"depth": 2}}) == {
+        "model": "unet", "model_options": {"width": 8, "depth": 2}, "lr": 2.0, "epochs": 1,
+    }  # fmt: skip
+    assert recipes.layered(preset, {"model": "fcn8s"}) == {"model": "fcn8s", "lr": 1.0, "epochs": 1}
+
+
+# Presets
+
+
+NARROW = {"fcn": {"width": 1}, "dilatednet": {"width": 1}, "deeplab": {"width": 1}, "fcdensenet": {"width": 4}}
+
+
+@pytest.mark.parametrize("name", recipes.preset_names())
+def test_every_preset_can_be_prepared(root: Path, tmp_path: Path, name: str) -> None:
+    preset = recipes.preset(name)
+    assert preset.description
+    assert preset.source
+    narrow = next(
+        (given for start, given in NARROW.items() if preset.options["model"].startswith(start)), {"width": 2}
+    )
+    given = recipes.layered(
+        preset.options, {"data": "folder", "root": str(root), "model_options": narrow, "epochs": 1}
+    )
+    if given.get("stage") == "context":
+        plan = engine.prepare(engine.TrainOptions(**{**given, "stage": "front-end"}))
+        engine.train(plan, tmp_path / "front", workers=0)
+        given["weights"] = str(tmp_path / "front")
+    training = engine.prepare(engine.TrainOptions(**given)).config.training
+    for option in ("lr", "momentum", "weight_decay", "schedule", "optimizer"):
+        if option in preset.options:
+            assert getattr(training, option) == preset.options[option]
+
+
+@pytest.mark.parametrize(("name", "rate"), [("fcn32s", 1e-10), ("fcn16s", 1e-12), ("fcn8s", 1e-14)])
+def test_heavy_learning_is_the_paper_s(name: str, rate: float) -> None:
+    """Batch 1, the loss summed, momentum 0.99, decay 5e-4 but for biases, which learn twice as fast."""
+    found = engine.preset(f"{name}-heavy").options
+    assert (found["model"], found["lr"], found["batch_size"]) == (name, rate, 1)
+    assert (found["reduction"], found["momentum"], found["weight_decay"], found["bias_lr"]) == ("sum", 0.99, 5e-4, 2)
+
+
+def test_unknown_presets_are_refused() -> None:
+    with pytest.raises(InputError, match="unknown --preset 'fcn'; there are deeplab"):
+        engine.preset("fcn")
+
+
+# Weights of classes
+
+
+def test_class_weights_from_a_file(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "weights.txt"
+    path.write_text("# of the two classes\n\nground 0.5\nthing 2\n", encoding="utf-8")
+    config = engine.prepare(options(root, class_weights=str(path))).config
+    assert config.training.class_weights == (0.5, 2.0)
+    path.write_text("1\n3.5\n", encoding="utf-8")
+    assert engine.prepare(options(root, class_weights=str(path))).config.training.class_weights == (1.0, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\n", "has 1 weights for 2 classes"),
+        ("1\n-2\n", "'-2' does not end with a weight"),
+        ("1\nnan\n", "'nan' does not end with a weight"),
+        ("thing 1\nground 2\n", "'thing' stands where the class 'ground' is expected"),
+        ("0\n0\n", "every weight is 0"),
+    ],
+)
+def test_files_of_weights_that_do_not_fit(root: Path, tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "weights.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        engine.prepare(options(root, class_weights=str(path)))
+    assert message in str(error.value)

@@ -1,0 +1,70 @@
+"""``tinyseg check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .common import FAILED, AsJson, Debug, Workers, app, quoted, reporting
+
+
+@app.command(short_help="Read all of a data set and say what is wrong with it.")
+def check(
+    data: Annotated[str, typer.Argument(help="folder, camvid, voc2012 ...: tinyseg datasets lists them.")],
+    root: Annotated[Path, typer.Argument(help="The folder of the data.")],
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, max=255, help="Number of classes, for a folder without classes.txt.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What numbers and colours in masks mean.")
+    ] = None,
+    fix_mapping: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the mapping that is proposed; tinyseg train --mapping FILE takes it."
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw the share of each class in each split.")
+    ] = None,
+    as_json: AsJson = False,
+    workers: Workers = 2,
+    debug: Debug = False,
+) -> None:
+    """Read all of a data set and say what is in it and what is wrong with it.
+
+    The exit code is 0 if all is well, 1 if there are problems, 2 if nothing could be checked.
+    """
+    with reporting(debug):
+        from rich.console import Console
+
+        from .. import console, engine, viz
+        from ..data import write_mapping
+        from .data_tables import print_check
+
+        for path in (fix_mapping, chart):
+            if path is not None and path.exists():
+                raise InputError(f"{path}: exists already; choose another name")
+        with console.counting("checking", 0) as progress:
+            report = engine.check(
+                data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
+            )
+        if fix_mapping is not None and report.mapping:
+            write_mapping(fix_mapping, report.mapping)
+        if chart is not None:
+            shares = {part.split: part.shares(len(report.classes)) for part in report.splits}
+            viz.save_class_shares(chart, shares, report.classes)
+        if as_json:
+            typer.echo(json.dumps(report.as_dict(), indent=2))
+        else:
+            output = Console()
+            print_check(output, report)
+            if fix_mapping is not None:
+                written = f"wrote {quoted(fix_mapping)}; train with --mapping {quoted(fix_mapping)}"
+                console.line(output, written if report.mapping else "no mapping is needed, and none was written")
+        if report.problems:
+            raise typer.Exit(FAILED)

@@ -1,0 +1,33 @@
+"""``tinyseg train --find-lr``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import InputError
+from .training import Around
+
+
+def find(asked: Mapping[str, Any], around: Around) -> None:
+    """Try learning rates, draw what came of them, and name one."""
+    from .. import console, engine
+
+    picture = around.find_lr or Path()
+    if picture.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"--find-lr: expected the name of a picture, such as lr.png, got {picture}")
+    if around.resume is not None:
+        raise InputError("--find-lr looks for the rate of a new run; leave --resume away")
+    plan = engine.prepare(engine.TrainOptions(**asked))
+    for note in plan.notes:
+        typer.echo(f"note: {note}")
+    with console.counting("trying learning rates", console.TRAINING) as progress:
+        found = engine.find_lr(plan, picture, workers=around.workers, progress=progress)
+    typer.echo(f"rates from {found.rates[0]:.1e} to {found.rates[-1]:.1e}, one a step; drawn in {picture}")
+    if found.suggestion is None:
+        typer.echo("the loss fell with none of them: is there something to learn in the data?")
+    else:
+        typer.echo(f"the loss falls fastest at {found.suggestion:.1e}: try --lr {found.suggestion:.1g}")

@@ -1,0 +1,161 @@
+"""Every data set by its name, and what each may be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InputError, flag
+from ..paths import PathLike
+from .ade20k import ADE20K
+from .camvid import CamVid
+from .cell_tracking import CellTracking, CellTrackingSilver
+from .cells import Cells
+from .cityscapes import Cityscapes
+from .coco_instances import CocoInstances
+from .coco_panoptic import CocoPanoptic
+from .coco_stuff import CocoStuff
+from .dataset import Dataset, Size, WithInstances
+from .folder import Folder
+from .isbi2012 import ISBI2012
+from .mapping import Table
+from .nyudv2 import NYUDv2
+from .pascal_context import PascalContext
+from .sbd import SBD
+from .shapes import Shapes
+from .sift_flow import SiftFlow, SiftFlowGeometric
+from .sun_rgbd import SunRGBD
+from .voc import VOC, VOC2011
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A data set that can be opened by its name.
+
+    ``create(split=..., ...)`` opens it; ``takes`` names the options that mean something to it. ``published`` says how
+    many labelled images each split has, where that was published. One that is ``drawn`` has no files.
+    """
+
+    create: Callable[..., Any]
+    title: str
+    takes: tuple[str, ...]
+    published: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its images are made and not read."""
+        return "root" not in self.takes
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have labels."""
+        return tuple(self.create.splits)  # type: ignore[attr-defined]
+
+
+_DRAWN = ("size", "count", "seed")
+_FILES = ("root", "mapping")
+_DIVIDED = (*_FILES, "val_fraction", "seed")
+_FILMS = ("root", "val_fraction")
+
+
+def _splits(train: int, val: int = 0, test: int = 0) -> dict[str, int]:
+    return {name: count for name, count in (("train", train), ("val", val), ("test", test)) if count}
+
+
+_COCO = _splits(118287, 5000)
+_SIFT = _splits(2488, test=200)
+
+DATASETS: dict[str, Kind] = {
+    "shapes": Kind(Shapes, "disks, squares, triangles, rings and crosses, drawn", _DRAWN, _splits(2000, 200, 200)),
+    "cells": Kind(Cells, "cells that touch, with a number each, drawn", _DRAWN, _splits(500, 50, 50)),
+    "folder": Kind(Folder, "your own images and masks", (*_DIVIDED, "num_classes")),
+    "camvid": Kind(CamVid, "streets, 11 classes", _FILES, _splits(367, 101, 233)),
+    "voc2011": Kind(VOC2011, "photographs, 20 classes and background", _FILES, _splits(1112, 1111)),
+    "voc2012": Kind(VOC, "photographs, 20 classes and background", _FILES, _splits(1464, 1449)),
+    "sbd": Kind(SBD, "more labels for VOC's photographs", _FILES, _splits(8498, 2857)),
+    "pascal-context": Kind(PascalContext, "photographs, 59 things and stuff", _FILES, _splits(4998, 5105)),
+    "cityscapes": Kind(Cityscapes, "streets, 19 classes", _FILES, _splits(2975, 500)),
+    "ade20k": Kind(ADE20K, "scenes, 150 classes", _FILES, _splits(20210, 2000)),
+    "coco-stuff": Kind(CocoStuff, "photographs, 182 things and stuff, pixel maps", _FILES, _COCO),
+    "coco-panoptic": Kind(CocoPanoptic, "photographs, 133 classes, things told apart", _FILES, _COCO),
+    "coco-instances": Kind(CocoInstances, "photographs, 80 things and background, outlines", _DIVIDED, _COCO),
+    "isbi2012": Kind(ISBI2012, "membranes of neurons, in slices", (*_FILES, "val_fraction"), _splits(30)),
+    "cell-tracking": Kind(CellTracking, "films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)", _FILMS),
+    "cell-tracking-silver": Kind(CellTrackingSilver, "the same, labelled by programs", _FILMS),
+    "nyudv2": Kind(NYUDv2, "rooms, 40 classes", _FILES, _splits(381, 414, 654)),
+    "sift-flow": Kind(SiftFlow, "outdoor scenes, 33 classes", _DIVIDED, _SIFT),
+    "sift-flow-geometric": Kind(SiftFlowGeometric, "the same: sky, horizontal, vertical", _DIVIDED, _SIFT),
+    "sun-rgbd": Kind(SunRGBD, "rooms, 37 classes (needs h5py)", _DIVIDED, _splits(5285, test=5050)),
+}
+"""Every data set that :func:`open_dataset` knows."""
+
+
+def open_dataset(
+    name: str,
+    split: str,
+    *,
+    root: PathLike | None = None,
+    num_classes: int | None = None,
+    size: Size | None = None,
+    count: int | None = None,
+    val_fraction: float | None = None,
+    seed: int = 0,
+    mapping: Table | None = None,
+    instances: bool = False,
+) -> Dataset:
+    """Open a data set by its name.
+
+    Args:
+        name: a key of :data:`DATASETS`.
+        split: ``"train"``, ``"val"`` or ``"test"``; some have others, or not all of them.
+        root: its folder; those that are drawn have none.
+        num_classes: for ``folder`` without ``classes.txt``; for the others, checked.
+        size: (height, width) of the images that are drawn. Files keep their own size: resizing them is a transform.
+        count: how many images are drawn.
+        val_fraction: the share that validates, where that is not published.
+        seed: of the images that are drawn, or of that share.
+        mapping: what numbers and colours in masks mean (:mod:`tinyseg.data.mapping`).
+        instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
+
+    Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
+    set; ``DataError`` when the files are not as they should be.
+
+    >>> open_dataset("imagenet", "train")
+    Traceback (most recent call last):
+    ...
+    tinyseg.errors.InputError: no data set 'imagenet'; there are shapes, cells, folder, camvid, ...
+    """
+    kind = get_kind(name)
+    given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping}
+    for option, value in {"root": root, **given}.items():
+        if value is not None and option not in kind.takes:
+            known_as = option if option == "count" else flag(option)  # a count can be asked for in Python only
+            raise InputError(f"the data set {name!r} takes no {known_as}; leave it out")
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if "seed" in kind.takes:
+        options["seed"] = seed
+    if "num_classes" in kind.takes:
+        options["num_classes"] = num_classes
+    else:
+        _check_classes(name, num_classes, getattr(kind.create, "classes", None))
+    if not kind.drawn:
+        if root is None:
+            raise InputError(f"the data set {name!r} needs its folder: give --root DIR")
+        options["root"] = root
+    dataset: Dataset = kind.create(split=split, **options)
+    _check_classes(name, num_classes, dataset.classes)
+    return WithInstances(dataset) if instances else dataset
+
+
+def get_kind(name: str) -> Kind:
+    """The data set of this name; ``InputError`` if there is none."""
+    if name not in DATASETS:
+        raise InputError(f"no data set {name!r}; there are {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def _check_classes(name: str, asked: int | None, classes: Any) -> None:
+    """``InputError`` when a number of classes was asked for that the data set does not have."""
+    if asked is not None and classes is not None and asked != len(classes):
+        raise InputError(f"the data set {name!r} has {len(classes)} classes, not --num-classes {asked}")

@@ -1,0 +1,315 @@
+"""Checking data: every image and mask is read, and whatever would hurt a training run, or a figure, is named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Classes, Folder, get_kind, open_dataset, parse_table, read_mapping
+from ..data.ahead import in_order
+from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
+from ..data.images import LossyMaskError, read_header
+from ..data.layout import Layout, MissingSplitError
+from ..data.mapping import Table, color_codes, color_of, format_key
+from ..data.proposal import propose_mapping
+from ..errors import DataError, InputError
+from ..paths import PathLike
+from .check_report import CheckReport, Finding, SplitReport, many
+
+MAX_VALUES = 4096
+"""So many values of a mask are told apart; one with more holds no labels."""
+
+
+def check(
+    data: str,
+    root: PathLike,
+    *,
+    num_classes: int | None = None,
+    mapping: PathLike | None = None,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckReport:
+    """Read all of a data set, in ``workers`` threads, and say what is in it and what is wrong with it.
+
+    ``progress(done, total)`` is told the number of images. Raises ``InputError`` when there is no such data set, when
+    none of its splits can be opened, and for options that make no sense; what is wrong in the files is reported.
+    """
+    table = None if mapping is None else parse_table(read_mapping(mapping), mapping)
+    checker = _Checker(data, str(root), num_classes, table)
+    datasets = checker.open_splits()
+    total, done = sum(len(dataset) for dataset in datasets), 0
+    for dataset in datasets:
+        part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
+        checker.splits.append(part)
+        for seen in in_order(partial(_examine, dataset), len(dataset), workers):
+            checker.add(part, seen)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    checker.compare_files(datasets)
+    return checker.report(datasets[0])
+
+
+# One sample
+
+
+@dataclass
+class _Seen:
+    """What one sample is like; of its pixels only what can be counted is left."""
+
+    name: str
+    image: Path
+    mask: Path
+    errors: list[tuple[str, str, str]] = field(default_factory=list)
+    size: Size | None = None
+    channels: int | None = None
+    digest: bytes | None = None
+    values: dict[int | Color, int] = field(default_factory=dict)
+    pixels: NDArray[np.int64] | None = None
+
+
+def _examine(dataset: Layout, index: int) -> _Seen:
+    image, mask = dataset.pairs[index]
+    seen = _Seen(dataset.sample_name(index), image, mask)
+    for path in (image, mask):
+        if not path.is_file():
+            seen.errors.append(("missing", "missing files", str(path)))
+    if image.is_file():
+        _examine_image(dataset, index, seen)
+    if mask.is_file():
+        _examine_mask(dataset, index, seen)
+    return seen
+
+
+def _examine_image(dataset: Layout, index: int, seen: _Seen) -> None:
+    try:
+        pixels = dataset.image(index)
+        seen.channels = read_header(seen.image, 0).channels
+    except DataError as error:
+        seen.errors.append(("unreadable", str(error), str(seen.image)))
+        return
+    seen.size = pixels.shape[0], pixels.shape[1]
+    seen.digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
+    try:
+        raw = dataset.raw_mask(index)
+    except LossyMaskError as error:
+        seen.errors.append(("lossy", str(error), str(seen.mask)))
+        return
+    except DataError as error:
+        seen.errors.append(("unreadable", str(error), str(seen.mask)))
+        return
+    if seen.size is not None and raw.shape[:2] != seen.size:
+        mask_size, image_size = (f"{height}x{width}" for height, width in (raw.shape[:2], seen.size))
+        text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width)"
+        seen.errors.append(("sizes", text, str(seen.mask)))
+    codes = color_codes(raw) if raw.ndim == 3 else raw
+    values, counts = np.unique(codes, return_counts=True)
+    if len(values) > MAX_VALUES:
+        text = f"{seen.mask}: has {len(values)} different values; is it a photograph?"
+        seen.errors.append(("values", text, str(seen.mask)))
+        return
+    keys = [color_of(value) if raw.ndim == 3 else value for value in values.tolist()]
+    seen.values = dict(zip(keys, counts.tolist(), strict=True))
+    table = full_table(dataset)
+    seen.pixels = np.zeros(MAX_CLASSES + 1, np.int64)
+    for key, count in seen.values.items():
+        seen.pixels[table.get(key, IGNORE_INDEX)] += count
+
+
+def full_table(dataset: Layout) -> Table:
+    """What numbers and colours mean in a data set, with what its mapping adds."""
+    return {**dataset.table, **(dataset.mapping or {})}
+
+
+# All of them
+
+
+class _Checker:
+    """Gathers what is seen, sample by sample."""
+
+    def __init__(self, data: str, root: str, num_classes: int | None, mapping: Table | None) -> None:
+        self.data, self.root, self.mapping = data, root, mapping
+        self.kind = get_kind(data)
+        if self.kind.drawn:
+            raise InputError(f"the data set {data!r} is drawn: it has no files to check")
+        self.num_classes = num_classes
+        self.unknown_count = data == "folder" and num_classes is None and not (Path(root) / "classes.txt").is_file()
+        self.splits: list[SplitReport] = []
+        self.values: Counter[int | Color] = Counter()
+        self.digests: dict[bytes, list[tuple[str, str]]] = {}
+        self.errors: dict[str, list[tuple[str, str]]] = {}
+        self.problems: list[Finding] = []
+        self.notes: list[Finding] = []
+
+    def open_splits(self) -> list[Layout]:
+        """The splits that are there; what keeps one from being opened is reported, unless it is so for all."""
+        datasets, failures = [], list[InputError]()
+        for split in self.kind.splits:
+            try:
+                datasets.append(self._open(split))
+            except MissingSplitError as error:
+                failures.append(error)
+                self.notes.append(Finding("split", f"the split {split!r} is not there ({error})"))
+            except DataError as error:
+                failures.append(error)
+                self.problems.append(Finding("split", f"the split {split!r} cannot be opened: {error}"))
+        if not datasets:
+            raise failures[0]
+        return datasets
+
+    def _open(self, split: str) -> Layout:
+        if self.data == "folder":
+            count = MAX_CLASSES if self.unknown_count else self.num_classes
+            return Folder(self.root, split, num_classes=count, mapping=self.mapping, strict=False)
+        dataset = open_dataset(self.data, split, root=self.root, num_classes=self.num_classes, mapping=self.mapping)
+        if not isinstance(dataset, Layout):
+            raise InputError(f"the data set {self.data!r} has no files to check")
+        return dataset
+
+    def add(self, part: SplitReport, seen: _Seen) -> None:
+        """Count a sample in."""
+        for kind, text, file in seen.errors:
+            self.errors.setdefault(kind, []).append((text, file))
+        if seen.size is not None:
+            part.sizes[seen.size] += 1
+        if seen.channels is not None:
+            part.channels[seen.channels] += 1
+        if seen.digest is not None:
+            self.digests.setdefault(seen.digest, []).append((part.split, seen.name))
+        self.values.update(seen.values)
+        if seen.pixels is not None:
+            part.pixels += seen.pixels
+            part.images_with += seen.pixels > 0
+
+    def compare_files(self, datasets: list[Layout]) -> None:
+        """Files without a counterpart, and files beside those that belong to the data set."""
+        if unmatched := {str(path) for d in datasets if isinstance(d, Folder) for path in d.unmatched}:
+            text = f"{many(len(unmatched), 'file')} without a counterpart (an image and its mask have one name)"
+            self.problems.append(Finding("unmatched", text, tuple(sorted(unmatched))))
+        left_out = {str(path) for dataset in datasets for path in getattr(dataset, "left_out", ())}
+        extra = sorted(set(_beside(datasets)) - unmatched - left_out)
+        if extra:
+            text = f"{many(len(extra), 'file')} in the same folders, but in none of the splits that are there"
+            self.notes.append(Finding("extra", text, tuple(extra)))
+        if left_out:
+            text = f"{many(len(left_out), 'frame')} labelled in part, and left out"
+            self.notes.append(Finding("partial", text, tuple(sorted(left_out))))
+
+    def report(self, dataset: Layout) -> CheckReport:
+        """The findings, the worst first."""
+        self._report_errors()
+        self._report_duplicates()
+        table = full_table(dataset)
+        count = self._count_classes(dataset, table)
+        proposed = propose_mapping(self.values, _first(table, count), None if self.unknown_count else count)
+        self._report_values(_first(table, count), proposed)
+        classes = Classes.numbered(count) if self.unknown_count else dataset.classes
+        self._report_classes(classes, proposed)
+        return CheckReport(
+            self.data,
+            self.root,
+            classes,
+            tuple(self.splits),
+            dict(sorted(self.values.items(), key=lambda item: str(format_key(item[0])).rjust(12))),
+            tuple(self.problems),
+            tuple(self.notes),
+            proposed,
+        )
+
+    def _count_classes(self, dataset: Layout, table: Table) -> int:
+        """How many classes there are; where nobody says so, as many as the masks show."""
+        if not self.unknown_count:
+            return len(dataset.classes)
+        meant = {table[value] for value in self.values if value in table and isinstance(value, int)}
+        largest = max(meant - {IGNORE_INDEX}, default=0) + 1
+        numbers = [value for value in self.values if isinstance(value, int) and value != IGNORE_INDEX]
+        # 0, 1, 2 are three classes; 0, 128, 200 are three, too, in other words.
+        gaps = self.mapping is None and largest > 2 * len(numbers)
+        count = min(MAX_CLASSES, max(2, len(numbers) if gaps else largest))
+        self.notes.append(
+            Finding("classes", f"no classes.txt and no --num-classes: the masks look like {count} classes")
+        )
+        return count
+
+    def _report_errors(self) -> None:
+        titles = {
+            "missing": ("file", "missing"),
+            "unreadable": ("file", "that cannot be read"),
+            "lossy": ("mask", "in a lossy format: labels do not survive JPEG and its like"),
+            "sizes": ("mask", "of another size than the image"),
+            "values": ("mask", "with more values than labels can have"),
+        }
+        for kind, (thing, what) in titles.items():
+            found = self.errors.get(kind, [])
+            if found:
+                first = "" if kind in ("missing", "lossy") else f" ({found[0][0]})"
+                text = f"{many(len(found), thing)} {what}{first}"
+                self.problems.append(Finding(kind, text, tuple(file for _, file in found)))
+
+    def _report_duplicates(self) -> None:
+        across = [places for places in self.digests.values() if len({split for split, _ in places}) > 1]
+        within = [places for places in self.digests.values() if len(places) > 1 and places not in across]
+        for found, findings, text in (
+            (across, self.problems, "in more than one split: what is trained on must not be scored on"),
+            (within, self.notes, "more than once within a split"),
+        ):
+            if found:
+                named = tuple(" = ".join(f"{split}/{name}" for split, name in places) for places in found)
+                findings.append(Finding("duplicates", f"{many(len(found), 'image')} {text}", named))
+
+    def _report_values(self, table: Table, proposed: Mapping[int | Color, int]) -> None:
+        unknown = [key for key in self.values if key not in table]
+        if unknown:
+            what = "colours" if isinstance(unknown[0], tuple) else "values"
+            share = sum(self.values[key] for key in unknown) / max(1, sum(self.values.values()))
+            named = ", ".join(format_key(key) for key in sorted(unknown, key=self.values.get, reverse=True)[:8])  # type: ignore[arg-type]
+            more = ", ..." if len(unknown) > 8 else ""
+            text = f"{len(unknown)} {what} in masks that are no class ({share:.2%} of all pixels): {named}{more}"
+            self.problems.append(Finding("values", text))
+        elif proposed:
+            text = "the masks hold one class, and 255, which is ignored: there is nothing to tell apart"
+            self.problems.append(Finding("values", text))
+
+    def _report_classes(self, classes: Classes, proposed: Mapping[int | Color, int]) -> None:
+        total = sum((part.pixels for part in self.splits), np.zeros(MAX_CLASSES + 1, np.int64))
+        absent = [name for name, count in zip(classes.names, total[: len(classes)], strict=True) if not count]
+        if absent and not proposed and total[: len(classes)].any():
+            text = f"{len(absent)} of {len(classes)} classes are in no mask: {', '.join(absent[:8])}"
+            self.notes.append(Finding("absent", text + (", ..." if len(absent) > 8 else "")))
+        self._report_counts()
+
+    def _report_counts(self) -> None:
+        """Splits that have not as many images as were published."""
+        found = {part.split: part.images for part in self.splits}
+        if "val" not in self.kind.published and "train" in found:
+            found["train"] += found.pop("val", 0)  # a share of them validates
+        for split, published in self.kind.published.items():
+            if found.get(split, published) != published:
+                text = f"{split} has {many(found[split], 'image')}, {published} were published"
+                self.notes.append(Finding("count", text))
+
+
+def _first(table: Table, count: int) -> dict[int | Color, int]:
+    """What of ``table`` means one of the first ``count`` classes, or 255."""
+    return {key: value for key, value in table.items() if value < count or value == IGNORE_INDEX}
+
+
+def _beside(datasets: Iterable[Layout]) -> Iterator[str]:
+    """Files of the same kinds in the same folders that belong to no sample."""
+    used = {path for dataset in datasets for pair in dataset.pairs for path in pair}
+    kinds: dict[Path, set[str]] = {}
+    for path in used:
+        kinds.setdefault(path.parent, set()).add(path.suffix)
+    for folder, suffixes in kinds.items():
+        if folder.is_dir():
+            yield from (str(path) for path in folder.iterdir() if path.suffix in suffixes and path not in used)

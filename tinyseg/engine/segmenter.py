@@ -1,0 +1,188 @@
+"""What a network makes of one image: probabilities, in bands of rows, so that memory is bounded for any size.
+
+An image may be seen several times, mirrored and at several sizes (*test-time augmentation*); the probabilities of all
+views are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..autograd import no_grad
+from ..data import Normalise
+from ..data.transforms import resize_image
+from ..errors import InputError
+from ..models import SegmentationModel
+from ..nn import functional as F
+from ..tensor import Tensor, tensor
+from .config import Config
+from .evaluate import upsampled
+from .pipeline import to_channels
+from .prepare import check_size
+from .tiles import OVERLAP, TILE, Grid, blended
+
+Array = NDArray[np.float32]
+Tell = Callable[[int, int], None]
+
+WHOLE_PIXELS = 2048 * 2048
+"""Larger images are cut into tiles unless it is said otherwise."""
+
+_BAND_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Views:
+    """How an image is looked at: at each of ``scales``, and mirrored, left and right, upside down, or both."""
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    vflip: bool = False
+
+    @property
+    def mirrors(self) -> list[tuple[int, int]]:
+        """The steps, 1 or -1, of rows and columns of each view."""
+        return [(rows, columns) for rows in (1, -1)[: 1 + self.vflip] for columns in (1, -1)[: 1 + self.flip]]
+
+    @property
+    def count(self) -> int:
+        """How many views there are."""
+        return len(self.scales) * len(self.mirrors)
+
+
+def parse_views(text: str | None) -> Views:
+    """``flip,vflip,scale=0.75,1,1.25`` as ``Views``; None for the image as it is. Raises ``InputError``.
+
+    >>> parse_views("flip,scale=0.75,1").count
+    4
+    """
+    flags: set[str] = set()
+    scales: list[float] = []
+    in_scales = False
+    for part in (piece.strip() for piece in (text or "").split(",") if piece.strip()):
+        in_scales = in_scales or part.startswith("scale=")
+        if part in ("flip", "vflip"):
+            flags.add(part)
+            in_scales = False
+            continue
+        try:
+            scale = float(part.removeprefix("scale=")) if in_scales else np.nan
+        except ValueError:
+            scale = np.nan
+        if not 0.1 <= scale <= 10:
+            raise InputError(f"--tta: expected flip, vflip, scale=0.75,1,1.25 (each from 0.1 to 10), got {part!r}")
+        scales.append(scale)
+    return Views(tuple(scales) or (1.0,), "flip" in flags, "vflip" in flags)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A network, set to evaluation, and how it is applied.
+
+    ``tile``: images are cut into tiles of so many pixels; 0 for never, None for those above 4 million pixels. Not
+    where the run resizes all images to one size: they are whole then. ``overlap``: what neighbouring tiles share.
+    """
+
+    model: SegmentationModel
+    config: Config
+    views: Views = Views()
+    tile: int | None = None
+    overlap: int = OVERLAP
+
+    def __post_init__(self) -> None:
+        size = self.config.data.size
+        if size is not None and self.tile:
+            raise InputError(
+                f"the run resizes all images to {size[0]}x{size[1]}: there is nothing to cut up; leave --tile away"
+            )
+        _ = self.grid
+
+    @property
+    def grid(self) -> Grid:
+        """How tiles lie; raises ``InputError`` for an overlap too large for them."""
+        return Grid.fitting(self.tile or TILE, self.overlap, self.model.stride)
+
+    def probabilities(self, image: NDArray[Any], tell: Tell = lambda done, total: None) -> Iterator[Array]:
+        """Bands of rows, from above, (rows, W, K), of the probabilities of the classes; ``image`` is (H, W, C).
+
+        An image is resized to the size the run was trained at, if it had one, and the logits are brought back to the
+        image's own. ``tell(done, total)`` hears of each tile. Raises ``InputError`` for an image that is too small.
+        """
+        data = self.config.data
+        if data.size is None and self._is_tiled(image.shape[:2]):
+            grid = self.grid
+            check_size(self.model, (grid.tile, grid.tile), "a --tile")
+            yield from blended(image, grid, self._of_tile, tell)
+            return
+        entered = to_channels(image, data.in_channels)
+        entered = entered if data.size is None else resize_image(entered, data.size)
+        check_size(self.model, entered.shape[:2], "an image")
+        views = self._views(entered)
+        yield from self._bands(views, image.shape[:2])
+        tell(1, 1)
+
+    def labels(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """The class of each pixel, (H, W)."""
+        bands = [band.argmax(2).astype(np.uint8) for band in self.probabilities(image)]
+        return np.concatenate(bands)
+
+    def _is_tiled(self, size: tuple[int, ...]) -> bool:
+        if self.tile is None:
+            return size[0] * size[1] > WHOLE_PIXELS
+        return self.tile > 0 and max(size) > self.tile
+
+    def _of_tile(self, tile: NDArray[Any]) -> Array:
+        views = self._views(to_channels(tile, self.config.data.in_channels))
+        (band,) = self._bands(views, tile.shape[:2], tile.shape[0])
+        return band
+
+    @no_grad()
+    def _views(self, image: NDArray[Any]) -> list[Tensor]:
+        """The logits (1, K, h, w) of each view, turned back."""
+        data = self.config.data
+        normalised = Normalise(data.mean, data.std, data.bgr).image(image)
+        found = []
+        for scale in self.views.scales:
+            least = self.model.min_size
+            size = tuple(max(round(n * scale), m) for n, m in zip(image.shape[:2], least, strict=True))
+            seen = resize_image(normalised, (size[0], size[1]))
+            for rows, columns in self.views.mirrors:
+                turned = np.ascontiguousarray(seen[::rows, ::columns])
+                # A transposed view: the memory stays channels-last, as kernels like it.
+                logits = self.model(tensor(turned.transpose(2, 0, 1)[None]))
+                found.append(logits.flip([axis for axis, step in ((2, rows), (3, columns)) if step < 0]))
+        return found
+
+    def _bands(self, views: list[Tensor], size: tuple[int, ...], rows: int | None = None) -> Iterator[Array]:
+        """The mean of the views' probabilities at ``size``, so many rows at a time."""
+        height, width = size
+        rows = rows or max(1, _BAND_BYTES // (4 * width * self.model.num_classes))
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            each = [F.softmax(_rows(logits, top, bottom, size), 1)[0].permute(1, 2, 0).numpy() for logits in views]
+            yield each[0] if len(each) == 1 else np.mean(each, 0, dtype=np.float32)
+
+
+def _rows(logits: Tensor, top: int, bottom: int, size: tuple[int, ...]) -> Tensor:
+    """Rows ``top`` to ``bottom`` of ``upsampled(logits, size)``; the others are never computed."""
+    height, width = size
+    before = logits.shape[2]
+    if before == height:
+        return upsampled(logits[:, :, top:bottom], (bottom - top, width))
+    # Bilinear interpolation is one of rows and one of columns; align_corners=False puts centres on centres.
+    place = np.clip((np.arange(top, bottom) + 0.5) * before / height - 0.5, 0, before - 1)
+    above = np.floor(place).astype(np.int64)
+    share = (place - above).astype(np.float32).reshape(-1, 1)
+    below = np.minimum(above + 1, before - 1)
+    upper, lower = (logits.index_select(2, tensor(index)) for index in (above, below))
+    mixed = upper * tensor(1 - share) + lower * tensor(share)
+    return upsampled(mixed, (bottom - top, width))
+
+
+def segment(model: SegmentationModel, config: Config, image: NDArray[Any]) -> NDArray[np.uint8]:
+    """The class of each pixel of ``image`` (H, W, C), as (H, W); see ``Segmenter``."""
+    return Segmenter(model, config).labels(image)
