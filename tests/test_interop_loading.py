@@ -330,6 +330,7 @@ def test_weights_that_do_not_fit_end_the_command_before_it_begins(root: Path, tm
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
     assert "do not fit unet" in result.stderr
     assert "missing (down.2.0.weight" in result.stderr
+    assert "--partial-weights" in result.stderr
     assert not (tmp_path / "run").exists()
     assert call(*flags, "--weights", tmp_path / "none.pth").exit_code == 2
     train(root, tmp_path / "run", "--weights", path, "--partial-weights")

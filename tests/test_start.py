@@ -160,3 +160,11 @@ def test_the_rate_is_sought_from_where_the_run_begins(
     engine.find_lr(plan, tmp_path / "lr.png", steps=2, workers=0)
     for name, value in load(tmp_path / "first" / "best.safetensors").weights.items():
         np.testing.assert_array_equal(begun[0][name], value.numpy())
+
+
+def test_training_state_beside_the_weights_is_told_in_one_line(root: Path, tmp_path: Path) -> None:
+    train(root, tmp_path / "first", ema=0.9, optimizer="sgd")
+    log = train(root, tmp_path / "second", weights=str(tmp_path / "first" / "last.safetensors"))
+    (told,) = log.report.weights.beside()
+    assert told.startswith("beside them: state/average/weights/down.0.0.weight and ")
+    assert told.endswith(" more are training state")

@@ -171,8 +171,8 @@ class TrainingDisplay(Callbacks):
         for entry in report.entries:
             if not entry.is_plain:
                 line(self.console, f"  {entry}", style="yellow" if entry.is_problem else None)
-        for place, what in report.weights.others.items():
-            line(self.console, f"  beside them: {place} is {what}")
+        for text in report.weights.beside():
+            line(self.console, f"  {text}")
 
     def started(self, trainer: Trainer) -> None:
         """A header of what is about to be done."""
@@ -384,11 +384,11 @@ def print_weights(console: Console, weights: Weights) -> None:
     console.print(table)
     line(console, f"{weights.path}: {weights.format}, from {source_of(weights).name}")
     if weights.found_at:
-        line(console, f"found under {weights.found_at}")
+        line(console, f"found at: {weights.found_at}")
     total = sum(array.size for array in weights.arrays.values())
     line(console, f"{len(weights.arrays)} weights, {total:,} numbers")
-    for place, what in weights.others.items():
-        line(console, f"beside them: {place} is {what}")
+    for text in weights.beside():
+        line(console, text)
 
 
 def print_models(console: Console) -> None:

@@ -44,6 +44,18 @@ class Weights:
     others: Mapping[str, str]
     own: Mapping[str, Any] | None = None
 
+    def beside(self) -> list[str]:
+        """A line for each thing that is beside the weights; one for all that are the same."""
+        places: dict[str, list[str]] = {}
+        for place, what in self.others.items():
+            places.setdefault(what, []).append(place)
+        return [
+            f"beside them: {found[0]} is {what}"
+            if len(found) == 1
+            else f"beside them: {found[0]} and {len(found) - 1} more are {what}"
+            for what, found in places.items()
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """All but the numbers, for JSON."""
         weights = {

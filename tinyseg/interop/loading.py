@@ -102,12 +102,11 @@ class Report:
         """One line."""
         counts = Counter(entry.fate for entry in self.entries)
         found = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if counts[fate])
-        where = f", under {self.weights.found_at}" if self.weights.found_at else ""
+        where = f" ({self.weights.found_at})" if self.weights.found_at else ""
         return f"{self.weights.path}: {self.weights.format}, from {self.source}{where}: {found}"
 
     def __str__(self) -> str:
-        others = [f"beside them: {place} is {what}" for place, what in self.weights.others.items()]
-        return "\n".join([self.summary(), *map(str, self.entries), *others])
+        return "\n".join([self.summary(), *map(str, self.entries), *self.weights.beside()])
 
 
 def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report:
@@ -148,7 +147,10 @@ def _refusal(report: Report, model: Module, hint: str) -> str:
     kinds = ((MISSING, "missing"), (UNEXPECTED, "unexpected"), (SKIPPED, "that cannot be used"))
     counted = [listed(what, [e.named() for e in report.problems if e.fate == fate]) for fate, what in kinds]
     problems = ", ".join(filter(None, counted)) or "none of them has a place"
-    advice = f"; {hint}" if hint else ""
+    remedies = [hint] if hint else []
+    if report.of(LOADED, RENAMED, RESHAPED):
+        remedies.append("--partial-weights, or strict=False, takes those that fit")
+    advice = "".join(f"; {remedy}" for remedy in remedies)
     return f"{report.weights.path}: weights from {report.source} do not fit {name}: {problems}{advice}"
 
 

@@ -54,7 +54,7 @@ class Machine:
     {'lr': [0.5, (1, None)]}
     >>> Machine({}).run(io.BytesIO(pickle.dumps(print)))
     Traceback (most recent call last):
-    tinyseg.interop.pickle_machine.PickleError: asks for 'builtins.print', which is not among what may be read
+    tinyseg.interop.pickle_machine.PickleError: asks for 'builtins.print', which is refused; save a state_dict() alone
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Machine:
     def _named(self, module: Any, *names: Any) -> Any:
         full = ".".join(str(part)[:80] for part in (module, *names))
         if full not in self.names:
-            raise PickleError(f"asks for {full!r}, which is not among what may be read")
+            raise PickleError(f"asks for {full!r}, which is refused; save a state_dict() alone")
         return self.names[full]
 
 
