@@ -127,6 +127,20 @@ def test_the_stages_may_have_different_context_modules(root: Path, tmp_path: Pat
     assert {entry.note for entry in none.start.report.of("skipped")} == {"of another context module"}
 
 
+def test_a_front_end_that_is_not_complete_is_refused(root: Path, tmp_path: Path) -> None:
+    """It is frozen, and would stay random: as from a classifier, which has no scores of pixels."""
+    classifier = models.create("vgg16", num_classes=4, width=1)
+    np.savez(tmp_path / "vgg16.npz", **values(classifier))
+    given: dict[str, Any] = {
+        "model": "dilatednet",
+        "model_options": {"width": 1},
+        "weights": str(tmp_path / "vgg16.npz"),
+    }
+    assert engine.prepare(options(root, stage="front-end", **given)).start is not None
+    with pytest.raises(InputError, match=r"is no front end for these classes: 2 missing .*front_end\.final\.weight"):
+        engine.prepare(options(root, stage="context", **given))
+
+
 def test_a_run_with_weights_is_made_again_from_its_configuration(root: Path, tmp_path: Path) -> None:
     train(root, tmp_path / "first")
     arrays = {name: value.numpy() for name, value in load(tmp_path / "first" / "best.safetensors").weights.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint import listed
 from ..data import (
     IGNORE_INDEX,
     BorderWeights,
@@ -161,6 +162,8 @@ def prepare(options: TrainOptions) -> Plan:
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
     start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
+    if options.stage == "context" and start is not None:
+        _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
     if start is not None and model.preprocessing is None:
@@ -260,6 +263,16 @@ def _check_together(options: TrainOptions) -> None:
         )
     if options.partial_weights and options.weights is None:
         raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
+
+
+def _check_front_end(start: Start) -> None:
+    """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
+    left = [entry.ours for entry in start.report.of("missing", "skipped") if entry.ours is not None]
+    if lacking := [name for name in left if name.startswith("front_end.")]:
+        raise InputError(
+            f"--stage context: {start.weights.path} is no front end for these classes: "
+            f"{listed('missing or of another shape', lacking)}"
+        )
 
 
 def _momentum(options: TrainOptions) -> float:
