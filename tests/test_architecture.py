@@ -29,7 +29,7 @@ LAYERS = (
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "viz", "linear_maps", "op_examples"),
+    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
     ("engine",),
     ("cli", "console", "__main__"),
 )
@@ -40,6 +40,8 @@ BESIDE = {
     ("gradcheck", "autograd"),
     ("viz", "data"),
     ("viz", "metrics"),
+    ("interop", "checkpoint"),
+    ("interop", "models"),
     ("cli", "console"),
     ("__main__", "cli"),
 }

@@ -62,9 +62,10 @@ def test_a_run_goes_on_by_its_own_recipe(root: Path, tmp_path: Path) -> None:
 def test_what_another_run_gave_is_said(root: Path, tmp_path: Path) -> None:
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--batch-size", 4, "--quiet")
     done("train", *flags, "--model", "fcn32s", "--out", tmp_path / "coarse")
-    text = done("train", *flags, "--model", "fcn16s", "--init-from", tmp_path / "coarse", "--out", tmp_path / "fine")
-    assert "begun with " in text
-    assert "not there, so new: score4.weight, score4.bias, up5.weight" in text
+    text = done("train", *flags, "--model", "fcn16s", "--weights", tmp_path / "coarse", "--out", tmp_path / "fine")
+    assert "best.safetensors: safetensors, from tinyseg: " in text
+    assert "score4.bias (starts at zero)" in text
+    assert "up5.weight (starts as bilinear upsampling)" in text
 
 
 def test_a_rate_is_found(root: Path, tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
-"""The paper's fully convolutional networks: any size, warm starts, what is frozen, what starts at zero, two heads."""
+"""The paper's fully convolutional networks: any size, other weights, what is frozen or starts at zero, two heads."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinyseg
-from tinyseg import models, nn
-from tinyseg.errors import InputError, OptionError
+from tinyseg import interop, models, nn
+from tinyseg.errors import CheckpointError, OptionError
 from tinyseg.geometry import Grid
 from tinyseg.models.fcn_paper import TwoScores
 
@@ -125,7 +126,18 @@ def test_trained_upsampling_starts_bilinear() -> None:
     np.testing.assert_array_equal(odd[1, 1], np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
 
 
-# Warm starts
+# Beginning with other weights
+
+
+def begin(net: nn.Module, source: nn.Module, folder: Path) -> interop.Report:
+    """``net`` with the weights of ``source``, by way of a file."""
+    path = folder / f"{source.name}.npz"
+    np.savez(path, **{name: value.numpy() for name, value in source.state_dict().items()})
+    return interop.load(net, path)
+
+
+def ours(report: interop.Report, *fates: str) -> set[str]:
+    return {entry.ours for entry in report.of(*fates) if entry.ours is not None}
 
 
 def coarse_scores(net: Any, image: tinyseg.Tensor) -> Any:
@@ -138,7 +150,7 @@ def coarse_scores(net: Any, image: tinyseg.Tensor) -> Any:
 
 
 @pytest.mark.parametrize("backbone", ["vgg16", "alexnet", "googlenet"])
-def test_warm_starts_say_at_first_what_their_source_said(backbone: str) -> None:
+def test_a_finer_network_says_at_first_what_its_source_said(backbone: str, tmp_path: Path) -> None:
     """32s to 16s to 8s: coarse scores to the bit, and pixels but for rounding where one bilinear step becomes two."""
     image = tinyseg.rand(1, 3, 96, 64)
     source = build("fcn32s", backbone).eval()
@@ -147,12 +159,12 @@ def test_warm_starts_say_at_first_what_their_source_said(backbone: str) -> None:
     assert np.ptp(before) > 0
     for name in ("fcn16s", "fcn8s"):
         net = build(name, backbone).eval()
-        report = models.warm_start(net, source)
-        fresh = {key.split(".")[0] for key in report.fresh}
+        report = begin(net, source, tmp_path)
+        fresh = {key.split(".")[0] for key in ours(report, "missing")} - {net._last()}
         assert all(key.startswith(("score_", "upscore")) for key in fresh), fresh
         assert len(fresh) == 2
-        assert not report.reshaped
-        assert not report.unused
+        assert not report.of("reshaped", "unexpected")
+        assert [entry.theirs for entry in report.of("skipped")] == [f"{source._last()}.weight"]
         scores, finer = coarse_scores(net, image)
         np.testing.assert_array_equal(scores, before)
         # A new skip adds nothing: its scores are zero whatever the image is.
@@ -162,7 +174,7 @@ def test_warm_starts_say_at_first_what_their_source_said(backbone: str) -> None:
         source, pixels = net, finer
 
 
-def test_warm_starts_change_nothing_where_scores_are_a_plane() -> None:
+def test_finer_upsampling_changes_nothing_where_scores_are_a_plane() -> None:
     """Where scores rise evenly, one bilinear step of 32 and two, of 2 and 16, draw the same plane: the crops of both
     networks put it at the same pixels.
     """
@@ -177,14 +189,14 @@ def test_warm_starts_change_nothing_where_scores_are_a_plane() -> None:
     assert np.ptp(once[inside]) > 5
 
 
-def test_a_network_begins_with_a_classifier() -> None:
+def test_a_network_begins_with_a_classifier(tmp_path: Path) -> None:
     """VGG16 as a classifier of windows: fc6 and fc7 are reshaped, and its last layer has no place."""
     classifier = models.create("vgg16", num_classes=10, width=2)
     net = build("fcn8s")
-    report = models.warm_start(net, classifier)
-    assert report.reshaped == ("fc6.weight", "fc7.weight")
-    assert report.unused == ("classifier.6.weight", "classifier.6.bias")
-    assert len(report.copied) == 2 * 13 + 2
+    report = begin(net, classifier, tmp_path)
+    assert ours(report, "reshaped") == {"fc6.weight", "fc7.weight"}
+    assert [entry.theirs for entry in report.of("skipped")] == ["classifier.6.weight", "classifier.6.bias"]
+    assert len(report.of("loaded", "renamed")) == 2 * 13 + 2
     np.testing.assert_array_equal(
         net.conv3_2.weight.detach().numpy(), classifier.features[12].weight.detach().numpy()
     )
@@ -193,29 +205,27 @@ def test_a_network_begins_with_a_classifier() -> None:
     )
     for name, options, reshaped in (("dilatednet", {}, 2), ("deeplab", {}, 0)):
         other = models.create(name, num_classes=2, width=2, **options)
-        found = models.warm_start(other, classifier)
-        assert (len(found.reshaped), len(found.copied)) == (reshaped, 26 + reshaped)
+        found = begin(other, classifier, tmp_path)
+        assert (len(found.of("reshaped")), len(found.of("loaded", "renamed"))) == (reshaped, 26 + reshaped)
 
 
 @pytest.mark.parametrize("form", ["paper", "torchvision"])
 @pytest.mark.parametrize("name", ["alexnet", "googlenet"])
-def test_other_trunks_begin_with_their_classifiers(name: str, form: str) -> None:
+def test_other_trunks_begin_with_their_classifiers(name: str, form: str, tmp_path: Path) -> None:
     """The dense classifier's maps before its last layer are what the network scores."""
     classifier = models.create(name, num_classes=10, width=4, form=form).eval()
     net = build("fcn32s", name, width=4, form=form).eval()
-    report = models.warm_start(net, classifier)
-    assert all(key.startswith("score_fr") for key in report.fresh)
-    trunk = {key for key, _ in net.named_parameters()} - set(report.fresh)
-    assert trunk <= {*report.copied, *report.reshaped}
+    report = begin(net, classifier, tmp_path)
+    fresh = ours(report, "missing")
+    assert fresh == {"score_fr.weight", "score_fr.bias", "upscore.weight"}
+    trunk = {key for key, _ in net.named_parameters()} - fresh
+    assert trunk <= ours(report, "loaded", "renamed", "reshaped")
 
 
-def test_warm_starts_that_do_not_fit() -> None:
-    with pytest.raises(
-        InputError, match=r"score_fr.weight has shape \(4, 128, 1, 1\) in fcn16s, but \(3, 128, 1, 1\)"
-    ):
-        models.warm_start(build("fcn16s", num_classes=4), build("fcn32s"))
-    with pytest.raises(InputError, match="unet has no weights that fcn16s has a place for"):
-        models.warm_start(build("fcn16s"), models.create("unet", num_classes=3, width=2, depth=1))
+def test_weights_of_another_network_do_not_fit(tmp_path: Path) -> None:
+    unet = models.create("unet", num_classes=3, width=2, depth=1)
+    with pytest.raises(CheckpointError, match="do not fit fcn16s"):
+        begin(build("fcn16s"), unet, tmp_path)
 
 
 # FCN-32s-fixed

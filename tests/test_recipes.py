@@ -125,7 +125,7 @@ def test_every_preset_can_be_prepared(root: Path, tmp_path: Path, name: str) -> 
     if given.get("stage") == "context":
         plan = engine.prepare(engine.TrainOptions(**{**given, "stage": "front-end"}))
         engine.train(plan, tmp_path / "front", workers=0)
-        given["init_from"] = str(tmp_path / "front")
+        given["weights"] = str(tmp_path / "front")
     training = engine.prepare(engine.TrainOptions(**given)).config.training
     for option in ("lr", "momentum", "weight_decay", "schedule", "optimizer"):
         if option in preset.options:

@@ -7,7 +7,7 @@
 tensor([[ 2., -4.]])
 """
 
-from . import autograd, cuda, models, nn, ops, optim
+from . import autograd, cuda, interop, models, nn, ops, optim
 from .autograd import grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import (
     empty_cache,
@@ -135,6 +135,7 @@ __all__ = [
     "index_select",
     "int32",
     "int64",
+    "interop",
     "is_grad_enabled",
     "isfinite",
     "isinf",

@@ -166,9 +166,9 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
     own = model.state_dict()
     found = checkpoint.weights
     problems = [
-        _listed("missing", [key for key in own if key not in found]),
-        _listed("unexpected", [key for key in found if key not in own]),
-        _listed(
+        listed("missing", [key for key in own if key not in found]),
+        listed("unexpected", [key for key in found if key not in own]),
+        listed(
             "of another shape",
             [
                 f"{key} is {found[key].shape} but the model's {own[key].shape}"
@@ -183,7 +183,7 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
     return checkpoint
 
 
-def _listed(what: str, keys: list[str], limit: int = 3) -> str:
+def listed(what: str, keys: list[str], limit: int = 3) -> str:
     """``keys`` counted, and the first few of them."""
     more = ", ..." if len(keys) > limit else ""
     return f"{len(keys)} {what} ({', '.join(keys[:limit])}{more})" if keys else ""

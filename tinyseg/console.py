@@ -18,11 +18,12 @@ from rich.table import Table
 from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
 from .errors import flag
+from .interop import source_of
 
 if TYPE_CHECKING:
     from .data import Classes
+    from .interop import Report, Weights
     from .metrics import ConfusionMatrix
-    from .models import WarmStart
 
 NOTABLE_WAIT = 0.05
 """The share of an epoch that training may wait for images without its being said."""
@@ -164,6 +165,15 @@ class TrainingDisplay(Callbacks):
         if self.task is not None:
             self.progress.update(self.task, note=text)
 
+    def loaded(self, report: Report) -> None:
+        """What did not simply find its place; the rest is counted, and listed in the run's folder."""
+        line(self.console, report.summary())
+        for entry in report.entries:
+            if not entry.is_plain:
+                line(self.console, f"  {entry}", style="yellow" if entry.is_problem else None)
+        for text in report.weights.beside():
+            line(self.console, f"  {text}")
+
     def started(self, trainer: Trainer) -> None:
         """A header of what is about to be done."""
         self.trainer = trainer
@@ -181,18 +191,6 @@ class TrainingDisplay(Callbacks):
         self.total = (epochs - len(trainer.history)) * trainer.loader.num_batches
         if self.task is not None:
             self.progress.reset(self.task, total=self.total, description="")
-
-    def warm_started(self, report: WarmStart) -> None:
-        """What was taken over, and each key that was not."""
-        count = len(report.copied) + len(report.reshaped)
-        line(self.console, f"begun with {count} tensors of another run")
-        for text, keys in (
-            ("not there, so new", report.fresh),
-            ("of another shape there, so new", report.other_shape),
-            ("only there, so not used", report.unused),
-        ):
-            if keys:
-                line(self.console, f"  {text}: {', '.join(keys)}")
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """The bar's text."""
@@ -371,6 +369,25 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"multiply-adds for one image: {info.multiply_adds / 1e9:.2f} billion",
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
     ):
+        line(console, text)
+
+
+def print_weights(console: Console, weights: Weights) -> None:
+    """The weights in a file: names, shapes, types, and how many numbers there are."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("weight", no_wrap=True)
+    for heading in ("shape", "type", "numbers"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, array in weights.arrays.items():
+        shape = "x".join(str(size) for size in array.shape)
+        table.add_row(_plain(name), shape, array.dtype.name, f"{array.size:,}")
+    console.print(table)
+    line(console, f"{weights.path}: {weights.format}, from {source_of(weights).name}")
+    if weights.found_at:
+        line(console, f"found at: {weights.found_at}")
+    total = sum(array.size for array in weights.arrays.values())
+    line(console, f"{len(weights.arrays)} weights, {total:,} numbers")
+    for text in weights.beside():
         line(console, text)
 
 

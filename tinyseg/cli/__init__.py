@@ -3,7 +3,7 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, presets, evaluate, predict, check, datasets, info, models, warmup, gradcheck  # isort: skip
+from . import train, presets, evaluate, predict, check, datasets, info, models, weights, warmup, gradcheck  # isort: skip
 
 __all__ = [
     "app",
@@ -18,6 +18,7 @@ __all__ = [
     "presets",
     "train",
     "warmup",
+    "weights",
 ]
 
 

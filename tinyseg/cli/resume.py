@@ -70,7 +70,7 @@ def _as_settled(name: str, value: Any, config: Config) -> Any:
         return ",".join(parse_augmentations(value)) or NONE
     if name == "mapping" and isinstance(value, str):
         return read_mapping(value)
-    if name in ("root", "init_from"):
+    if name in ("root", "weights"):
         return str(Path(value).absolute())
     if name == "milestones":
         return tuple(sorted(value))

@@ -157,8 +157,20 @@ def train(
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better mean IU. [default: never]")
     ] = None,
-    init_from: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Begin with the weights of another run, as far as they fit.")
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|RUN",
+            help="Begin with the weights in a .pth, .pt, .safetensors or .npz file, a classifier's or a whole "
+            "network's, or with the best of a run; images are then normalised as they expect it.",
+        ),
+    ] = None,
+    partial_weights: Annotated[
+        bool | None,
+        typer.Option(
+            "--partial-weights/--no-partial-weights",
+            help="Accept such as are missing, unexpected or of another shape.",
+        ),
     ] = None,
     freeze: Annotated[
         list[str] | None,

@@ -57,9 +57,8 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
             given[name] = parse(given[name])
     if "freeze" in given:
         given["freeze"] = tuple(given["freeze"])
-    for name in ("init_from",):
-        if name in given:
-            given[name] = str(given[name])
+    if "weights" in given:
+        given["weights"] = str(given["weights"])
     layers = [
         {} if preset is None else recipes.preset(preset).options,
         {} if config is None else recipes.read_options(config, _OTHERS),

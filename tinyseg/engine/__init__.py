@@ -12,6 +12,7 @@ from .check_report import CheckReport, Finding, SplitReport
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
+from .export import export
 from .find_lr import RateTrial, find_lr
 from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
@@ -70,6 +71,7 @@ __all__ = [
     "describe_run",
     "evaluate",
     "evaluate_model",
+    "export",
     "find_lr",
     "load_model",
     "loss_options",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..models import WarmStart
+    from ..interop import Report
     from .train import EpochRow, Trainer, TrainingResult
 
 
@@ -24,11 +24,11 @@ class BatchReport:
 class Callbacks:
     """Override what is of interest; each method does nothing by default."""
 
+    def loaded(self, report: Report) -> None:
+        """The run begins with weights from a file or another run; the report says what became of each."""
+
     def started(self, trainer: Trainer) -> None:
         """All is checked and ready; the first epoch comes next."""
-
-    def warm_started(self, report: WarmStart) -> None:
-        """Weights were taken over from another run."""
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """Epoch 1, 2, ... with so many batches."""
@@ -55,15 +55,15 @@ class Together(Callbacks):
     def __init__(self, *parts: Callbacks) -> None:
         self.parts = parts
 
+    def loaded(self, report: Report) -> None:
+        """Tell all."""
+        for part in self.parts:
+            part.loaded(report)
+
     def started(self, trainer: Trainer) -> None:
         """Tell all."""
         for part in self.parts:
             part.started(trainer)
-
-    def warm_started(self, report: WarmStart) -> None:
-        """Tell all."""
-        for part in self.parts:
-            part.warm_started(report)
 
     def epoch_started(self, epoch: int, batches: int) -> None:
         """Tell all."""

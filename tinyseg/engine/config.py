@@ -98,8 +98,8 @@ class TrainingConfig:
     step, multistep, exponential and plateau, ``plateau_patience``. ``ema``: the decay of the weights' average, which
     is then what is scored and kept; ``recalibrate``: batches over which batch norm is measured anew before it;
     ``patience``: epochs without a better mean IU after which training stops. ``stage``: what of a network in two
-    stages is trained; ``init_from``: the run or the checkpoint whose weights it began with. ``pictures``: images
-    drawn after each epoch.
+    stages is trained; ``weights``: the file or the run whose weights it began with, with ``partial_weights`` those
+    of them that fit. ``pictures``: images drawn after each epoch.
     """
 
     epochs: int
@@ -131,7 +131,8 @@ class TrainingConfig:
     recalibrate: int = 0
     patience: int | None = None
     stage: str | None = None
-    init_from: str | None = None
+    weights: str | None = None
+    partial_weights: bool = False
     pictures: int = 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint import listed
 from ..data import (
     IGNORE_INDEX,
     BorderWeights,
@@ -30,7 +31,7 @@ from .memory import check_memory
 from .objective import OF_PIXELS, check_loss
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
 from .pipeline import image_sizes, segmentation_model
-from .warm_start import source_data
+from .start import Start, open_weights
 
 EPOCHS = {"shapes": 3, "cells": 5}
 OTHER_EPOCHS = 50
@@ -96,7 +97,8 @@ class TrainOptions:
     recalibrate: int = 0
     patience: int | None = None
     stage: str | None = None
-    init_from: str | None = None
+    weights: str | None = None
+    partial_weights: bool = False
     pictures: int = 0
 
 
@@ -122,12 +124,15 @@ def options_of(config: Config) -> TrainOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that is ready to start: its configuration, its images, and what the user should know about it."""
+    """A run that is ready to start: its configuration, its images, what the user should know about it, and the
+    weights that it begins with, where they are not random.
+    """
 
     config: Config
     train_set: Dataset
     val_set: Dataset
     notes: tuple[str, ...]
+    start: Start | None = None
 
 
 def prepare(options: TrainOptions) -> Plan:
@@ -136,7 +141,7 @@ def prepare(options: TrainOptions) -> Plan:
     Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
     """
     _check_numbers(options)
-    root = None if options.root is None else str(Path(options.root).absolute())
+    root = _absolute(options.root)
     drawn = get_kind(options.data).drawn
     mapping = _mapping(options.mapping)
     train_set, val_set = (
@@ -156,8 +161,16 @@ def prepare(options: TrainOptions) -> Plan:
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
+    start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
+    if options.stage == "context" and start is not None:
+        _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
+    if start is not None and model.preprocessing is None:
+        notes.append(
+            f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
+            "deviation of the training images"
+        )
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
@@ -171,7 +184,7 @@ def prepare(options: TrainOptions) -> Plan:
     _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
     notes += check_memory(config, model, crop or options.size or _largest(train_set))
-    return Plan(config, train_set, val_set, tuple(notes))
+    return Plan(config, train_set, val_set, tuple(notes), start)
 
 
 def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
@@ -244,16 +257,30 @@ def _check_together(options: TrainOptions) -> None:
         raise InputError("--schedule plateau needs a --gamma below 1")
     if options.recalibrate and options.freeze:
         raise InputError("--recalibrate measures all batch norm anew, --freeze leaves some as it is; choose one")
-    if options.stage == "context" and options.init_from is None:
+    if options.stage == "context" and options.weights is None:
         raise InputError(
-            "--stage context needs the front end of a run that was made by --stage front-end: --init-from RUN"
+            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
         )
-    if options.init_from is not None and not Path(options.init_from).exists():
-        raise InputError(f"--init-from: there is no {options.init_from}")
+    if options.partial_weights and options.weights is None:
+        raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
+
+
+def _check_front_end(start: Start) -> None:
+    """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
+    left = [entry.ours for entry in start.report.of("missing", "skipped") if entry.ours is not None]
+    if lacking := [name for name in left if name.startswith("front_end.")]:
+        raise InputError(
+            f"--stage context: {start.weights.path} is no front end for these classes: "
+            f"{listed('missing or of another shape', lacking)}"
+        )
 
 
 def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
@@ -372,9 +399,6 @@ def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> 
 
 def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) -> Preprocessing:
     """What the weights expect of images: as they know them, or else by mean and deviation of the training images."""
-    if options.init_from is not None:
-        source = source_data(options.init_from, train_set.in_channels)
-        return Preprocessing(source.mean, source.std, source.bgr)
     return model.preprocessing or Preprocessing(*measure_normalisation(train_set))
 
 
@@ -419,7 +443,7 @@ def _training_config(
         "class_weights": class_weights,
         "loss_options": dict(options.loss_options),
         "milestones": tuple(sorted(options.milestones)),
-        "init_from": None if options.init_from is None else str(Path(options.init_from).absolute()),
+        "weights": _absolute(options.weights),
     }
     as_given: dict[str, Any] = {
         item.name: getattr(options, item.name) for item in fields(TrainingConfig) if item.name not in settled

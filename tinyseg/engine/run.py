@@ -5,19 +5,20 @@
     config.toml          what the run is
     best.safetensors     the weights with the best mean IU on the validation images
     last.safetensors     the weights after the last epoch, and all that --resume needs
+    weights.txt          what became of each weight that the run began with, if it did with any
     metrics.csv          a row for each epoch
     metrics.jsonl        the same, a JSON object in each line
     curves.png           the same as curves
     predictions.png      validation images, their labels, and what the best weights make of them
     pictures/            the same after each epoch, if that was asked for
-    warm_start.csv       which weights came from another run, key by key, if that was asked for
     tensorboard/         event files, if that was asked for
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
@@ -29,7 +30,7 @@ from .pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
 METRICS, METRICS_LINES, CURVES, PREDICTIONS = "metrics.csv", "metrics.jsonl", "curves.png", "predictions.png"
-PICTURES, WARM_START, TENSORBOARD = "pictures", "warm_start.csv", "tensorboard"
+WEIGHTS, PICTURES, TENSORBOARD = "weights.txt", "pictures", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     checkpoint = load_weights(run.checkpoint, model)
     model.eval()
     return model, checkpoint
+
+
+def expectations(model: SegmentationModel) -> dict[str, Any]:
+    """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
+    return {} if model.preprocessing is None else {"preprocessing": asdict(model.preprocessing)}
 
 
 def next_free_folder(parent: Path, stem: str) -> Path:

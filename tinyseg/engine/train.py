@@ -24,6 +24,7 @@ from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Cached, Dataset
 from ..errors import CheckpointError, InputError
 from ..metrics import ConfusionMatrix
+from ..nn.init import skip
 from ..paths import PathLike
 from .callbacks import BatchReport, Callbacks
 from .config import Config, write_config
@@ -31,19 +32,23 @@ from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate_model, finite_or_none
 from .history import EpochRow, write_json_lines, write_metrics
 from .learner import Learner
-from .pipeline import (
-    Sent,
-    create_model,
-    evaluation_loader,
-    names_digest,
-    open_split,
-    sent_ahead,
-    training_loader,
-)
+from .pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
 from .prepare import Plan
-from .run import BEST, CONFIG, CURVES, LAST, METRICS, METRICS_LINES, PICTURES, PREDICTIONS, WARM_START, read_folder
+from .run import (
+    BEST,
+    CONFIG,
+    CURVES,
+    LAST,
+    METRICS,
+    METRICS_LINES,
+    PICTURES,
+    PREDICTIONS,
+    WEIGHTS,
+    expectations,
+    read_folder,
+)
 from .segmenter import segment
-from .warm_start import warm_start, write_report
+from .start import Start, first_model
 
 SAMPLES = 4
 DOMINANT = 0.99
@@ -88,13 +93,17 @@ def train(
     folder = Path(folder)
     callbacks = callbacks or Callbacks()
     check_new(folder)
-    trainer = Trainer(plan.config, Cached(plan.train_set, cache), plan.val_set, folder, callbacks, workers)
+    train_data = Cached(plan.train_set, cache)
+    trainer = Trainer(plan.config, train_data, plan.val_set, folder, callbacks, workers, plan.start)
     folder.mkdir(parents=True)
     try:
         write_config(folder / CONFIG, plan.config)
+        if plan.start is not None:
+            with replacing(folder / WEIGHTS) as aside:
+                aside.write_text(f"{plan.start.report}\n", encoding="utf-8", newline="\n")
+            callbacks.loaded(plan.start.report)
         for note in plan.notes:
             callbacks.warning(note)
-        trainer.warm_start()
         trainer.save()
         return trainer.run()
     except Exception:
@@ -125,7 +134,8 @@ def resume(
     folder = Path(folder)
     config = _with_epochs(folder, read_folder(folder), epochs)
     train_set, val_set = (open_split(config.data, split) for split in ("train", "val"))
-    trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
+    with skip():
+        trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
     trainer.restore()
     if epochs is not None:
         write_config(folder / CONFIG, config)
@@ -150,12 +160,19 @@ class Trainer:
     """A run in progress. ``history`` has a row for each epoch that is done, ``best`` the best of them."""
 
     def __init__(
-        self, config: Config, train_set: Dataset, val_set: Dataset, folder: Path, callbacks: Callbacks, workers: int
+        self,
+        config: Config,
+        train_set: Dataset,
+        val_set: Dataset,
+        folder: Path,
+        callbacks: Callbacks,
+        workers: int,
+        start: Start | None = None,
     ) -> None:
         self.config, self.folder, self.callbacks = config, folder, callbacks
         self.train_set, self.val_set = train_set, val_set
         random.manual_seed(config.training.seed)
-        self.model = create_model(config)
+        self.model = first_model(config, start)
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
@@ -166,13 +183,6 @@ class Trainer:
         self.best: Best | None = None
 
     # Epochs
-
-    def warm_start(self) -> None:
-        """Take over weights of another run, if the configuration names one."""
-        if self.config.training.init_from is not None:
-            report = warm_start(self.model, self.config.training.init_from)
-            write_report(self.folder / WARM_START, report)
-            self.callbacks.warm_started(report)
 
     def run(self) -> TrainingResult:
         """All epochs that are left, then the pictures."""
@@ -217,7 +227,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict(), self._preprocessing()))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)))
         self.save()
         self._write_reports()
         if self.config.training.pictures:
@@ -309,7 +319,7 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
-            **self._preprocessing(),
+            **expectations(self.model),
         }
         save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
 
@@ -322,11 +332,6 @@ class Trainer:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else error
             raise CheckpointError(f"{path}: the run cannot go on from it: {reason}") from error
-
-    def _preprocessing(self) -> dict[str, Any]:
-        """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
-        kept = self.model.preprocessing
-        return {} if kept is None else {"preprocessing": asdict(kept)}
 
     def _counts(self) -> list[int]:
         return [len(self.train_set), len(self.val_set)]

@@ -25,7 +25,6 @@ from .unet import unet
 from .unet_paper import unet_paper
 from .unetpp import unetpp
 from .vgg import vgg16, vgg16_bn
-from .warm_start import WarmStart, warm_start
 
 __all__ = [
     "CAFFE",
@@ -36,7 +35,6 @@ __all__ = [
     "Option",
     "Preprocessing",
     "SegmentationModel",
-    "WarmStart",
     "all_options",
     "convolutionalize",
     "create",
@@ -44,7 +42,6 @@ __all__ = [
     "joint_loss",
     "names",
     "options",
-    "warm_start",
 ]
 
 _MODELS: dict[str, Callable[..., Network]] = {

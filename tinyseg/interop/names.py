@@ -1,0 +1,247 @@
+"""Whose weights a file holds, told by their names, and what those names are in networks of ours.
+
+Classifiers here have torchvision's names, fully convolutional networks those of wkentaro's pytorch-fcn (which are the
+papers' own), so most weights need no table. Where they do, it is one of rules, pattern -> name, the first that
+matches:
+
+- A classifier's layers in a network that is made of it. The network knows its layers' names in the classifier, as
+  ``classifier_names`` (``conv2_1`` is ``features.5``): its rules are that table, turned around.
+- SegNet's encoder, which numbers its layers.
+- milesial's U-Net in ours.
+
+Fully connected layers become convolutions, and the other way round, by their shapes: (O, C h w) and (O, C, h, w)
+hold the same numbers in the same order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.dilated import DilatedNet
+from ..models.fcn_paper import FCN
+from ..models.fcn_small import SmallFCN
+from ..models.network import CAFFE, IMAGENET, INCEPTION, Preprocessing
+from ..models.segnet import DEPTHS, SegNet
+from ..nn import Module
+
+Change = Callable[[NDArray[Any], Module], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A name in the file that matches ``pattern`` is ``name`` here (with ``\\1`` for its first group, and so on), and
+    its values are put through ``change``.
+    """
+
+    pattern: str
+    name: str
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from. All of ``marks`` must match a name in the file, none of ``no_marks`` any.
+
+    ``preprocessing`` is what they expect of an image, None where that is not known. ``is_classifier``: they may be
+    the trunk of another network; ``batch_norm``: it has that after each convolution. ``left_out``: patterns of names
+    that a network may have no place for, and why. ``hint``: how to build a network that they fit.
+    """
+
+    name: str
+    marks: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    no_marks: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    is_classifier: bool = False
+    batch_norm: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
+
+
+def _skip_in_its_place(weight: NDArray[Any], model: Module) -> NDArray[Any]:
+    """milesial concatenates the skip before what comes up; ours, as the paper, behind it unless told otherwise."""
+    if getattr(model, "skip_first", True):
+        return weight
+    half = weight.shape[1] // 2
+    return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
+
+
+UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
+_HEAD = {r"classifier\.\d\.": "a fully connected layer of the classifier, which has no place in this network"}
+_INCEPTION_HEADS = {
+    r"fc\.": "scores the classes of the classifier, not those of pixels",
+    r"aux[12]\.": "a head that helps to train the classifier",
+}
+
+SOURCES = (
+    Source(
+        "torchvision's vgg16",
+        (r"features\.0\.weight", r"features\.28\.weight", r"classifier\.6\.weight"),
+        IMAGENET,
+        no_marks=(r"features\.1\.weight",),
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit vgg16, segnet, dilatednet, deeplab, and the fcns with backbone vgg16",
+    ),
+    Source(
+        "torchvision's vgg16_bn",
+        (r"features\.1\.running_mean", r"features\.40\.weight", r"classifier\.6\.weight"),
+        IMAGENET,
+        is_classifier=True,
+        batch_norm=True,
+        left_out=_HEAD,
+        hint="they fit vgg16_bn and segnet, which have batch norm",
+    ),
+    Source(
+        "torchvision's alexnet",
+        (r"features\.3\.weight", r"features\.10\.weight", r"classifier\.6\.weight"),
+        IMAGENET,
+        no_marks=(r"features\.4\.weight", r"features\.1[1-9]\."),
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit alexnet, and the fcns with backbone alexnet, in the form torchvision",
+    ),
+    Source(
+        "torchvision's googlenet",
+        (r"conv1\.bn\.weight", r"inception5b\.branch4\.1\.conv\.weight"),
+        INCEPTION,
+        no_marks=(r"score_fr\.",),
+        is_classifier=True,
+        left_out=_INCEPTION_HEADS,
+        hint="they fit googlenet, and the fcns with backbone googlenet, in the form torchvision",
+    ),
+    Source(
+        "an alexnet in its paper's form",
+        (r"features\.4\.weight", r"features\.12\.weight", r"classifier\.6\.weight"),
+        no_marks=(r"features\.1\.",),
+        is_classifier=True,
+        left_out=_HEAD,
+        hint="they fit alexnet, and the fcns with backbone alexnet, in the form paper",
+    ),
+    Source(
+        "a googlenet in its paper's form",
+        (r"conv1\.conv\.bias", r"inception5b\.branch4\.1\.conv\.bias"),
+        no_marks=(r"score_fr\.",),
+        is_classifier=True,
+        left_out=_INCEPTION_HEADS,
+        hint="they fit googlenet, and the fcns with backbone googlenet, in the form paper",
+    ),
+    Source(
+        "wkentaro's FCN",
+        (r"conv1_1\.weight", r"fc6\.weight", r"fc7\.weight", r"score_fr\.weight", r"upscore"),
+        CAFFE,
+        left_out=UPSAMPLING,
+        hint="they fit fcn32s, fcn16s and fcn8s with backbone vgg16",
+    ),
+    Source(
+        "milesial's U-Net",
+        (r"inc\.double_conv\.0\.weight", r"outc\.conv\.weight"),
+        Preprocessing((0.0,), (1.0,)),
+        rules=(
+            Rule(r"inc\.double_conv\.(.*)", r"down.0.\1"),
+            Rule(r"down(\d)\.maxpool_conv\.1\.double_conv\.(.*)", r"down.\1.\2"),
+            *(Rule(rf"up{level + 1}\.up\.(.*)", rf"up.{level}.\1") for level in range(8)),
+            *(
+                Rule(rf"up{level + 1}\.conv\.double_conv\.(0\.weight)", rf"merge.{level}.\1", _skip_in_its_place)
+                for level in range(8)
+            ),
+            *(Rule(rf"up{level + 1}\.conv\.double_conv\.(.*)", rf"merge.{level}.\1") for level in range(8)),
+            Rule(r"outc\.conv\.(.*)", r"score.\1"),
+        ),
+        hint="they fit unet with width 64, and bilinear where they have no up1.up.weight",
+    ),
+)
+UNKNOWN = Source("a source not known by its names", left_out=UPSAMPLING)
+"""Weights that are taken by their names as they are."""
+
+_COUNTS = {r"(.*\.)?num_batches_tracked": "older files do not have it; it counts from 0"}
+_FCN_CONSTANTS = {
+    r"score_\w+\.(weight|bias)": "starts at zero",
+    r"score\d\.(weight|bias)": "starts at zero",
+    r"(upscore\w*|up\d?)\.weight": "starts as bilinear upsampling",
+}
+
+
+def constants(model: Module) -> Mapping[str, str]:
+    """What ``model`` may start without, whatever the file: it begins with constants, and is not drawn at random."""
+    return _COUNTS | (_FCN_CONSTANTS if isinstance(model, (FCN, SmallFCN)) else {})
+
+
+def parts_of_its_own(model: Module) -> Mapping[str, str]:
+    """What ``model`` may start without, whatever the file, though random numbers may be drawn for it: DilatedNet's
+    context module, which learns after the front end, and need not be the one that the front end's run was built with.
+    """
+    return {r"context\.": "the context module starts as the identity"} if isinstance(model, DilatedNet) else {}
+
+
+def left_out(source: Source, model: Module) -> Mapping[str, str]:
+    """Patterns of names in the file that ``model`` may have no place for, and why."""
+    if isinstance(model, DilatedNet):
+        return {**source.left_out, r"context\.": "of another context module"}
+    return source.left_out
+
+
+def recognise(names: Iterable[str]) -> Source:
+    """Where weights of these names come from.
+
+    >>> recognise(["inc.double_conv.0.weight", "outc.conv.weight", "outc.conv.bias"]).name
+    "milesial's U-Net"
+    >>> recognise(["weight"]) is UNKNOWN
+    True
+    """
+    found = list(names)
+
+    def occurs(pattern: str) -> bool:
+        return any(re.match(pattern, name) for name in found)
+
+    for source in SOURCES:
+        if all(map(occurs, source.marks)) and not any(map(occurs, source.no_marks)):
+            return source
+    return UNKNOWN
+
+
+def classifier_layers(source: Source, model: Module) -> Mapping[str, str]:
+    """For each layer that ``model`` has from the classifier that ``source`` is, its name there; empty where the model
+    is no network that is made of a classifier, or ``source`` none.
+    """
+    if not source.is_classifier:
+        return {}
+    if isinstance(model, SegNet):
+        return _segnet_layers(source.batch_norm)
+    layers: Mapping[str, str] = getattr(model, "classifier_names", {})
+    return layers
+
+
+def _segnet_layers(batch_norm: bool) -> dict[str, str]:
+    """The stages of SegNet's encoder are convolution, batch norm and ReLU in turn, as in ``features``; a pooling is
+    in ``features`` alone.
+
+    >>> _segnet_layers(batch_norm=True)["encoder.1.0"], _segnet_layers(batch_norm=False)["encoder.1.0"]
+    ('features.7', 'features.5')
+    """
+    names, place = {}, 0
+    for stage, depth in enumerate(DEPTHS):
+        for number in range(depth):
+            names[f"encoder.{stage}.{3 * number}"] = f"features.{place}"
+            if batch_norm:
+                names[f"encoder.{stage}.{3 * number + 1}"] = f"features.{place + 1}"
+            place += 3 if batch_norm else 2
+        place += 1
+    return names
+
+
+def rules_for(source: Source, model: Module) -> tuple[Rule, ...]:
+    """The rules from the names in a file to those of ``model``."""
+    layers = classifier_layers(source, model)
+    return (*source.rules, *(Rule(rf"{re.escape(theirs)}\.(.*)", rf"{ours}.\1") for ours, theirs in layers.items()))
+
+
+def reason(patterns: Mapping[str, str], name: str) -> str | None:
+    """What stands beside the first pattern that ``name`` begins with."""
+    return next((text for pattern, text in patterns.items() if re.match(pattern, name)), None)
