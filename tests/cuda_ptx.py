@@ -1,8 +1,8 @@
 """Compile the GPU's kernels without a GPU: ``python tests/cuda_ptx.py``.
 
 Every variant of every kernel (its types) becomes PTX for one compute capability, and one variant of each kernel
-becomes PTX and then machine code for all: 7.5 (Turing), 8.0 and 8.6 (Ampere), 9.0 (Hopper). What PTX says of a
-kernel's parameters must be what a launch packs. Needs numba-cuda, so it is no test of pytest's.
+does for all: 7.5 (Turing), 8.0 and 8.6 (Ampere), 9.0 (Hopper); for the last it becomes machine code, too. What PTX
+says of a kernel's parameters must be what a launch packs. Needs numba-cuda, so it is no test of pytest's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check(number: int) -> tuple[str, int, list[str]]:
             where = f"{kernel.name}({', '.join(codes)}) for {capability[0]}.{capability[1]}"
             try:
                 ptx = compiler.compile_ptx(kernel, codes, capability)
-                if place == 0:
+                if place == 0 and capability == CAPABILITIES[-1]:
                     compiler.link(ptx, capability)
             except Exception as error:  # whatever the compilers raise belongs into the list
                 problems.append(f"{where}: {error}")
