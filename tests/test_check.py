@@ -199,6 +199,13 @@ def test_colours_off_the_palette(tmp_path: Path) -> None:
         ({(0, 0, 0): 60, (9, 9, 9): 40}, {}, None, {(0, 0, 0): 0, (9, 9, 9): 1}),
         ({(0, 0, 0): 9990, (200, 9, 9): 9990, (190, 5, 5): 1}, {}, None,
          {(0, 0, 0): 0, (190, 5, 5): 1, (200, 9, 9): 1}),
+        # Indices that a program has saved with three channels.
+        ({(k, k, k): 9 for k in range(4)} | {(255, 255, 255): 1}, {(0, 0, 0): 0}, 6,
+         {(0, 0, 0): 0, (1, 1, 1): 1, (2, 2, 2): 2, (3, 3, 3): 3, (255, 255, 255): 255}),
+        ({(k, k, k): 9 for k in range(3)}, {}, None, {(0, 0, 0): 0, (1, 1, 1): 1, (2, 2, 2): 2}),
+        # Black and white with smoothed edges: the object is not to be thrown away.
+        ({0: 500, 255: 400, **dict.fromkeys(range(20, 200, 20), 2)}, {0: 0, 1: 1, 255: 255}, 2,
+         {0: 0, 255: 1, **dict.fromkeys(range(20, 200, 20), 255)}),
         # Half way between two colours nobody can say which is meant.
         ({(0, 0, 0): 50, (40, 0, 0): 50, (20, 0, 0): 1}, {(0, 0, 0): 0, (40, 0, 0): 1}, 2, {(20, 0, 0): 255}),
     ],

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests import runs as data
 from tests.runs import TINY_FLAGS, without_pictures
 from tinyseg import engine
 from tinyseg.cli import app
@@ -63,3 +65,14 @@ def test_waiting_is_said_where_it_is_long() -> None:
 
     assert "10.0 s (2.0 s of it waiting for images)" in shown(2.0)
     assert "waiting" not in shown(10 * NOTABLE_WAIT - 0.01)
+
+
+def test_a_mapping_to_no_class_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        data.write(tmp_path / split / "masks" / "a.png", np.array([[0, 255]], np.uint8).repeat(8, 1).repeat(16, 0))
+        data.write(tmp_path / split / "images" / "a.png", np.zeros((16, 16, 3), np.uint8))
+    (tmp_path / "wrong.toml").write_text("[mapping]\n0 = 0\n255 = 9\n", encoding="utf-8")
+    arguments = ["--data", "folder", "--root", str(tmp_path), "--num-classes", "2"]
+    done = CliRunner().invoke(app, ["train", *arguments, "--mapping", str(tmp_path / "wrong.toml")])
+    assert done.exit_code == 2
+    assert "--mapping: 255 = 9 is no class: there are 0 .. 1, and 255 for what is ignored" in done.stderr

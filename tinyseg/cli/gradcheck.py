@@ -11,7 +11,7 @@ from .common import FAILED, Debug, Threads, app, reporting, set_up
 
 @app.command(short_help="Compare every operator's gradient with differences.")
 def gradcheck(
-    backend: Annotated[str, typer.Option(help="cpu, or reference: plain NumPy.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="cpu, cuda, or reference: plain NumPy.")] = "cpu",
     op: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this operator; may be repeated.")] = None,
     threads: Threads = None,
     debug: Debug = False,

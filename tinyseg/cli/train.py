@@ -213,7 +213,9 @@ def train(
         str | None,
         typer.Option(metavar="BYTES", help="Keep decoded training images in so much memory, such as 2GB."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, or reference: plain NumPy, slow. [default: cpu]")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda (an NVIDIA GPU), or reference: plain NumPy, slow. [default: cpu]")
+    ] = None,
     quiet: Annotated[bool | None, typer.Option("--quiet", help="No progress bar.")] = None,
     debug: Debug = False,
     model_options: dict[str, Any],

@@ -10,6 +10,9 @@ from .mapping import Table
 NEAR = 60.0
 """How far a colour may be from the one that is meant: compression and antialiasing shift colours by less."""
 
+SMOOTH, SMOOTHED = 0.8, 8
+"""Black and white masks with smoothed edges: the least share of pixels that are 0 or 255, and of values between."""
+
 FREQUENT = 0.001
 """The least share of pixels of a colour that may be a class, where nobody says which colours are."""
 
@@ -25,7 +28,9 @@ def propose_mapping(
         num_classes: how many classes there are; None if nobody knows.
 
     Numbers in their order become 0, 1, 2, ... if there are as many as classes, 255 left out, or else 255 among them;
-    if there are more, those that are no class become 255. Colours become the class of the colour that is near (within
+    if there are more, those that are no class become 255. Where nearly all is 0 or 255 and many values lie between,
+    an image program has smoothed the edges of two classes: what lies between becomes 255. Grey colours that are
+    numbered as classes are become these. Other colours become the class of the colour that is near (within
     60 of 255, and twice as near as any other), or else 255; where no colour is known, the most frequent ones become
     classes. Empty where nothing has to be changed.
 
@@ -47,6 +52,8 @@ def _for_numbers(found: Mapping[int, int], table: Table, num_classes: int | None
     # Where everything is understood, two kinds of pixels of which one is ignored leave nothing to learn.
     if not unknown and (len(meant) > 1 or len(found) < 2):
         return {}
+    if num_classes in (None, 2) and _is_smoothed(found):
+        return {value: {0: 0, IGNORE_INDEX: 1}.get(value, IGNORE_INDEX) for value in sorted(found)}
     for values in (without_void, sorted(found)):
         if len(values) == wanted:
             ranks: dict[int | Color, int] = {value: rank for rank, value in enumerate(values)}
@@ -54,11 +61,18 @@ def _for_numbers(found: Mapping[int, int], table: Table, num_classes: int | None
     return dict.fromkeys(sorted(unknown), IGNORE_INDEX)
 
 
+def _is_smoothed(found: Mapping[int, int]) -> bool:
+    extremes = found.get(0, 0), found.get(IGNORE_INDEX, 0)
+    return min(extremes) > 0 and len(found) >= 2 + SMOOTHED and sum(extremes) >= SMOOTH * sum(found.values())
+
+
 def _for_colors(found: Mapping[Color, int], table: Table, num_classes: int | None) -> dict[int | Color, int]:
     known = {key: value for key, value in table.items() if not isinstance(key, int)}
     unknown = [color for color in found if color not in known]
     if not unknown:
         return {}
+    if _are_indices(found, num_classes):
+        return {color: color[0] for color in sorted(found)}
     if not any(color in found for color in known):
         total = sum(found.values())
         frequent = [color for color in unknown if found[color] >= FREQUENT * total]
@@ -67,6 +81,14 @@ def _for_colors(found: Mapping[Color, int], table: Table, num_classes: int | Non
         known = {color: rank for rank, color in enumerate(sorted(chosen))}
         unknown = [*known, *(color for color in unknown if color not in known)]
     return {color: known.get(color, _nearest(color, known)) for color in sorted(unknown)}
+
+
+def _are_indices(found: Mapping[Color, int], num_classes: int | None) -> bool:
+    """Whether masks of class indices were saved with three channels: all greys, numbered as classes are."""
+    values = sorted(color[0] for color in found if len(set(color)) == 1 and color[0] != IGNORE_INDEX)
+    if len(values) < 2 or any(len(set(color)) > 1 for color in found):
+        return False
+    return values[-1] < num_classes if num_classes else values[-1] - values[0] == len(values) - 1 and values[0] < 2
 
 
 def _nearest(color: Color, known: Mapping[Color, int]) -> int:

@@ -157,6 +157,7 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
+    _check_mapping(mapping, len(train_set.classes))
     with skip():  # its sizes are asked for, not its weights
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
@@ -281,6 +282,15 @@ def _momentum(options: TrainOptions) -> float:
 
 def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
+
+
+def _check_mapping(mapping: Mapping[str, int] | None, classes: int) -> None:
+    for key, value in (mapping or {}).items():
+        if value != IGNORE_INDEX and not 0 <= value < classes:
+            raise InputError(
+                f"--mapping: {key} = {value} is no class: there are 0 .. {classes - 1}, "
+                f"and {IGNORE_INDEX} for what is ignored"
+            )
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
