@@ -69,6 +69,8 @@ def test_waiting_is_said_where_it_is_long() -> None:
 
 def test_a_mapping_to_no_class_is_refused(tmp_path: Path) -> None:
     for split in ("train", "val"):
+        for folder in ("masks", "images"):
+            (tmp_path / split / folder).mkdir(parents=True)
         data.write(tmp_path / split / "masks" / "a.png", np.array([[0, 255]], np.uint8).repeat(8, 1).repeat(16, 0))
         data.write(tmp_path / split / "images" / "a.png", np.zeros((16, 16, 3), np.uint8))
     (tmp_path / "wrong.toml").write_text("[mapping]\n0 = 0\n255 = 9\n", encoding="utf-8")
