@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import runpy
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 import tinyseg
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 # A first call may compile a kernel for seconds, so an example has no deadline; the same examples come every time.
 hypothesis.settings.register_profile("tinyseg", deadline=None, derandomize=True, max_examples=50)
@@ -64,3 +69,15 @@ def threads() -> Iterator[None]:
     before = tinyseg.get_num_threads()
     yield
     tinyseg.set_num_threads(before)
+
+
+@pytest.fixture
+def run_example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs a script of ``examples/`` with ``--out tmp_path`` and more flags; returns its variables."""
+
+    def run(script: str, *flags: str) -> dict[str, Any]:
+        monkeypatch.syspath_prepend(EXAMPLES)
+        monkeypatch.setattr(sys, "argv", [script, "--out", str(tmp_path), *flags])
+        return runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+
+    return run
