@@ -150,7 +150,7 @@ def test_absent_classes_get_no_weight_and_large_batches_shrink(tmp_path: Path) -
     assert any("batch size is 2" in note for note in plan.notes)
 
 
-def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
+def test_weights_of_classes_by_hand(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", train=2, val=1)
     for number, things in enumerate((0, 256)):  # class 1 covers a quarter of the only image it is in
         mask = np.zeros(1024)
@@ -159,6 +159,9 @@ def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
     weights = engine.prepare(options(root, class_weights="median")).config.training.class_weights
     # frequencies 1792/2048 = 0.875 and 256/1024 = 0.25; their median is 0.5625
     np.testing.assert_allclose(weights, [0.5625 / 0.875, 0.5625 / 0.25])
+    logarithmic = engine.prepare(options(root, class_weights="log")).config.training.class_weights
+    # shares 1792/2048 and 256/2048 of all labelled pixels: 1 / ln(1.895) and 1 / ln(1.145)
+    assert logarithmic == pytest.approx((1.56441, 7.38527), abs=1e-5)
 
 
 # Training

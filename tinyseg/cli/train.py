@@ -144,7 +144,7 @@ def train(
     class_weights: Annotated[
         str | None,
         typer.Option(
-            help="none; median or inverse: rare classes count more; or a file, a line a class. [default: none]"
+            help="none; median, inverse or log: rare classes count more; or a file, a line a class. [default: none]"
         ),
     ] = None,
     ema: Annotated[

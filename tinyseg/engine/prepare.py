@@ -52,7 +52,8 @@ class TrainOptions:
     ``size`` and ``crop`` are (height, width): what images are resized to, and the window that training takes then;
     with ``full_images`` it takes none. ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
     ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
-    measured on the same images. ``class_weights`` is "none", "median", "inverse", a file, or the weights themselves.
+    measured on the same images. ``class_weights`` is "none", "median", "inverse", "log", a file, or the weights
+    themselves.
     For the rest see ``TrainingConfig``.
     """
 
