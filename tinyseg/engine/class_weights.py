@@ -20,8 +20,8 @@ def class_weights(choice: str, counts: ClassCounts | None, classes: Classes) -> 
     the classes that occur; the others get 0. ``log``: 1 / ln(1.02 + p) for a class with the share p of the labelled
     pixels, so that none counts more than 50 times; milder than the other two (ENet: Paszke, Chaurasia, Kim and
     Culurciello 2016), 0 for a class that never occurs. Everything else is a file with a line for each class, its
-    weight, or its name and its weight; lines that begin with # are skipped. Raises ``InputError`` for a file that does
-    not fit.
+    weight, or its name and its weight; lines that begin with # are skipped. Raises ``InputError`` for a file that
+    does not fit.
 
     >>> counts = ClassCounts(np.array([600, 200]), np.array([800, 800]), 0, 1)
     >>> class_weights("inverse", counts, Classes.numbered(2))
