@@ -55,7 +55,9 @@ def save_bars(
         rows = [row for row, bars in enumerate(groups.values()) if kind in bars]
         values = np.array([bars[kind] for bars in groups.values() if kind in bars], float)
         middles = np.array(rows) + (place - (len(kinds) - 1) / 2) * thickness
-        drawn = axes.barh(middles, values, 0.86 * thickness, color=fill, hatch=hatch, edgecolor="white", label=kind)
+        drawn = axes.barh(
+            middles, np.nan_to_num(values), 0.86 * thickness, color=fill, hatch=hatch, edgecolor="white", label=kind
+        )
         written = [text.format(value) if np.isfinite(value) else "-" for value in values]
         axes.bar_label(drawn, written, padding=4, fontsize=9)
     axes.set_yticks(range(len(groups)), list(groups))

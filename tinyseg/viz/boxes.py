@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..paths import PathLike
 from .figures import new_figure, save
-from .layout import Arrow, Layout, Point, layered, layers
+from .layout import Arrow, Layout, Point, layered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_ACROSS = 8
-"""A graph of so many layers is drawn from left to right, one of more from top to bottom."""
+WIDEST = 14.0
+"""A graph of so many inches is drawn from left to right, a longer one from top to bottom."""
 FONT = 9.0
 LINE, PADDING = 0.17, 0.1
 GAP, BETWEEN = 0.25, 0.42
@@ -53,10 +53,14 @@ def save_boxes(path: PathLike, boxes: Sequence[Box], arrows: Sequence[Arrow]) ->
     """
     if not boxes:
         raise ValueError("save_boxes: no boxes to draw")
-    down = max(layers(len(boxes), arrows)) >= MOST_ACROSS
-    # The layout knows of across and along; turned over when the graph runs from left to right.
+    # The layout knows of across and along: (y, x) when the graph runs from left to right.
+    down = False
     sizes = [_turned(box.size, down) for box in boxes]
     layout = layered(sizes, arrows, GAP, BETWEEN)
+    if max(along + size[1] / 2 for (_, along), size in zip(layout.places, sizes, strict=True)) > WIDEST:
+        down = True
+        sizes = [_turned(box.size, down) for box in boxes]
+        layout = layered(sizes, arrows, GAP, BETWEEN)
     ways = _ways(sizes, arrows, layout)
     corners = [(a + w / 2, b + h / 2) for (a, b), (w, h) in zip(layout.places, sizes, strict=True)]
     points = corners + [point for way in ways for point in way]

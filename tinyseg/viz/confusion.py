@@ -41,14 +41,15 @@ def save_confusion(path: PathLike, matrix: Any, classes: Classes) -> None:
     with np.errstate(invalid="ignore"):
         percent = 100 * counts / counts.sum(1, keepdims=True)
     names = [classes.names[index] for index in shown]
-    side = max(2.6, min(0.46, 13 / len(names)) * len(names))
-    text = 0.085 * max(len(name) for name in names)
-    figure = new_figure(side + text + 1.4, side + text + 0.8)
+    side = max(2.4, min(0.46, 13 / len(names)) * len(names))
+    text = 0.08 * max(len(name) for name in names)
+    upright = len(names) > 4
+    figure = new_figure(side + text + 1.5, side + (text if upright else 0.1) + 0.85)
     axes = figure.subplots()
     picture = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
-    figure.colorbar(picture, ax=axes, label="% of the true class's pixels", shrink=0.8)
+    figure.colorbar(picture, ax=axes, label="% of the true class's pixels", fraction=0.05, pad=0.02)
     size = 9 if len(names) <= WRITTEN else 6
-    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 4 else 0, fontsize=size)
+    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=size)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("truth")

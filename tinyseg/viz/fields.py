@@ -76,6 +76,8 @@ def _draw_field(axes: "Axes", name: str, heat: NDArray[Any]) -> None:
     if rows.size:
         high, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
         corner = (columns[0] - 0.5, rows[0] - 0.5)
-        axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=VERMILLION, linewidth=2, clip_on=False))
+        outline = Rectangle(corner, wide, high, fill=False, edgecolor=VERMILLION, linewidth=2.5, clip_on=False)
+        outline.set_zorder(3)  # above the grid
+        axes.add_patch(outline)
         extent = f"{high} x {wide} pixels"
     axes.set_title(f"{name}: {extent}" if name else extent, fontsize=10)

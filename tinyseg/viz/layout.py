@@ -151,29 +151,37 @@ def _placed(
 ) -> NDArray[np.float64]:
     """The middle of each box and pass, across: near its neighbours, in order, and without overlap."""
     before, after = _neighbours(len(across), links)
+    # An arrow that passes many layers is to be straight, and so is a chain of boxes; what hangs on one arrow alone,
+    # as a parameter does, goes beside them.
+    weights = [
+        8.0 if p else 0.05 if len(a) + len(b) == 1 else 1.0 for p, a, b in zip(is_pass, before, after, strict=True)
+    ]
     middles = np.zeros(len(across))
     steps = []
     for row in order:
-        widths = [across[box] for box in row]
         # From each middle to the next, half of both boxes and the gap, which may be narrower beside a passing arrow.
         room = [
-            (a + b) / 2 + gap * (0.6 if is_pass[one] or is_pass[other] else 1)
-            for (a, b), (one, other) in zip(pairwise(widths), pairwise(row), strict=True)
+            (across[one] + across[other]) / 2 + gap * (0.6 if is_pass[one] or is_pass[other] else 1)
+            for one, other in pairwise(row)
         ]
-        steps.append(np.concatenate([[0.0], np.cumsum(room)])[: len(row)])
-        middles[list(row)] = steps[-1] - steps[-1].mean() if row else 0.0
-    for sweep in range(SWEEPS):
-        rows = list(zip(order, steps, strict=True))
+        steps.append(np.cumsum([0.0, *room]))
+        middles[list(row)] = steps[-1] - steps[-1].mean()
+    rows = list(zip(order, steps, strict=True))
+    both = [a + b for a, b in zip(before, after, strict=True)]
+    for sweep in range(2 * SWEEPS):
+        # There and back along the layers, each following the one before; at last each between its two neighbours.
+        sides = both if sweep >= SWEEPS else before if sweep % 2 == 0 else after
         for row, step in rows if sweep % 2 == 0 else rows[::-1]:
-            near = [before[box] + after[box] for box in row]
-            goals = np.array(
-                [_mean([middles[o] for o in others], middles[box]) for box, others in zip(row, near, strict=True)]
-            )
-            # An arrow that passes many layers is to be straight: passes insist more on their goals than boxes.
-            weights = np.array([4.0 if is_pass[box] else 1.0 for box in row])
-            middles[list(row)] = _nearest_in_order(goals - step, weights) + step
+            goals = [_weighted(sides[box], middles, weights, middles[box]) for box in row]
+            middles[list(row)] = _nearest_in_order(goals - step, np.array([weights[box] for box in row])) + step
     left = min((middles[box] - across[box] / 2 for row in order for box in row), default=0.0)
     return middles - left
+
+
+def _weighted(boxes: Sequence[int], middles: Sequence[float], weights: Sequence[float], otherwise: float) -> float:
+    """The mean of the boxes' middles, by weight."""
+    total = sum(weights[box] for box in boxes)
+    return sum(weights[box] * middles[box] for box in boxes) / total if boxes else otherwise
 
 
 def _nearest_in_order(goals: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

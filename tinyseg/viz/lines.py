@@ -75,7 +75,7 @@ def save_lines(
     if title:
         axes.set_title(title, fontsize=11)
     if len(lines) > 1 or marks:
-        axes.legend(frameon=False, fontsize=9)
+        _name(axes)
     save(figure, path)
 
 
@@ -97,7 +97,7 @@ def save_curves(path: PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
     losses, scores = figure.subplots(1, 2)
     _line(losses, epochs, columns["train_loss"], "training", ORANGE, "--")
     _line(losses, epochs, columns["val_loss"], "validation", BLUE, "-")
-    losses.set_ylim(bottom=0)
+    _from_zero(losses, np.concatenate([columns["train_loss"], columns["val_loss"]]))
     mean_iu = columns["mean_iu"]
     _line(scores, epochs, columns["pixel_accuracy"], "pixel accuracy", ORANGE, "--")
     _line(scores, epochs, mean_iu, "mean IU", BLUE, "-")
@@ -105,7 +105,7 @@ def save_curves(path: PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
     for axes, label in ((losses, "loss"), (scores, "validation score")):
         plain_axes(axes, "epoch", label)
         _count_epochs(axes, epochs)
-        axes.legend(frameon=False, fontsize=9)
+        _name(axes)
     if np.isfinite(mean_iu).any():
         best = int(np.nanargmax(mean_iu))
         scores.set_title(f"best mean IU {mean_iu[best]:.3f} (epoch {epochs[best]:g})", fontsize=10)
@@ -129,13 +129,25 @@ def save_rates(path: PathLike, rates: Sequence[float], losses: Sequence[float], 
         log_x=True,
         low=None if fall == 0 else min(losses) - 0.05 * fall,
         high=min(max(losses), losses[0] + max(fall, 0.1 * abs(losses[0]))) + 0.05 * fall,
-        marks=None if chosen is None else {f"{chosen:.1e}": chosen},
+        marks=None if chosen is None else {"suggestion": chosen},
     )
 
 
 def _line(axes: "Axes", x: NDArray[Any], y: NDArray[Any], label: str, color: str, dashes: str) -> None:
     marker = "o" if len(x) <= FEW else None
     axes.plot(x, y, label=label, color=color, linestyle=dashes, linewidth=1.8, marker=marker, markersize=3.5)
+
+
+def _from_zero(axes: "Axes", values: NDArray[np.float64]) -> None:
+    """An axis from 0 to a little above the largest value."""
+    known = values[np.isfinite(values)]
+    low, high = known.min(initial=0.0), known.max(initial=0.0)
+    axes.set_ylim(low, high + (0.06 * (high - low) or 1.0))
+
+
+def _name(axes: "Axes") -> None:
+    """A legend with samples long enough to show dashes."""
+    axes.legend(frameon=False, fontsize=9, handlelength=3)
 
 
 def _count_epochs(axes: "Axes", epochs: NDArray[np.float64]) -> None:

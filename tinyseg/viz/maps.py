@@ -12,7 +12,8 @@ Picture = NDArray[np.uint8]
 
 MISSING = 160
 """The grey of what is no number."""
-GAP = 1
+GAP, DARK, WHITE = 2, 64, 255
+"""Pixels between pictures, and the levels of grey that these have."""
 SMALLEST_MAP, SMALLEST_KERNEL = 48, 24
 """Pixels that a map, or a kernel, is enlarged to at least."""
 
@@ -57,7 +58,7 @@ def feature_maps(activation: Any, columns: int | None = None) -> Picture:
     ones are enlarged by a whole number. Raises ``ValueError`` for another shape or no channel.
 
     >>> feature_maps(np.arange(96.0).reshape(6, 4, 4)).shape
-    (97, 146, 3)
+    (98, 148, 3)
     """
     maps = as_array(activation)
     if maps.ndim != 3 or not maps.size:
@@ -75,7 +76,7 @@ def filters(weight: Any) -> Picture:
     another shape.
 
     >>> filters(np.ones((4, 1, 3, 3))).shape
-    (49, 49, 3)
+    (50, 50, 3)
     """
     kernels = as_array(weight)
     if kernels.ndim != 4 or not kernels.size:
@@ -87,7 +88,8 @@ def filters(weight: Any) -> Picture:
     pictures = [
         enlarged(heatmap(plane, high=high, diverging=True), SMALLEST_KERNEL) for kernel in kernels for plane in kernel
     ]
-    return tiled(pictures, kernels.shape[1] if kernels.shape[1] > 1 else _nearly_square(pictures))
+    # What is 0 is white, so the lines between are dark.
+    return tiled(pictures, kernels.shape[1] if kernels.shape[1] > 1 else _nearly_square(pictures), DARK)
 
 
 def enlarged(picture: Picture, least: int) -> Picture:
@@ -96,11 +98,11 @@ def enlarged(picture: Picture, least: int) -> Picture:
     return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def tiled(pictures: list[Picture], columns: int) -> Picture:
-    """Pictures of one size in rows, with white lines between them; the last row may end in white."""
+def tiled(pictures: list[Picture], columns: int, gap: int = WHITE) -> Picture:
+    """Pictures of one size in rows, with lines of a grey between them; the last row may end in it."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
-    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), gap, np.uint8)
     for number, picture in enumerate(pictures):
         top, left = number // columns * (height + GAP), number % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = picture

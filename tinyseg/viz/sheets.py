@@ -58,9 +58,9 @@ def save_pictures(
     ratios = [max((_ratio(one) for one in row if one is not None), default=0.2) for row in rows]
     width = min(2.0 * min(max(1 / max(ratios), 1.0), 2.0), WIDEST / len(rows[0]))
     margin = 0.1 + 0.085 * max((len(label) for label in labels or ()), default=0)
-    legend_columns = max(2, min(6, int(len(rows[0]) * width / 1.6)))
-    height = sum(ratio * width + 0.08 for ratio in ratios) + 0.3 * (titles is not None)
-    figure = new_figure(len(rows[0]) * width + margin, height + 0.1 + 0.22 * -(-len(used) // legend_columns))
+    legend_rows, legend_columns = _legend_grid(used, classes, len(rows[0]) * width + margin)
+    height = sum(ratio * width + 0.02 for ratio in ratios) + 0.25 * (titles is not None)
+    figure = new_figure(len(rows[0]) * width + margin, height + 0.2 * legend_rows + 0.1 * (legend_rows > 0))
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, height_ratios=ratios)
     for places, row in zip(grid, rows, strict=True):
         for axes, picture in zip(places, row, strict=True):
@@ -127,6 +127,20 @@ def _classes_of_legend(rows: Sequence[Sequence[Picture | None]], classes: Classe
     return sorted({int(value) for mask in masks for value in np.unique(mask)})
 
 
+def _legend_grid(used: Sequence[int], classes: Classes | None, width: float) -> tuple[int, int]:
+    """Rows and columns of a legend that is at most ``width`` inches wide, its rows about equally full."""
+    if classes is None or not used:
+        return 0, 0
+    longest = max(len(_name(value, classes)) for value in used)
+    most = max(1, int(width / (0.55 + 0.075 * longest)))
+    rows = -(-len(used) // most)
+    return rows, -(-len(used) // rows)
+
+
+def _name(value: int, classes: Classes) -> str:
+    return "ignored" if value == IGNORE_INDEX else classes.names[value]
+
+
 def _show(axes: "Axes", picture: Picture | None, classes: Classes | None) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
@@ -151,8 +165,9 @@ def _draw_legend(figure: "Figure", used: Sequence[int], classes: Classes, column
     for value in used:
         ignored = value == IGNORE_INDEX
         red, green, blue = classes.void_color if ignored else classes.colors[value]
-        name = "ignored" if ignored else classes.names[value]
         hatch = HATCH if ignored else None
         color = (red / 255, green / 255, blue / 255)
-        patches.append(Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=name, hatch=hatch))
+        patches.append(
+            Patch(facecolor=color, edgecolor=GREY, linewidth=0.5, label=_name(value, classes), hatch=hatch)
+        )
     figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

@@ -113,7 +113,7 @@ def _key(edge: Edge) -> Key:
 def _operator_text(node: Node) -> str:
     """The operator's name, and the shapes of its results if they are no single numbers."""
     shapes = [str(tuple(shape)) for shape, *_ in node.outputs if int(np.prod(shape)) > 1]
-    return "\n".join([node.op.__name__.lstrip("_"), *shapes])
+    return "\n".join([node.op.__name__.lstrip("_"), *dict.fromkeys(shapes)])
 
 
 def _value_text(name: str, value: Tensor, gradient: Tensor | None) -> str:
