@@ -178,7 +178,9 @@ def _placed(
     return middles - left
 
 
-def _weighted(boxes: Sequence[int], middles: Sequence[float], weights: Sequence[float], otherwise: float) -> float:
+def _weighted(
+    boxes: Sequence[int], middles: NDArray[np.float64], weights: Sequence[float], otherwise: float
+) -> float:
     """The mean of the boxes' middles, by weight."""
     total = sum(weights[box] for box in boxes)
     return sum(weights[box] * middles[box] for box in boxes) / total if boxes else otherwise

@@ -56,7 +56,7 @@ def save_lines(
     """
     if not lines:
         raise ValueError("save_lines: no lines to draw")
-    figure = new_figure(7, 4.2)
+    figure = new_figure(9, 4.8)
     axes = figure.subplots()
     for number, (name, (x, y)) in enumerate(lines.items()):
         x, y = as_array(x), as_array(y)
