@@ -70,4 +70,4 @@ def _short(value: float) -> str:
 
 def _ink(value: float) -> str:
     """White on the dark half of the blues."""
-    return "white" if value > 55 else "black"
+    return "white" if value > 68 else "black"
