@@ -1,5 +1,6 @@
 """Pictures: colours by hand; figures open, have a sane size, and stay small and free of global state."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -239,6 +240,14 @@ def test_lines_have_their_colours_and_dashes(tmp_path: Path) -> None:
     assert runs(near(picture, VERMILLION)[line[VERMILLION]]) > 10
 
 
+def test_whole_numbers_of_x_have_no_ticks_between_them(tmp_path: Path) -> None:
+    for last, between in ((3, False), (2.5, True)):
+        viz.save_lines(tmp_path / "lines.svg", {"a": ([1, 2, last], [0.0, 10.0, 30.0])}, "epoch", "y")
+        drawn = (tmp_path / "lines.svg").read_text()
+        assert "<!-- 2 -->" in drawn or "<!-- 2.0 -->" in drawn
+        assert (re.search(r"<!-- \d\.\d*[1-9]\d* -->", drawn) is not None) == between
+
+
 def test_bars_are_as_long_as_their_values(tmp_path: Path) -> None:
     path = tmp_path / "bars.png"
     viz.save_bars(path, {"a": {"one": 40.0}, "b": {"one": 10.0}, "c": {"one": float("nan")}}, "x", high=50)
@@ -280,6 +289,18 @@ def test_a_sheet_has_titles_labels_gaps_and_only_the_classes_that_occur(tmp_path
     for width in (1, 9):
         viz.save_pictures(tmp_path / "wide.png", [[image] * width])
         assert pixels(tmp_path / "wide.png").shape[1] <= 1250
+
+
+def test_a_sheet_s_long_titles_are_wrapped(tmp_path: Path) -> None:
+    image = np.full((20, 20, 3), 200, np.uint8)
+    viz.save_pictures(tmp_path / "sheet.svg", [[image] * 2], ["mask: borders are background", "weights: dark is 1"])
+    drawn = (tmp_path / "sheet.svg").read_text()
+    assert "<!-- mask: borders are background -->" not in drawn
+    assert "<!-- mask: borders are" in drawn
+    assert "<!-- weights: dark is 1 -->" in drawn
+    viz.save_pictures(tmp_path / "narrow.png", [[image] * 2], labels=["two\nlines"])
+    viz.save_pictures(tmp_path / "wide.png", [[image] * 2], labels=["two lines"])
+    assert pixels(tmp_path / "narrow.png").shape[1] < pixels(tmp_path / "wide.png").shape[1]
 
 
 def test_a_sheet_refuses_what_does_not_fit(tmp_path: Path) -> None:

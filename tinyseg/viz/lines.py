@@ -37,7 +37,8 @@ def save_lines(
 
     Args:
         path: the file.
-        lines: name -> ``(x, y)``, two sequences (or tensors) of one length; a NaN in ``y`` leaves a gap.
+        lines: name -> ``(x, y)``, two sequences (or tensors) of one length; a NaN in ``y`` leaves a gap. Where all x
+            are whole numbers, say epochs, there are no ticks between them.
         xlabel, ylabel: what the axes show.
         title: what is seen.
         log_x, log_y: whether an axis is logarithmic.
@@ -58,8 +59,8 @@ def save_lines(
         raise ValueError("save_lines: no lines to draw")
     figure = new_figure(9, 4.8)
     axes = figure.subplots()
-    for number, (name, (x, y)) in enumerate(lines.items()):
-        x, y = as_array(x), as_array(y)
+    drawn = [(as_array(x), as_array(y)) for x, y in lines.values()]
+    for number, (name, (x, y)) in enumerate(zip(lines, drawn, strict=True)):
         if x.ndim != 1 or x.shape != y.shape:
             raise ValueError(f"save_lines: {name!r} needs x and y of one length, got {x.shape} and {y.shape}")
         _line(axes, x, y, name, LINES[number % len(LINES)], DASHES[number % len(DASHES)])
@@ -67,6 +68,8 @@ def save_lines(
         axes.axvline(place, color=GREY, linestyle=DASHES[(number + 1) % len(DASHES)], linewidth=1.2, label=name)
     if log_x:
         axes.set_xscale("log")
+    elif all((x == np.rint(x)).all() for x, _ in drawn):
+        _whole_ticks(axes)
     if log_y:
         axes.set_yscale("log")
     plain_axes(axes, xlabel, ylabel)
@@ -150,10 +153,15 @@ def _name(axes: "Axes") -> None:
     axes.legend(frameon=False, fontsize=9, handlelength=3)
 
 
-def _count_epochs(axes: "Axes", epochs: NDArray[np.float64]) -> None:
-    """Ticks at whole epochs only, with half an epoch of room on either side where there are few."""
+def _whole_ticks(axes: "Axes") -> None:
+    """Ticks at whole numbers of x only: there is no epoch 1.5."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _count_epochs(axes: "Axes", epochs: NDArray[np.float64]) -> None:
+    """Ticks at whole epochs, with half an epoch of room on either side where there are few."""
+    _whole_ticks(axes)
     if len(epochs) <= FEW:
         axes.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)

@@ -1,5 +1,6 @@
 """Sheets of pictures: images, masks and maps in rows and columns, with a legend of the classes."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,15 +58,16 @@ def save_pictures(
     used = _classes_of_legend(rows, classes)
     ratios = [max((_ratio(one) for one in row if one is not None), default=0.2) for row in rows]
     width = min(2.0 * min(max(1 / max(ratios), 1.0), 2.0), WIDEST / len(rows[0]))
-    margin = 0.1 + 0.085 * max((len(label) for label in labels or ()), default=0)
+    headings = [_wrapped(title, width) for title in titles or ()]
+    margin = 0.1 + 0.085 * max((len(line) for label in labels or () for line in label.split("\n")), default=0)
     legend_rows, legend_columns = _legend_grid(used, classes, len(rows[0]) * width + margin)
-    height = sum(ratio * width + 0.02 for ratio in ratios) + 0.25 * (titles is not None)
+    height = sum(ratio * width + 0.02 for ratio in ratios) + _heading_height(headings)
     figure = new_figure(len(rows[0]) * width + margin, height + 0.2 * legend_rows + 0.1 * (legend_rows > 0))
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, height_ratios=ratios)
     for places, row in zip(grid, rows, strict=True):
         for axes, picture in zip(places, row, strict=True):
             _show(axes, picture, classes)
-    for axes, title in zip(grid[0], titles or (), strict=False):
+    for axes, title in zip(grid[0], headings, strict=False):
         axes.set_title(title, fontsize=10)
     for axes, label in zip(grid[:, 0], labels or (), strict=False):
         axes.set_ylabel(label, fontsize=10, rotation=0, ha="right", va="center")
@@ -111,6 +113,18 @@ def _check_sheet(
 
 def _is_mask(picture: Picture) -> bool:
     return picture.ndim == 2 and picture.dtype.kind in "iu"
+
+
+def _wrapped(text: str, width: float) -> str:
+    """A text in lines that are at most ``width`` inches wide."""
+    letters = max(6, int(width / 0.085))
+    return "\n".join(wrap for line in text.split("\n") for wrap in textwrap.wrap(line, letters) or [""])
+
+
+def _heading_height(headings: Sequence[str]) -> float:
+    """Inches above a sheet."""
+    lines = max((heading.count("\n") + 1 for heading in headings), default=0)
+    return 0.08 + 0.17 * lines if lines else 0.0
 
 
 def _ratio(picture: Picture) -> float:
