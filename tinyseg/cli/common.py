@@ -17,6 +17,8 @@ import typer
 from ..errors import InputError, OptionError, flag
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+PICTURES = (".png", ".svg", ".pdf")
+"""What figures can be."""
 
 app = typer.Typer(
     name="tinyseg",
@@ -73,6 +75,18 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def check_new(path: Path, kinds: tuple[str, ...] = ()) -> None:
+    """Raise ``InputError`` now, not after minutes of work, for a file that cannot be written: it exists, its folder
+    does not, or its name does not end in one of ``kinds``.
+    """
+    if path.exists():
+        raise InputError(f"{path}: exists already; choose another name")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.absolute().parent}")
+    if kinds and path.suffix.lower() not in kinds:
+        raise InputError(f"{path}: expected a name that ends in {' or '.join(kinds)}")
 
 
 def set_up(device: str, threads: int | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import AsJson, Debug, Device, Threads, Workers, app, reporting, set_up
+from .common import PICTURES, AsJson, Debug, Device, Threads, Workers, app, check_new, reporting, set_up
 
 
 @app.command(short_help="Score a trained network on a data set.")
@@ -24,6 +24,9 @@ def evaluate(
             help="More scores: boundary (F1, Hausdorff 95%), cells (IoU of matched cells), rand (V-Rand), or all.",
         ),
     ] = "",
+    confusion: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw which classes are taken for which.")
+    ] = None,
     as_json: AsJson = False,
     threads: Threads = None,
     workers: Workers = 2,
@@ -35,8 +38,10 @@ def evaluate(
         set_up(device, threads)
         from rich.console import Console
 
-        from .. import console, engine
+        from .. import console, engine, viz
 
+        if confusion is not None:
+            check_new(confusion, PICTURES)
         with console.counting("evaluating", console.EVALUATION) as progress:
             config, result = engine.evaluate(
                 run,
@@ -47,6 +52,11 @@ def evaluate(
                 progress=progress,
                 metrics=engine.parse_metrics(metrics),
             )
+        if confusion is not None:
+            if result.scores.num_pixels:
+                viz.save_confusion(confusion, result.scores, config.data.classes)
+            else:
+                typer.echo(f"{confusion} is not drawn: no pixel has a label", err=True)
         if as_json:
             where = {"run": str(run), "data": config.data.name, "split": split}
             typer.echo(json.dumps({**where, "classes": config.data.class_names, **result.as_dict()}, indent=2))
