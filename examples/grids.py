@@ -5,6 +5,7 @@ The colours are those of Okabe and Ito, which the colour-blind tell apart, mixed
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ Text = Sequence[Sequence[object]]
 Fill = str | Sequence[Sequence[str]]
 
 
+@functools.cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """The typeface that comes with matplotlib, so that pictures are the same everywhere."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -50,15 +52,15 @@ def grid(
             left, top = 1 + j * wide, 1 + i * high
             box = (left, top, left + wide, top + high)
             draw.rectangle(box, fill=_of(fill, i, j), outline=GREY)
-            up = 0.08 * high if corner and str(corner[i][j]) else 0
+            up = 0.08 * high if corner is not None and str(corner[i][j]) else 0
             middle = (left + wide / 2, top + high / 2 - up)
             draw.text(middle, str(cells[i][j]), _of(ink, i, j), font(size), anchor="mm")
-            if corner:
+            if corner is not None:
                 lower_right = (left + wide - 4, top + high - 3)
                 draw.text(lower_right, str(corner[i][j]), DARK_BLUE, font(round(0.28 * high)), anchor="rb")
     for i in range(rows):
         for j in range(columns):
-            if frame and frame[i][j]:
+            if frame is not None and frame[i][j]:
                 left, top = 1 + j * wide, 1 + i * high
                 draw.rectangle((left, top, left + wide, top + high), outline=frame[i][j], width=3)
     return picture
@@ -114,11 +116,29 @@ def with_margin(picture: Image.Image, margin: int = 16) -> Image.Image:
 
 def save(path: Path, picture: Image.Image) -> None:
     """A PNG of few colours, to be small."""
-    with_margin(picture).quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    _with_few_colors(with_margin(picture), _commonest_colors(picture)).save(path, optimize=True)
 
 
-def save_animation(path: Path, frames: Sequence[Image.Image], milliseconds: int = 700) -> None:
-    """A GIF that begins again when it has ended; all frames share the colours of the first one."""
-    first = with_margin(frames[0]).quantize(64, dither=Image.Dither.NONE)
-    others = [with_margin(one).quantize(palette=first, dither=Image.Dither.NONE) for one in frames[1:]]
-    first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=True)
+def save_animation(path: Path, frames: Sequence[Image.Image], milliseconds: int = 900) -> None:
+    """A GIF that stays longer on its last frame and then begins again; all frames share one set of colours."""
+    colors = _commonest_colors(above(*frames))
+    first, *others = (_with_few_colors(with_margin(one), colors) for one in frames)
+    durations = [milliseconds] * len(others) + [3 * milliseconds]
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
+
+
+def _commonest_colors(picture: Image.Image, count: int = 64) -> Image.Image:
+    """A palette of the most frequent ones, so that what is white stays white; none that is close to another."""
+    chosen: list[tuple[int, ...]] = []
+    for _, color in sorted(picture.getcolors(1 << 16), reverse=True):
+        if len(chosen) < count and all(
+            max(abs(a - b) for a, b in zip(color, one, strict=True)) > 8 for one in chosen
+        ):
+            chosen.append(color)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([level for color in chosen for level in color])
+    return palette
+
+
+def _with_few_colors(picture: Image.Image, palette: Image.Image) -> Image.Image:
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)

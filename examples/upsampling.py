@@ -56,8 +56,8 @@ def show(title: str, picture: tinyseg.Tensor) -> None:
 # %% [markdown]
 # ## Without weights
 # Nearest neighbour copies each pixel to a block; bed of nails puts it into the block's upper left corner and leaves
-# the rest at zero; bilinear weighs the four pixels around each place. `align_corners` decides what the place of a pixel
-# is: without it pixels are squares whose middles are at 1/2; with it the corner pixels of both pictures coincide.
+# the rest at zero; bilinear weighs the four pixels around each place. `align_corners` decides where pixels are:
+# without it they are squares whose middles are at 1/2; with it the corner pixels of both pictures coincide.
 
 # %%
 x = image([[1, 2], [3, 4]])
