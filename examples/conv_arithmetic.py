@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from example_options import example_options
 from grids import (
+    DARK_BLUE,
     GREY,
     INK,
     LIGHT_BLUE,
@@ -29,6 +30,7 @@ from grids import (
     grid,
     save,
     save_animation,
+    sheet,
     tint,
     words,
 )
@@ -145,18 +147,6 @@ def find_meetings(case: Arithmetic) -> Meetings:
     return Meetings(ground, is_pixel, output, weights, by_operator.reshape(-1, *case.image.shape).astype(int))
 
 
-meetings = {name: find_meetings(case) for name, case in SIX.items()}
-for name, (ground, _, output, _, by_operator) in meetings.items():
-    case, met = SIX[name], (by_operator > 0).sum((1, 2))
-    print(f"\n{case.title}: {case.image.shape} to {output.shape}, the window goes over {ground.shape}")
-    print(f"an output is made of {met.min()} to {met.max()} pixels")
-    print(output)
-
-# %% [markdown]
-# ## The pictures
-
-
-# %%
 def sum_of_products(meeting: Meetings, which: int) -> str:
     """Pixel times weight, for the pixels that output ``which`` is made of."""
     chosen = (meeting.weights[which] > 0) & meeting.is_pixel
@@ -164,13 +154,32 @@ def sum_of_products(meeting: Meetings, which: int) -> str:
     return " + ".join(f"{pixel}·{weight}" for pixel, weight in pairs) + f" = {meeting.output.ravel()[which]}"
 
 
+meetings = {name: find_meetings(case) for name, case in SIX.items()}
+for name, (ground, _, output, _, by_operator) in meetings.items():
+    case, met = SIX[name], (by_operator > 0).sum((1, 2))
+    print(f"\n{case.title}: {case.image.shape} to {output.shape}, the window goes over {ground.shape}")
+    print(f"an output is made of {met.min()} to {met.max()} pixels")
+    print(output)
+    middle = output.size // 2
+    print(f"the one in the middle, pixels times weights: {sum_of_products(meetings[name], middle)}")
+
+# %% [markdown]
+# ## The pictures
+
+
+# %%
 def input_picture(meeting: Meetings, which: int) -> Image.Image:
     """The ground, with the window of output ``which`` framed and its weights in the corners."""
     weights = meeting.weights[which]
+    first, *_, last = np.flatnonzero(meeting.is_pixel.any(1))
     fill, frame, corner, ink = (np.full(weights.shape, None, object) for _ in range(4))
     for place in np.ndindex(weights.shape):
         in_window, pixel = weights[place] > 0, meeting.is_pixel[place]
-        fill[place] = tint(ORANGE, 0.45) if in_window and pixel else LIGHT_BLUE if pixel else PALE
+        around = min(place) < first or max(place) > last
+        if pixel:
+            fill[place] = tint(ORANGE, 0.45) if in_window else LIGHT_BLUE
+        else:
+            fill[place] = PALE if around else WHITE
         frame[place] = ORANGE if in_window else None
         corner[place] = kernel.ravel()[weights[place] - 1] if in_window else ""
         ink[place] = INK if pixel else GREY
@@ -198,7 +207,7 @@ def picture(case: Arithmetic, meeting: Meetings, which: int) -> Image.Image:
             above(words("input" if plain else zeros), input_picture(meeting, which)),
             above(
                 words("kernel, turned" if case.transposed else "kernel"),
-                grid(shown_kernel, tint(ORANGE, 0.2), cell=32, ink="#0060a0"),
+                grid(shown_kernel, tint(ORANGE, 0.2), cell=32, ink=DARK_BLUE),
             ),
             above(words("output"), output_picture(meeting, which)),
             gap=34,
@@ -220,13 +229,6 @@ for name, pictures in frames.items():
 # outputs are of four kinds: made of one pixel, of two beside each other, of two above each other, of four.
 
 # %%
-sheet = [pictures[len(pictures) // 2] for pictures in frames.values()]
-save(
-    options.out / "conv_arithmetic.png",
-    above(*(beside(left, right, gap=30) for left, right in zip(sheet[::2], sheet[1::2], strict=True)), gap=50),
-)
+save(options.out / "conv_arithmetic.png", sheet([pictures[len(pictures) // 2] for pictures in frames.values()]))
 steps = [frames["transposed_strided"][which] for which in (0, 1, 2, 5, 6, 7)]
-save(
-    options.out / "transposed_strided_steps.png",
-    above(*(beside(left, right, gap=30) for left, right in zip(steps[::2], steps[1::2], strict=True)), gap=50),
-)
+save(options.out / "transposed_strided_steps.png", sheet(steps))

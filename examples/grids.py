@@ -15,7 +15,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 INK, GREY, WHITE, PALE = "#202020", "#8a8a8a", "#ffffff", "#eeeeee"
 BLUE, ORANGE, GREEN, PURPLE = "#56b4e9", "#e69f00", "#009e73", "#cc79a7"
 DARK_BLUE = "#0060a0"
-LIGHT_BLUE, LIGHT_ORANGE, LIGHT_GREEN, LIGHT_PURPLE = "#cfe8f9", "#f9e3b5", "#b8e6d8", "#f2dbe7"
+LIGHT_BLUE, LIGHT_ORANGE, LIGHT_GREEN = "#cfe8f9", "#f9e3b5", "#b8e6d8"
 
 Text = Sequence[Sequence[object]]
 Fill = str | Sequence[Sequence[str]]
@@ -104,6 +104,17 @@ def above(*pictures: Image.Image, gap: int = 10, middle: bool = False) -> Image.
     for one in pictures:
         whole.paste(one, ((whole.width - one.width) // 2 if middle else 0, top))
         top += one.height + gap
+    return whole
+
+
+def sheet(pictures: Sequence[Image.Image], columns: int = 2, gap: int = 30) -> Image.Image:
+    """Pictures in rows of so many, each in a place that is large enough for any of them."""
+    width, height = max(one.width for one in pictures), max(one.height for one in pictures)
+    rows = -(-len(pictures) // columns)
+    size = (columns * (width + gap) - gap, rows * (height + gap) - gap)
+    whole = Image.new("RGB", size, WHITE)
+    for place, one in enumerate(pictures):
+        whole.paste(one, (place % columns * (width + gap), place // columns * (height + gap)))
     return whole
 
 

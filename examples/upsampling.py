@@ -182,9 +182,7 @@ bilinear_weight = nn.init.bilinear_(tinyseg.zeros(1, 1, 4, 4))
 by_transposed = enlarge_4(disc, bilinear_weight).numpy()[0, 0, 1:-1, 1:-1]
 by_resizing = F.interpolate(disc, scale_factor=2, mode="bilinear").numpy()[0, 0, 1:-1, 1:-1]
 show("bilinear weights of a kernel of 4", bilinear_weight)
-print(
-    "with them a flat picture stays flat: unevenness", f"{unevenness(enlarge_4(flat, bilinear_weight)):.2f};", end=" "
-)
+print(f"with them a flat picture stays flat, unevenness {unevenness(enlarge_4(flat, bilinear_weight)):.2f};", end=" ")
 print("largest difference from bilinear resizing, inside:", f"{np.abs(by_transposed - by_resizing).max():.1e}")
 
 # %% [markdown]
@@ -264,13 +262,13 @@ save(options.out / "two_steps.png", above(*lines, gap=24))
 
 # %%
 panels = [(flat, ones), (flat, random_weight), (disc, random_weight)]
-sheet = []
+panel_rows = []
 for picture, weight in panels:
     outputs = [way(picture, weight).numpy()[0, 0] for way in ways.values()]
-    sheet.append([viz.heatmap(output / output[2:-2, 2:-2].mean(), low=0, high=2.4) for output in outputs])
+    panel_rows.append([viz.heatmap(output / output[2:-2, 2:-2].mean(), low=0, high=2.4) for output in outputs])
 viz.save_pictures(
     options.out / "checkerboard.png",
-    sheet,
+    panel_rows,
     titles=list(ways),
     labels=["flat picture,\nequal weights", "flat picture,\nrandom weights", "soft disc,\nrandom weights"],
 )

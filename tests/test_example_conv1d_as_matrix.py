@@ -86,6 +86,7 @@ def test_the_matrices_and_products_are_the_lectures(
     }
     for name, values in numbers.items():
         np.testing.assert_array_equal(shown[name], values, err_msg=name)
+        assert f" {' '.join(map(str, values))}\n" in printed
     matrix = [[1, 2, 3, 0, 0, 0], [0, 1, 2, 3, 0, 0], [0, 0, 1, 2, 3, 0], [0, 0, 0, 1, 2, 3]]
     for name in ("X_numbers", "X_tried", "X_defined"):
         np.testing.assert_array_equal(shown[name], matrix, err_msg=name)

@@ -65,6 +65,7 @@ def test_the_table_and_the_sums_are_the_lectures(
         ],
     )
     np.testing.assert_array_equal(shown["output"], OUTPUT)
+    assert str(np.array(OUTPUT)) in printed
     channels = [np.array([row.split() for row in line.split("/")], int) for line in PIXELS.strip().splitlines()]
     again = sum(correlate2d(channel, kernel, "same") for channel, kernel in zip(channels, KERNELS, strict=True)) + 1
     np.testing.assert_array_equal(shown["output"], again)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from scipy.signal import convolve2d, correlate2d
 
@@ -34,8 +35,11 @@ MEETINGS: dict[str, dict[tuple[int, int], dict[tuple[int, int], int]]] = {
 SIZES = {"no_padding": 3, "padding": 5, "strided": 3, "dilated": 3, "transposed": 5, "transposed_strided": 5}
 
 
-def test_windows_numbers_and_animations(run_example: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+def test_windows_numbers_and_animations(
+    run_example: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     shown = run_example("conv_arithmetic.py")
+    printed = capsys.readouterr().out
     meetings = shown["meetings"]
     assert sorted(meetings) == sorted(MEETINGS)
 
@@ -53,17 +57,15 @@ def test_windows_numbers_and_animations(run_example: Callable[..., dict[str, Any
     }
     for name, wanted in outputs.items():
         np.testing.assert_array_equal(meetings[name].output, wanted, err_msg=name)
+        assert str(np.array(wanted, int)) in printed
 
     for name, by_output in MEETINGS.items():
         meeting, size = meetings[name], SIZES[name]
         assert meeting.output.shape == (size, size)
         for (i, j), pixels in by_output.items():
             found = meeting.by_operator[i * size + j]
-            assert {tuple(place): found[tuple(place)] for place in np.argwhere(found).tolist()} == pixels, (
-                name,
-                i,
-                j,
-            )
+            by_pixel = {(row, column): found[row, column] for row, column in np.argwhere(found).tolist()}
+            assert by_pixel == pixels, (name, i, j)
         # What is drawn agrees with the operator where pixels are, and has all nine weights of the window.
         pixels_drawn = meeting.weights[:, meeting.is_pixel].reshape(meeting.by_operator.shape)
         np.testing.assert_array_equal(pixels_drawn, meeting.by_operator)
