@@ -117,6 +117,23 @@ def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> No
     assert len(list((tmp_path / "out").iterdir())) == 8
 
 
+def test_damaged_images_are_listed_at_the_end(run: Path, root: Path, tmp_path: Path) -> None:
+    """Some could be labelled: exit code 1; none: 2."""
+    good = root / "val" / "images" / "0.png"
+    bad = [tmp_path / name for name in ("one.png", "two.png")]
+    for path in bad:
+        path.write_text("not an image")
+    code, text, errors = call("predict", run, bad[0], good, bad[1], "--out", tmp_path / "out")
+    assert code == 1
+    assert text.splitlines()[0].startswith(f"{good} -> 0.png, 0_overlay.png: ")
+    assert text.splitlines()[1].startswith("images: 1, ")
+    first, *lines = errors.splitlines()
+    assert first == "error: 2 of 3 images could not be labelled:"
+    assert [line.split(": ")[0] for line in lines] == [f"  {path}" for path in bad]
+    code, text, errors = call("predict", run, *bad, "--out", tmp_path / "none")
+    assert (code, text, len(errors.splitlines())) == (2, "", 3)
+
+
 def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) -> None:
     images, out = root / "val" / "images", tmp_path / "out"
     flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
@@ -129,7 +146,7 @@ def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) ->
         (("--tta", "twice"), "--tta: expected flip, vflip"),
         (("--probabilities", "csv"), "unknown --probabilities 'csv'"),
     ):
-        code, _, errors = call("predict", run, images, "--out", tmp_path / "none", *given)
+        code, _, errors = call("predict", run, images / "0.png", "--out", tmp_path / "none", *given)
         assert (code, errors.count("\n")) == (2, 1)
         assert wanted in errors
 

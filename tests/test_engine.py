@@ -624,6 +624,25 @@ def test_an_image_that_cannot_be_used_is_named(run: engine.TrainingResult, tmp_p
         engine.predict(run.folder, [tmp_path / "text.png"], tmp_path / "out")
 
 
+def test_prediction_goes_on_after_a_damaged_image(run: engine.TrainingResult, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        write(folder / name, np.zeros((8, 8, 3)))
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:40])
+    write(folder / "d.png", np.zeros((3, 3, 3)))
+    told: list[engine.Prediction] = []
+    with pytest.raises(engine.PredictionError, match="2 of 4 images could not be labelled:") as caught:
+        engine.predict(run.folder, [folder], tmp_path / "out", told.append)
+    assert [prediction.image.name for prediction in caught.value.done] == ["a.png", "c.png"]
+    assert told == caught.value.done
+    reasons = str(caught.value).splitlines()[1:]
+    for reason, start in zip(reasons, ("b.png: ", "d.png: an image of 3x3 is too small"), strict=True):
+        assert reason.startswith(f"  {folder / start}")
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"a.png", "a_overlay.png", "c.png", "c_overlay.png"}
+
+
 def test_predictions_follow_the_size_of_training(root: Path, tmp_path: Path) -> None:
     plan = engine.prepare(options(root, epochs=1, size=(16, 24)))
     folder = engine.train(plan, tmp_path / "run", workers=1).folder

@@ -1,7 +1,7 @@
 """What all commands share: the application they are commands of, options, errors, set-up.
 
 What a user's files and options can get wrong ends with a line on standard error and exit code 2; training that
-diverges with 1, Ctrl-C with 130. ``--debug`` shows where it happened.
+diverges, or images of which only some could be used, with 1; Ctrl-C with 130. ``--debug`` shows where it happened.
 """
 
 from __future__ import annotations

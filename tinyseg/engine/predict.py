@@ -63,6 +63,20 @@ class Prediction:
     seconds: float
 
 
+class PredictionError(DataError):
+    """Some images could not be labelled; the others are: ``done``.
+
+    ``failures`` has an error for each that could not be, whose message begins with its file.
+    """
+
+    def __init__(self, done: list[Prediction], failures: list[DataError]) -> None:
+        self.done, self.failures = done, failures
+        count = len(failures) + len(done)
+        reasons = "".join(f"\n  {failure}" for failure in failures)
+        counted = f"{len(failures)} of {count} images could not be labelled:{reasons}"
+        super().__init__(str(failures[0]) if count == 1 else counted)
+
+
 @dataclass(frozen=True)
 class _Job:
     """An image, and the files that are to be written."""
@@ -93,7 +107,8 @@ def predict(
     total)`` of the tiles of one.
 
     Raises ``InputError`` before anything is written if an image is not there, or a file that would be written is one
-    of the images or would be written twice; and, with the ones before it written, for an image that cannot be read.
+    of the images or would be written twice; and at the end, with all others labelled, ``PredictionError`` for images
+    that cannot be read or are too small.
     """
     options = options or PredictOptions()
     run = open_run(path)
@@ -104,13 +119,20 @@ def predict(
     views = parse_views(options.tta)
     segmenter = Segmenter(fuse(load_model(run)[0]), run.config, views, options.tile, options.overlap)
     _make_folder(Path(out))
-    done = []
+    done: list[Prediction] = []
+    failures: list[DataError] = []
     with pixel_limit(options.max_pixels):
         for job in planned:
-            prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
+            try:
+                prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
+            except DataError as error:
+                failures.append(error)
+                continue
             done.append(prediction)
             if progress is not None:
                 progress(prediction)
+    if failures:
+        raise PredictionError(done, failures)
     return done
 
 
