@@ -146,7 +146,7 @@ def test_number_of_classes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--num-classes must be 1 to 255, got 256"):
         Folder(tmp_path, num_classes=256)
     (tmp_path / "classes.txt").write_text("a\nb\n")
-    with pytest.raises(InputError, match=r"classes.txt lists 2 classes but 3 were asked for"):
+    with pytest.raises(InputError, match=r"classes.txt lists 2 classes where 3 are expected"):
         Folder(tmp_path, num_classes=3)
 
 

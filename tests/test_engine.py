@@ -59,8 +59,12 @@ def test_a_configuration_comes_back_from_its_file(run: engine.TrainingResult) ->
     [
         ("epochs = 2", "", "the key training.epochs is missing"),
         ("epochs = 2", "epochs = 0", "training.epochs must be at least 1"),
-        ("epochs = 2", 'epochs = "two"', "training.epochs = 'two' is not what belongs there"),
-        ("epochs = 2", "epochs = true", "training.epochs = True is not what belongs there"),
+        (
+            "epochs = 2",
+            'epochs = "two"',
+            'training.epochs = "two" is not what belongs there: expected a whole number',
+        ),
+        ("epochs = 2", "epochs = true", "training.epochs = true is not what belongs there"),
         ("epochs = 2", "epochs = 2\nspeed = 1", "unknown key training.speed"),
         ("num_classes = 2", "num_classes = 3", "class_names has 2 entries, expected 3"),
         ("[training]", "[training", "not valid TOML"),
@@ -613,6 +617,23 @@ def test_predictions_that_would_destroy_something_are_refused(run: engine.Traini
         with pytest.raises(InputError, match=message):
             engine.predict(run.folder, [tmp_path / name for name in names], out)
         assert not (tmp_path / "out").exists()
+
+
+def test_images_that_are_named_twice_or_alike_are_told_apart(run: engine.TrainingResult, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.png", np.zeros((8, 8, 3)))
+    one, two = (tmp_path / name / "a.png" for name in ("one", "two"))
+    detour = tmp_path / "two" / ".." / "one" / "a.png"
+    for images, message in (
+        ([one, one], f"{one}: is named twice; name it once"),
+        ([one, detour], f"{detour}: is named twice, also as {one}; name it once"),
+        ([tmp_path / "one", one], f"{one}: is named twice; name it once"),
+        ([one, two], f"{one} and {two} have one name, and would both be written to"),
+    ):
+        with pytest.raises(InputError) as caught:
+            engine.predict(run.folder, images, tmp_path / "out")
+        assert str(caught.value).startswith(message)
 
 
 def test_an_image_that_cannot_be_used_is_named(run: engine.TrainingResult, tmp_path: Path) -> None:

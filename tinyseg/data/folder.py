@@ -155,7 +155,7 @@ def _find_classes(root: Path, num_classes: int | None) -> Classes:
     if path.is_file():
         classes = read_classes(path)
         if num_classes not in (None, len(classes)):
-            raise InputError(f"{path} lists {len(classes)} classes but {num_classes} were asked for")
+            raise InputError(f"{path} lists {len(classes)} classes where {num_classes} are expected")
         return classes
     if num_classes is None:
         raise InputError(f"{root}: how many classes? Give --num-classes, or write classes.txt with a name a line")

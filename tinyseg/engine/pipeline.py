@@ -38,12 +38,13 @@ from .config import Config, DataConfig, Size
 
 def open_split(data: DataConfig, split: str) -> Dataset:
     """A split of the data that a run is about; raises ``DataError`` if it is not as it was when the run began."""
+    kind = get_kind(data.name)
     dataset = open_dataset(
         data.name,
         split,
         root=data.root,
-        num_classes=data.num_classes,
-        size=data.size if get_kind(data.name).drawn else None,
+        num_classes=data.num_classes if "num_classes" in kind.takes else None,
+        size=data.size if kind.drawn else None,
         val_fraction=data.val_fraction,
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
@@ -100,7 +101,7 @@ def segmentation_model(
         raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
     if stage is not None:
         if not isinstance(model, DilatedNet):
-            raise InputError(f"--stage: {name} is not trained in stages; dilatednet is")
+            raise InputError(f"--stage is for --model dilatednet; {name} is not trained in stages")
         try:
             model.train_stage(stage)
         except ValueError as error:

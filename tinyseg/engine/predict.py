@@ -205,8 +205,18 @@ def _plan(images: list[Path], out: Path, options: PredictOptions, classes: Class
                 raise InputError(f"{target}: is one of the images and would be overwritten; choose another --out")
             other = written.setdefault(_identity(target), job.image)
             if other is not job.image:
-                raise InputError(f"{other} and {job.image} would both be written to {target}; predict them apart")
+                raise InputError(
+                    f"{_clash(other, job.image)} would both be written to {target}; give each an --out of its own"
+                )
     return planned
+
+
+def _clash(one: Path, other: Path) -> str:
+    """Two images in words; raises ``InputError`` if they are one."""
+    if _identity(one) == _identity(other):
+        also = "" if one == other else f", also as {one}"
+        raise InputError(f"{other}: is named twice{also}; name it once")
+    return f"{one} and {other}" + (" have one name, and" if one.stem.casefold() == other.stem.casefold() else "")
 
 
 def _identity(path: Path) -> str:

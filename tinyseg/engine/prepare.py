@@ -163,7 +163,7 @@ def prepare(options: TrainOptions) -> Plan:
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
     start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
-    if options.stage == "context" and start is not None:
+    if options.stage == "context":
         _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
@@ -258,16 +258,16 @@ def _check_together(options: TrainOptions) -> None:
         raise InputError("--schedule plateau needs a --gamma below 1")
     if options.recalibrate and options.freeze:
         raise InputError("--recalibrate measures all batch norm anew, --freeze leaves some as it is; choose one")
-    if options.stage == "context" and options.weights is None:
-        raise InputError(
-            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
-        )
     if options.partial_weights and options.weights is None:
         raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
 
 
-def _check_front_end(start: Start) -> None:
+def _check_front_end(start: Start | None) -> None:
     """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
+    if start is None:
+        raise InputError(
+            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
+        )
     left = [entry.ours for entry in start.report.of("missing", "skipped") if entry.ours is not None]
     if lacking := [name for name in left if name.startswith("front_end.")]:
         raise InputError(
