@@ -17,7 +17,7 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, errors, models
+from tinyseg import backend, cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
 from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
@@ -86,6 +86,40 @@ def test_training_prints_a_line_for_each_epoch_and_a_table(trained: tuple[Path, 
     assert f"weights, metrics.csv, curves.png and predictions.png are in {folder}" in lines
     assert "\x1b" not in text
     assert "\r" not in text
+
+
+def test_one_of_a_kind_is_no_plural(root: Path, tmp_path: Path) -> None:
+    flags = ("--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS, "--batch-size", 8)
+    text = done("train", "--out", tmp_path / "run", *flags)
+    assert "8 training and 4 validation images, 2 classes, 1 epoch of 1 batch of 8" in text
+
+
+def test_tables_are_whole_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = done("datasets").splitlines()
+    (row,) = (line for line in lines if line.split()[:1] == ["cell-tracking"])
+    assert row.rstrip() == " cell-tracking          films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)"
+    assert len({len(line) for line in lines[:-1]}) == 1
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, done("datasets").splitlines()[:-1])) <= 60
+
+
+@pytest.mark.parametrize(
+    ("package", "flags", "extra"),
+    [
+        ("tensorboard", ("--tensorboard",), "tensorboard"),
+        ("tinyseg_kernels.cuda", ("--device", "cuda"), "cuda"),
+    ],
+)
+def test_extras_are_named_as_they_are_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, flags: tuple[str, ...], extra: str
+) -> None:
+    """As in the README: tinyseg is installed from its checkout."""
+    monkeypatch.setattr(backend, "_loaded", {})
+    monkeypatch.setitem(sys.modules, package, None)
+    result = call("train", "--data", "shapes", "--out", tmp_path / "run", *flags)
+    _is_refusal(result, [f"pip install -e '.[{extra}]' in the checkout of tinyseg"])
+    assert "`pip install -e '.[cuda]'`" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_evaluation_as_a_table_and_as_json(run: Path) -> None:

@@ -115,6 +115,24 @@ def test_what_is_done_to_images(
     assert (data.size, data.crop, data.augment) == (size, crop, augment)
 
 
+def test_windows_that_are_larger_than_images_are_noted(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "data", train=3, val=1, size=(40, 40))
+    for kind in ("images", "masks"):
+        write(root / "train" / kind / "0.png", np.eye(24))
+
+    def notes(**changes: Any) -> list[str]:
+        return [note for note in engine.prepare(options(root, **changes)).notes if "--crop" in note]
+
+    ending = "images are mirrored outwards to fill it, and nothing is learnt from what is added"
+    assert notes(size=(32, 32), crop=(32, 48)) == [
+        f"the --crop of 32x48 is larger than the --size of 32x32: {ending}"
+    ]
+    assert notes(crop=(32, 32)) == [
+        f"the --crop of 32x32 is larger than 1 of the 3 training images (one has 24x24): {ending}"
+    ]
+    assert notes(crop=(24, 24)) == notes(size=(32, 32), crop=(32, 32)) == notes() == []
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -236,7 +254,7 @@ def test_a_batch_of_ignored_pixels_is_skipped_and_counted(tmp_path: Path) -> Non
     assert log.losses.count(None) == 1
     assert result.history[0].skipped_batches == 1
     assert result.history[0].train_loss is not None
-    assert any("1 batches were skipped" in text for text in log.warnings)
+    assert any("skipped 1 batch, as all pixels are ignored" in text for text in log.warnings)
 
 
 def test_a_split_of_nothing_but_ignored_pixels_ends_without_nan(tmp_path: Path) -> None:

@@ -40,8 +40,6 @@ def check(
     The exit code is 0 if all is well, 1 if there are problems, 2 if nothing could be checked.
     """
     with reporting(debug):
-        from rich.console import Console
-
         from .. import console, engine, viz
         from ..data import write_mapping
         from .data_tables import print_check
@@ -61,7 +59,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:
-            output = Console()
+            output = console.output()
             print_check(output, report)
             if fix_mapping is not None:
                 written = f"wrote {quoted(fix_mapping)}; train with --mapping {quoted(fix_mapping)}"

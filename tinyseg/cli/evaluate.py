@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import many
 from .common import AsJson, Debug, Device, Threads, Workers, app, reporting, set_up
 
 
@@ -33,8 +34,6 @@ def evaluate(
     """Score a trained network on a whole data set, at the labels' own resolution."""
     with reporting(debug):
         set_up(device, threads)
-        from rich.console import Console
-
         from .. import console, engine
 
         with console.counting("evaluating", console.EVALUATION) as progress:
@@ -51,9 +50,8 @@ def evaluate(
             where = {"run": str(run), "data": config.data.name, "split": split}
             typer.echo(json.dumps({**where, "classes": config.data.class_names, **result.as_dict()}, indent=2))
             return
-        output = Console()
-        console.line(
-            output, f"{config.data.name}, {split}: {result.images} images, loss {console.number(result.loss)}"
-        )
+        output = console.output()
+        images = many(result.images, "image")
+        console.line(output, f"{config.data.name}, {split}: {images}, loss {console.number(result.loss)}")
         console.print_scores(output, result.scores, config.data.classes)
         console.print_measures(output, result.measures, config.data.classes)

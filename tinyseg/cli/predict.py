@@ -54,11 +54,9 @@ def predict(
     """
     with reporting(debug):
         set_up(device, threads)
-        from rich.console import Console
-
         from .. import console, engine
 
-        output = Console()
+        output = console.output()
         names = engine.open_run(run).config.data.class_names
         options = engine.PredictOptions(tile, overlap, tta, probabilities, overlay, max_pixels)
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
@@ -155,7 +155,7 @@ def _find_classes(root: Path, num_classes: int | None) -> Classes:
     if path.is_file():
         classes = read_classes(path)
         if num_classes not in (None, len(classes)):
-            raise InputError(f"{path} lists {len(classes)} classes where {num_classes} are expected")
+            raise InputError(f"{path} lists {many(len(classes), 'class')} where {num_classes} are expected")
         return classes
     if num_classes is None:
         raise InputError(f"{root}: how many classes? Give --num-classes, or write classes.txt with a name a line")

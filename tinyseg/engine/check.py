@@ -19,9 +19,9 @@ from ..data.images import LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError
 from ..data.mapping import Table, color_codes, color_of, format_key
 from ..data.proposal import propose_mapping
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..paths import PathLike
-from .check_report import CheckReport, Finding, SplitReport, many
+from .check_report import CheckReport, Finding, SplitReport
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""

@@ -29,7 +29,7 @@ from ..data import (
     open_dataset,
     parse_table,
 )
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..models import Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
 from ..tensor import Tensor
@@ -56,7 +56,9 @@ def open_split(data: DataConfig, split: str) -> Dataset:
 def check_classes(data: DataConfig, dataset: Dataset) -> None:
     """``DataError`` unless the labels of ``dataset`` mean what those of the run do."""
     if len(dataset.classes) != data.num_classes:
-        raise DataError(f"{dataset.name}: has {len(dataset.classes)} classes, but the run was for {data.num_classes}")
+        raise DataError(
+            f"{dataset.name}: has {many(len(dataset.classes), 'class')}, but the run was for {data.num_classes}"
+        )
     if dataset.classes.names == Classes.numbered(data.num_classes).names:
         return  # a folder whose classes have no names
     renamed = [

@@ -22,7 +22,7 @@ from ..data import (
     parse_table,
     read_mapping,
 )
-from ..errors import DataError, InputError, flag
+from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
@@ -172,6 +172,8 @@ def prepare(options: TrainOptions) -> Plan:
             f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
             "deviation of the training images"
         )
+    if options.crop is not None:
+        notes += _on_large_crop(options.crop, options.size, train_set)
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
@@ -341,6 +343,22 @@ def _check_sizes(
     return height, width
 
 
+def _on_large_crop(crop: Size, size: Size | None, train_set: Dataset) -> list[str]:
+    """A note where windows are larger than the images that they are taken from."""
+    sizes = [size] if size is not None else [size for _, size in image_sizes(train_set)]
+    smaller = [size for size in sizes if size[0] < crop[0] or size[1] < crop[1]]
+    if not smaller:
+        return []
+    if size is not None:
+        what = f"the --size of {size[0]}x{size[1]}"
+    else:
+        what = f"{len(smaller)} of the {len(sizes)} training images (one has {smaller[0][0]}x{smaller[0][1]})"
+    return [
+        f"the --crop of {crop[0]}x{crop[1]} is larger than {what}: images are mirrored outwards to fill it, and "
+        "nothing is learnt from what is added"
+    ]
+
+
 def _smallest(dataset: Dataset) -> tuple[str, Size]:
     """Name and size of the image with the fewest rows, and the least height and width there are."""
     sizes = image_sizes(dataset)
@@ -355,7 +373,7 @@ def _largest(dataset: Dataset) -> Size:
 
 def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
     if options.batch_size > len(train_set):
-        notes.append(f"there are only {len(train_set)} training images: the batch size is {len(train_set)}")
+        notes.append(f"only {many(len(train_set), 'training image')}: the batch size is {len(train_set)}")
     return min(options.batch_size, len(train_set))
 
 
