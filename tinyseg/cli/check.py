@@ -15,7 +15,7 @@ from .common import FAILED, AsJson, Debug, Workers, app, quoted, reporting
 @app.command(short_help="Read all of a data set and say what is wrong with it.")
 def check(
     data: Annotated[str, typer.Argument(help="folder, camvid, voc2012 ...: tinyseg datasets lists them.")],
-    root: Annotated[Path, typer.Argument(help="The folder of the data.")],
+    root: Annotated[Path | None, typer.Argument(help="The folder of the data.", show_default=False)] = None,
     num_classes: Annotated[
         int | None, typer.Option(min=1, max=255, help="Number of classes, for a folder without classes.txt.")
     ] = None,

@@ -14,6 +14,7 @@ from ..data import (
     BorderWeights,
     ClassCounts,
     Dataset,
+    check_mapping,
     class_counts,
     get_kind,
     measure_normalisation,
@@ -157,7 +158,7 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
-    _check_mapping(mapping, len(train_set.classes))
+    check_mapping(mapping or {}, len(train_set.classes))
     with skip():  # its sizes are asked for, not its weights
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
@@ -284,15 +285,6 @@ def _momentum(options: TrainOptions) -> float:
 
 def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
-
-
-def _check_mapping(mapping: Mapping[str, int] | None, classes: int) -> None:
-    for key, value in (mapping or {}).items():
-        if value != IGNORE_INDEX and not 0 <= value < classes:
-            raise InputError(
-                f"--mapping: {key} = {value} is no class: there are 0 .. {classes - 1}, "
-                f"and {IGNORE_INDEX} for what is ignored"
-            )
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
