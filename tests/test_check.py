@@ -288,6 +288,7 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "no problems")
     for arguments, message in (
         (("imagenet", tmp_path), "no data set 'imagenet'"),
+        (("folder", tmp_path / "good", "--chart", tmp_path / "gone" / "a.png"), "a.png: there is no folder"),
         (("shapes", tmp_path), "is drawn: it has no files to check"),
         (("cells",), "the data set 'cells' is drawn: it has no files to check"),
         (("camvid",), "the data set 'camvid' is read from files: tinyseg check camvid FOLDER"),

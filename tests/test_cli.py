@@ -339,6 +339,10 @@ def test_defaults_that_depend_on_the_data_may_be_spelt_out_too(root: Path, tmp_p
 # Bad input: one or two lines, exit code 2, no traceback
 
 
+def _binary_weights(folder: Path) -> None:
+    (folder / "weights.txt").write_bytes(b"\xff\xfe\x00")
+
+
 def _no_mask(folder: Path) -> None:
     (folder / "train" / "masks" / "3.png").unlink()
 
@@ -395,6 +399,9 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--device", "tpu"), ["tpu", "reference"]),
         (_untouched, ("--val-fraction", "0.5"), ["val"]),
         (_untouched, ("--out", "."), ["exists already", "--resume"]),
+        (_untouched, ("--warmup", "2"), ["--warmup 2 is longer than the run of 1 epoch"]),
+        (_untouched, ("--find-lr", "none/lr.png"), ["--find-lr: there is no folder none"]),
+        (_binary_weights, ("--class-weights", "data/weights.txt"), ["weights.txt: is no list of weights"]),
         (_no_mask, (), ["3.png", "mask"]),
         (_other_size, (), ["3.png", "30x32", "32x32"]),
         (_other_values, (), ["3.png", "7", "255"]),
@@ -494,6 +501,14 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
     (tmp_path / "file").write_text("in the way")
     flags = ("--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS)
     _is_refusal(call("train", "--out", tmp_path / "file" / "run", *flags), ["file"])
+
+
+def test_threads_that_the_system_does_not_start_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start(*given: Any, **more: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(engine, "prepare", start)
+    _is_refusal(call("train", "--out", tmp_path / "run"), ["no more threads", "--threads or --workers"])
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -670,6 +671,7 @@ def test_prediction_goes_on_after_a_damaged_image(run: engine.TrainingResult, tm
         write(folder / name, np.zeros((8, 8, 3)))
     (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:40])
     write(folder / "d.png", np.zeros((3, 3, 3)))
+    (folder / "e.png").mkdir()
     told: list[engine.Prediction] = []
     with pytest.raises(engine.PredictionError, match="2 of 4 images could not be labelled:") as caught:
         engine.predict(run.folder, [folder], tmp_path / "out", told.append)
@@ -680,6 +682,15 @@ def test_prediction_goes_on_after_a_damaged_image(run: engine.TrainingResult, tm
         assert reason.startswith(f"  {folder / start}")
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"a.png", "a_overlay.png", "c.png", "c_overlay.png"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_in_a_folder_that_leads_nowhere_is_not_passed_over(run: engine.TrainingResult, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(engine.PredictionError, match=r"a\.png: no such file"):
+        engine.predict(run.folder, [folder], tmp_path / "out")
 
 
 def test_predictions_follow_the_size_of_training(root: Path, tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ def how_to_install(extra: str) -> str:
 def many(count: int, thing: str) -> str:
     """``1 file``, ``2 files``.
 
-    >>> many(1, "file"), many(2, "file"), many(2, "batch"), many(0, "class")
-    ('1 file', '2 files', '2 batches', '0 classes')
+    >>> many(1, "file"), many(2, "file"), many(2, "epoch"), many(2, "batch"), many(0, "class")
+    ('1 file', '2 files', '2 epochs', '2 batches', '0 classes')
     """
-    plural = f"{thing}es" if thing.endswith(("s", "ch")) else f"{thing}s"
+    plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
     return f"{count} {thing if count == 1 else plural}"
 
 

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
-from .common import FAILED, AsJson, Debug, Workers, app, quoted, reporting
+from .common import FAILED, AsJson, Debug, Workers, app, check_writable, quoted, reporting
 
 
 @app.command(short_help="Read all of a data set and say what is wrong with it.")
@@ -45,8 +44,8 @@ def check(
         from .data_tables import print_check
 
         for path in (fix_mapping, chart):
-            if path is not None and path.exists():
-                raise InputError(f"{path}: exists already; choose another name")
+            if path is not None:
+                check_writable(path)
         with console.counting("checking", 0) as progress:
             report = engine.check(
                 data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress

@@ -18,6 +18,8 @@ from ..errors import InputError, OptionError, flag
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
+_NO_THREAD = "can't start new thread"  # what Python says of it, in no error type of its own
+
 app = typer.Typer(
     name="tinyseg",
     help="Train networks that label every pixel of an image, measure them, and use them.",
@@ -58,6 +60,11 @@ def reporting(debug: bool) -> Iterator[None]:
         else:
             typer.echo(f"error: {_message(error)}", err=True)
         raise typer.Exit(FAILED if isinstance(error, (DivergenceError, MemoryError)) else BAD_INPUT) from None
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD or debug:
+            raise
+        typer.echo("error: the system starts no more threads; give fewer --threads or --workers", err=True)
+        raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -73,6 +80,14 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def check_writable(path: Path) -> None:
+    """``InputError`` unless a new file ``path`` can be made: better now than after the work for it."""
+    if path.exists():
+        raise InputError(f"{path}: exists already; choose another name")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def set_up(device: str, threads: int | None) -> None:

@@ -158,24 +158,24 @@ def pixel_limit(max_pixels: int | None) -> Iterator[None]:
 def listed(images: Sequence[PathLike]) -> list[Path]:
     """The image files that ``images`` stand for: files, the images in folders, and those named in ``.txt`` lists.
 
-    Raises ``InputError`` for what is not there, or stands for nothing.
+    Raises ``InputError`` for what is not there, or stands for nothing. A folder's links that lead nowhere are among
+    its images, so that they are told of like other damaged ones.
     """
     found: list[Path] = []
     for path in map(Path, images):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir())
             if not inside:
                 raise InputError(f"{path}: no images in this folder; {', '.join(SUFFIXES)} are looked for")
             found += inside
-        elif path.suffix.lower() == ".txt" and path.is_file():
-            found += _of_list(path)
-        else:
-            found.append(path)
+            continue
+        named = _of_list(path) if path.suffix.lower() == ".txt" and path.is_file() else [path]
+        for name in named:
+            if not name.is_file():
+                raise InputError(f"{name}: no such file")
+        found += named
     if not found:
         raise InputError("no images were given")
-    for path in found:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
     return found
 
 

@@ -194,6 +194,8 @@ def prepare(options: TrainOptions) -> Plan:
 def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
     """``InputError`` for what the optimiser or its schedule cannot do, before anything is counted or written."""
     frozen_parts(model, training.freeze)
+    if training.warmup > training.epochs:
+        raise InputError(f"--warmup {training.warmup:g} is longer than the run of {many(training.epochs, 'epoch')}")
     try:
         optimizer = create_optimizer(training, model)
         Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
