@@ -283,10 +283,19 @@ def test_the_command_writes_a_mapping_that_training_takes(tmp_path: Path) -> Non
 
 def test_exit_codes(tmp_path: Path) -> None:
     good = call("check", "folder", layouts.folder(tmp_path / "good"))
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text("[mapping]\n255 = 2\n", encoding="utf-8")
     assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "no problems")
     for arguments, message in (
         (("imagenet", tmp_path), "no data set 'imagenet'"),
+        (("folder", tmp_path / "good", "--chart", tmp_path / "gone" / "a.png"), "a.png: there is no folder"),
         (("shapes", tmp_path), "is drawn: it has no files to check"),
+        (("cells",), "the data set 'cells' is drawn: it has no files to check"),
+        (("camvid",), "the data set 'camvid' is read from files: tinyseg check camvid FOLDER"),
+        (
+            ("folder", tmp_path / "good", "--mapping", wrong),
+            "--mapping: 255 = 2 is no class: there are 0 .. 1, and 255",
+        ),
         (("camvid", tmp_path / "nowhere"), "no such folder"),
         (("camvid", tmp_path / "good"), "is this CamVid in SegNet's layout?"),
         (("camvid", tmp_path / "good", "--num-classes", 4), "has 11 classes, not --num-classes 4"),

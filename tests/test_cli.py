@@ -17,7 +17,7 @@ import pytest
 from runs import TINY_FLAGS, make_folder, without_pictures, write
 
 import tinyseg
-from tinyseg import cli, engine, errors, models
+from tinyseg import backend, cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
 from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
@@ -88,6 +88,40 @@ def test_training_prints_a_line_for_each_epoch_and_a_table(trained: tuple[Path, 
     assert "\r" not in text
 
 
+def test_one_of_a_kind_is_no_plural(root: Path, tmp_path: Path) -> None:
+    flags = ("--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS, "--batch-size", 8)
+    text = done("train", "--out", tmp_path / "run", *flags)
+    assert "8 training and 4 validation images, 2 classes, 1 epoch of 1 batch of 8" in text
+
+
+def test_tables_are_whole_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = done("datasets").splitlines()
+    (row,) = (line for line in lines if line.split()[:1] == ["cell-tracking"])
+    assert row.rstrip() == " cell-tracking          films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)"
+    assert len({len(line) for line in lines[:-1]}) == 1
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, done("datasets").splitlines()[:-1])) <= 60
+
+
+@pytest.mark.parametrize(
+    ("package", "flags", "extra"),
+    [
+        ("tensorboard", ("--tensorboard",), "tensorboard"),
+        ("tinyseg_kernels.cuda", ("--device", "cuda"), "cuda"),
+    ],
+)
+def test_extras_are_named_as_they_are_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, flags: tuple[str, ...], extra: str
+) -> None:
+    """As in the README: tinyseg is installed from its checkout."""
+    monkeypatch.setattr(backend, "_loaded", {})
+    monkeypatch.setitem(sys.modules, package, None)
+    result = call("train", "--data", "shapes", "--out", tmp_path / "run", *flags)
+    _is_refusal(result, [f"pip install -e '.[{extra}]' in the checkout of tinyseg"])
+    assert "`pip install -e '.[cuda]'`" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
 def test_evaluation_as_a_table_and_as_json(run: Path) -> None:
     text = done("evaluate", run)
     assert "folder, val: 4 images" in text
@@ -130,6 +164,23 @@ def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> No
     assert len(list((tmp_path / "out").iterdir())) == 8
 
 
+def test_damaged_images_are_listed_at_the_end(run: Path, root: Path, tmp_path: Path) -> None:
+    """Some could be labelled: exit code 1; none: 2."""
+    good = root / "val" / "images" / "0.png"
+    bad = [tmp_path / name for name in ("one.png", "two.png")]
+    for path in bad:
+        path.write_text("not an image")
+    code, text, errors = call("predict", run, bad[0], good, bad[1], "--out", tmp_path / "out")
+    assert code == 1
+    assert text.splitlines()[0].startswith(f"{good} -> 0.png, 0_overlay.png: ")
+    assert text.splitlines()[1].startswith("images: 1, ")
+    first, *lines = errors.splitlines()
+    assert first == "error: 2 of 3 images could not be labelled:"
+    assert [line.split(": ")[0] for line in lines] == [f"  {path}" for path in bad]
+    code, text, errors = call("predict", run, *bad, "--out", tmp_path / "none")
+    assert (code, text, len(errors.splitlines())) == (2, "", 3)
+
+
 def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) -> None:
     images, out = root / "val" / "images", tmp_path / "out"
     flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
@@ -142,7 +193,7 @@ def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) ->
         (("--tta", "twice"), "--tta: expected flip, vflip"),
         (("--probabilities", "csv"), "unknown --probabilities 'csv'"),
     ):
-        code, _, errors = call("predict", run, images, "--out", tmp_path / "none", *given)
+        code, _, errors = call("predict", run, images / "0.png", "--out", tmp_path / "none", *given)
         assert (code, errors.count("\n")) == (2, 1)
         assert wanted in errors
 
@@ -301,6 +352,10 @@ def test_defaults_that_depend_on_the_data_may_be_spelt_out_too(root: Path, tmp_p
 # Bad input: one or two lines, exit code 2, no traceback
 
 
+def _binary_weights(folder: Path) -> None:
+    (folder / "weights.txt").write_bytes(b"\xff\xfe\x00")
+
+
 def _no_mask(folder: Path) -> None:
     (folder / "train" / "masks" / "3.png").unlink()
 
@@ -346,6 +401,7 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--model", "fcn8s"), ["fcn8s: unknown option --depth; it has --backbone (default"]),
         (_untouched, ("--depth", "9"), ["unet: --width must be at least 1 and --depth 1 to 8, got 4 and 9"]),
         (_untouched, ("--num-classes", "5"), ["2 classes", "5"]),
+        (_untouched, ("--stage", "context"), ["--stage is for --model dilatednet; unet is not trained in stages"]),
         (_untouched, ("--size", "3x40"), ["3x40", "too small", "4x4"]),
         (_untouched, ("--size", "big"), ["HEIGHTxWIDTH", "'big'"]),
         (_untouched, ("--size", "0x40"), ["HEIGHTxWIDTH"]),
@@ -356,6 +412,9 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--device", "tpu"), ["tpu", "reference"]),
         (_untouched, ("--val-fraction", "0.5"), ["val"]),
         (_untouched, ("--out", "."), ["exists already", "--resume"]),
+        (_untouched, ("--warmup", "2"), ["--warmup 2 is longer than the run of 1 epoch"]),
+        (_untouched, ("--find-lr", "none/lr.png"), ["--find-lr: there is no folder none"]),
+        (_binary_weights, ("--class-weights", "data/weights.txt"), ["weights.txt: is no list of weights"]),
         (_no_mask, (), ["3.png", "mask"]),
         (_other_size, (), ["3.png", "30x32", "32x32"]),
         (_other_values, (), ["3.png", "7", "255"]),
@@ -391,7 +450,7 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("evaluate", "nothing"), ["nothing", "no such folder"]),
         (("evaluate", "."), ["config.toml", "no such file"]),
         (("evaluate", "RUN", "--split", "test"), ["test"]),
-        (("evaluate", "RUN", "--data", "shapes"), ["6 classes"]),
+        (("evaluate", "RUN", "--data", "shapes"), ["shapes: has 6 classes, but the run was for 2"]),
         (("evaluate", "RUN/first.safetensors"), ["first.safetensors", "no such checkpoint"]),
         (("predict", "RUN", "nothing.png", "--out", "out"), ["nothing.png", "no such file"]),
         (("predict", "RUN", "text.png", "--out", "out"), ["text.png"]),
@@ -455,6 +514,14 @@ def test_a_folder_that_cannot_be_written_is_told(run: Path, root: Path, tmp_path
     (tmp_path / "file").write_text("in the way")
     flags = ("--data", "folder", "--root", root, "--epochs", 1, *TINY_FLAGS)
     _is_refusal(call("train", "--out", tmp_path / "file" / "run", *flags), ["file"])
+
+
+def test_threads_that_the_system_does_not_start_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start(*given: Any, **more: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(engine, "prepare", start)
+    _is_refusal(call("train", "--out", tmp_path / "run"), ["no more threads", "--threads or --workers"])
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -109,10 +109,24 @@ def test_counting_classes_decodes_no_image(tmp_path: Path) -> None:
     assert (counts.ignored, counts.images) == (0, len(folder))
 
 
+def test_names_of_classes_may_have_spaces_and_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("lane 2\ntype 1 10 20 30\n2 wheels\n7\nsoft, wet ground\nside-walk # 1 2\n")
+    classes = read_classes(path)
+    assert classes.names == ("lane 2", "type 1", "2 wheels", "7", "soft, wet ground", "side-walk")
+    assert classes.colors[1] == (10, 20, 30)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("sky\nroad 1 2 300\n", "line 2: colours run from 0 to 255, got 1 2 300"),
+        ("sky\nroad 1 2\n", "line 2: expected 'name', or 'name R G B' .* from 0 to 255, got 'road 1 2'"),
+        ("sky 1 2 3 4 5\n", "line 1: expected 'name', or 'name R G B'"),
+        ("sky 0.1 0.2 0.3\n", "line 1: expected 'name', or 'name R G B'"),
+        ("sky;1;2;3\n", "line 1: expected 'name', or 'name R G B'"),
+        ("1 2 3\n", "line 1: expected 'name', or 'name R G B'"),
+        ("# mine\nsky #0080ff\n", "line 2: expected 'name', or 'name R G B' .* got 'sky #0080ff'"),
         ("sky\nsky\n", "class 'sky' is listed twice"),
         ("# nothing\n", "expected 1 to 255 classes, one a line, found 0"),
     ],
@@ -132,7 +146,7 @@ def test_number_of_classes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--num-classes must be 1 to 255, got 256"):
         Folder(tmp_path, num_classes=256)
     (tmp_path / "classes.txt").write_text("a\nb\n")
-    with pytest.raises(InputError, match=r"classes.txt lists 2 classes but 3 were asked for"):
+    with pytest.raises(InputError, match=r"classes.txt lists 2 classes where 3 are expected"):
         Folder(tmp_path, num_classes=3)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,12 @@ def test_a_configuration_comes_back_from_its_file(run: engine.TrainingResult) ->
     [
         ("epochs = 2", "", "the key training.epochs is missing"),
         ("epochs = 2", "epochs = 0", "training.epochs must be at least 1"),
-        ("epochs = 2", 'epochs = "two"', "training.epochs = 'two' is not what belongs there"),
-        ("epochs = 2", "epochs = true", "training.epochs = True is not what belongs there"),
+        (
+            "epochs = 2",
+            'epochs = "two"',
+            'training.epochs = "two" is not what belongs there: expected a whole number',
+        ),
+        ("epochs = 2", "epochs = true", "training.epochs = true is not what belongs there"),
         ("epochs = 2", "epochs = 2\nspeed = 1", "unknown key training.speed"),
         ("num_classes = 2", "num_classes = 3", "class_names has 2 entries, expected 3"),
         ("[training]", "[training", "not valid TOML"),
@@ -109,6 +114,24 @@ def test_what_is_done_to_images(
 ) -> None:
     data = engine.prepare(options(root, **changes)).config.data
     assert (data.size, data.crop, data.augment) == (size, crop, augment)
+
+
+def test_windows_that_are_larger_than_images_are_noted(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "data", train=3, val=1, size=(40, 40))
+    for kind in ("images", "masks"):
+        write(root / "train" / kind / "0.png", np.eye(24))
+
+    def notes(**changes: Any) -> list[str]:
+        return [note for note in engine.prepare(options(root, **changes)).notes if "--crop" in note]
+
+    ending = "images are mirrored outwards to fill it, and nothing is learnt from what is added"
+    assert notes(size=(32, 32), crop=(32, 48)) == [
+        f"the --crop of 32x48 is larger than the --size of 32x32: {ending}"
+    ]
+    assert notes(crop=(32, 32)) == [
+        f"the --crop of 32x32 is larger than 1 of the 3 training images (one has 24x24): {ending}"
+    ]
+    assert notes(crop=(24, 24)) == notes(size=(32, 32), crop=(32, 32)) == notes() == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +258,7 @@ def test_a_batch_of_ignored_pixels_is_skipped_and_counted(tmp_path: Path) -> Non
     assert log.losses.count(None) == 1
     assert result.history[0].skipped_batches == 1
     assert result.history[0].train_loss is not None
-    assert any("1 batches were skipped" in text for text in log.warnings)
+    assert any("skipped 1 batch, as all pixels are ignored" in text for text in log.warnings)
 
 
 def test_a_split_of_nothing_but_ignored_pixels_ends_without_nan(tmp_path: Path) -> None:
@@ -618,6 +641,23 @@ def test_predictions_that_would_destroy_something_are_refused(run: engine.Traini
         assert not (tmp_path / "out").exists()
 
 
+def test_images_that_are_named_twice_or_alike_are_told_apart(run: engine.TrainingResult, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.png", np.zeros((8, 8, 3)))
+    one, two = (tmp_path / name / "a.png" for name in ("one", "two"))
+    detour = tmp_path / "two" / ".." / "one" / "a.png"
+    for images, message in (
+        ([one, one], f"{one}: is named twice; name it once"),
+        ([one, detour], f"{detour}: is named twice, also as {one}; name it once"),
+        ([tmp_path / "one", one], f"{one}: is named twice; name it once"),
+        ([one, two], f"{one} and {two} have one name, and would both be written to"),
+    ):
+        with pytest.raises(InputError) as caught:
+            engine.predict(run.folder, images, tmp_path / "out")
+        assert str(caught.value).startswith(message)
+
+
 def test_an_image_that_cannot_be_used_is_named(run: engine.TrainingResult, tmp_path: Path) -> None:
     write(tmp_path / "small.png", np.zeros((3, 3, 3)))
     with pytest.raises(DataError, match=r"small\.png: an image of 3x3 is too small"):
@@ -625,6 +665,35 @@ def test_an_image_that_cannot_be_used_is_named(run: engine.TrainingResult, tmp_p
     (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(DataError, match=r"text\.png"):
         engine.predict(run.folder, [tmp_path / "text.png"], tmp_path / "out")
+
+
+def test_prediction_goes_on_after_a_damaged_image(run: engine.TrainingResult, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        write(folder / name, np.zeros((8, 8, 3)))
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:40])
+    write(folder / "d.png", np.zeros((3, 3, 3)))
+    (folder / "e.png").mkdir()
+    told: list[engine.Prediction] = []
+    with pytest.raises(engine.PredictionError, match="2 of 4 images could not be labelled:") as caught:
+        engine.predict(run.folder, [folder], tmp_path / "out", told.append)
+    assert [prediction.image.name for prediction in caught.value.done] == ["a.png", "c.png"]
+    assert told == caught.value.done
+    reasons = str(caught.value).splitlines()[1:]
+    for reason, start in zip(reasons, ("b.png: ", "d.png: an image of 3x3 is too small"), strict=True):
+        assert reason.startswith(f"  {folder / start}")
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"a.png", "a_overlay.png", "c.png", "c_overlay.png"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_in_a_folder_that_leads_nowhere_is_not_passed_over(run: engine.TrainingResult, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(engine.PredictionError, match=r"a\.png: no such file"):
+        engine.predict(run.folder, [folder], tmp_path / "out")
 
 
 def test_predictions_follow_the_size_of_training(root: Path, tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def test_images_that_do_not_fit(name: str) -> None:
             lambda: models.create("fcn8s", num_classes=2, backbone="vgg"),
             "fcn8s: unknown backbone 'vgg'; there are 'small', 'vgg16', 'alexnet', 'googlenet'",
         ),
+        (lambda: models.create("unet"), "unet: num_classes, the number of classes, has to be given"),
+        (lambda: models.create("unet", classes=2), "unet: num_classes, the number of classes, has to be given"),
         (lambda: models.create("unet", num_classes=0), "num_classes must be a whole number of at least 1, got 0"),
         (
             lambda: models.create("unet", num_classes=1, in_channels=0),

@@ -137,6 +137,8 @@ def test_a_front_end_that_is_not_complete_is_refused(root: Path, tmp_path: Path)
         "weights": str(tmp_path / "vgg16.npz"),
     }
     assert engine.prepare(options(root, stage="front-end", **given)).start is not None
+    with pytest.raises(InputError, match=r"--stage context needs the front end of a run .*: --weights RUN"):
+        engine.prepare(options(root, stage="context", **{**given, "weights": None}))
     with pytest.raises(InputError, match=r"is no front end for these classes: 2 missing .*front_end\.final\.weight"):
         engine.prepare(options(root, stage="context", **given))
 

@@ -112,7 +112,7 @@ def test_a_first_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> N
     plain = console._CompileNotice(Console(), 30, shown.append)
     plain("winograd.convolve", 7)
     plain("walk.walk", 8)
-    assert capsys.readouterr().out == "compiling kernels for this machine, once: about 30 ...\n"
+    assert capsys.readouterr().out == "compiling about 30 kernels for this machine, once ...\n"
 
 
 # --- The cache, with a kernel or two so that compiling takes a second

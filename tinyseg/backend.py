@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .errors import how_to_install
+
 DEVICES = ("cpu", "reference", "cuda")
 
 _default = "cpu"
@@ -71,7 +73,7 @@ def _need_gpu(tinyseg_kernels: ModuleType) -> None:
     try:
         importlib.import_module(f"{tinyseg_kernels.__name__}.cuda").gpu()
     except ImportError as error:
-        raise RuntimeError(f"device 'cuda' needs numba-cuda: pip install 'tinyseg[cuda]' ({error})") from error
+        raise RuntimeError(f"device 'cuda' needs numba-cuda: {how_to_install('cuda')} ({error})") from error
     except RuntimeError as error:
         raise RuntimeError(f"device 'cuda' cannot be used: {error}") from error
 

@@ -5,6 +5,7 @@ On a terminal there is a progress bar; where output goes to a file or a pipe the
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from . import backend, models
 from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
-from .errors import flag
+from .errors import flag, many
 from .interop import source_of
 
 if TYPE_CHECKING:
@@ -28,10 +29,21 @@ if TYPE_CHECKING:
 NOTABLE_WAIT = 0.05
 """The share of an epoch that training may wait for images without its being said."""
 
+UNBOUNDED = 10_000
+"""Columns where there is no screen."""
+
 COMPILING = "compiling kernels for this machine, once"
 
 # About how many kernels a command uses: what tells the first run of it how far the compiler is.
 TRAINING, EVALUATION, PREDICTION, DESCRIPTION, GRADIENTS = 30, 17, 14, 13, 60
+
+
+def output() -> Console:
+    """Standard output. Tables in a file or a pipe are as wide as they need to be: nothing there has an edge."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNBOUNDED
+    return console
 
 
 def line(console: Console, text: str, style: str | None = None) -> None:
@@ -135,7 +147,7 @@ class _CompileNotice:
             self.show(f"{COMPILING}: {number} of {about}: {kernel}")
         elif not self.said:
             self.said = True
-            line(self.console, f"{COMPILING}: {about} ...")
+            line(self.console, f"compiling {about} kernels for this machine, once ...")
 
 
 class TrainingDisplay(Callbacks):
@@ -182,8 +194,9 @@ class TrainingDisplay(Callbacks):
         line(
             self.console,
             f"{config.model.name} on {config.data.name}: {len(trainer.train_set)} training and "
-            f"{len(trainer.val_set)} validation images, {config.data.num_classes} classes, {epochs} epochs of "
-            f"{trainer.loader.num_batches} batches of {config.training.batch_size}",
+            f"{many(len(trainer.val_set), 'validation image')}, {many(config.data.num_classes, 'class')}, "
+            f"{many(epochs, 'epoch')} of {many(trainer.loader.num_batches, 'batch')} of "
+            f"{config.training.batch_size}",
         )
         if trainer.history:
             line(self.console, f"going on after epoch {len(trainer.history)}")
@@ -358,7 +371,8 @@ def print_info(console: Console, info: ModelInfo) -> None:
     console.print(table)
     height, width = info.size
     for text in (
-        f"{info.model} for images of {height}x{width} with {info.in_channels} channels, {info.num_classes} classes",
+        f"{info.model} for images of {height}x{width} with {many(info.in_channels, 'channel')}, "
+        f"{many(info.num_classes, 'class')}",
         f"parameters: {info.parameters:,}, of which {info.trainable_parameters:,} are trained; numbers in buffers: "
         f"{info.buffers:,}",
         f"convolution layers on the longest path: {info.convolutions}, and {info.transposed_convolutions} transposed "
@@ -386,7 +400,7 @@ def print_weights(console: Console, weights: Weights) -> None:
     if weights.found_at:
         line(console, f"found at: {weights.found_at}")
     total = sum(array.size for array in weights.arrays.values())
-    line(console, f"{len(weights.arrays)} weights, {total:,} numbers")
+    line(console, f"{many(len(weights.arrays), 'weight')}, {total:,} numbers")
     for text in weights.beside():
         line(console, text)
 

@@ -22,6 +22,25 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def how_to_install(extra: str) -> str:
+    """The command that brings the packages of an extra of ``pyproject.toml``.
+
+    >>> how_to_install("cuda")
+    "pip install -e '.[cuda]' in the checkout of tinyseg"
+    """
+    return f"pip install -e '.[{extra}]' in the checkout of tinyseg"
+
+
+def many(count: int, thing: str) -> str:
+    """``1 file``, ``2 files``.
+
+    >>> many(1, "file"), many(2, "file"), many(2, "epoch"), many(2, "batch"), many(0, "class")
+    ('1 file', '2 files', '2 epochs', '2 batches', '0 classes')
+    """
+    plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
+    return f"{count} {thing if count == 1 else plural}"
+
+
 class InputError(ValueError):
     """Something the user handed over cannot be used: a folder, an image, a mask, an option."""
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from .common import FAILED, PICTURES, AsJson, Debug, Workers, app, check_new, quoted, reporting
+from .common import FAILED, PICTURES, AsJson, Debug, Workers, app, check_writable, quoted, reporting
 
 
 @app.command(short_help="Read all of a data set and say what is wrong with it.")
 def check(
     data: Annotated[str, typer.Argument(help="folder, camvid, voc2012 ...: tinyseg datasets lists them.")],
-    root: Annotated[Path, typer.Argument(help="The folder of the data.")],
+    root: Annotated[Path | None, typer.Argument(help="The folder of the data.", show_default=False)] = None,
     num_classes: Annotated[
         int | None, typer.Option(min=1, max=255, help="Number of classes, for a folder without classes.txt.")
     ] = None,
@@ -39,16 +39,14 @@ def check(
     The exit code is 0 if all is well, 1 if there are problems, 2 if nothing could be checked.
     """
     with reporting(debug):
-        from rich.console import Console
-
         from .. import console, engine, viz
         from ..data import write_mapping
         from .data_tables import print_check
 
         if fix_mapping is not None:
-            check_new(fix_mapping)
+            check_writable(fix_mapping)
         if chart is not None:
-            check_new(chart, PICTURES)
+            check_writable(chart, PICTURES)
         with console.counting("checking", 0) as progress:
             report = engine.check(
                 data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
@@ -64,7 +62,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:
-            output = Console()
+            output = console.output()
             print_check(output, report)
             if fix_mapping is not None:
                 written = f"wrote {quoted(fix_mapping)}; train with --mapping {quoted(fix_mapping)}"

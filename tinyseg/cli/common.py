@@ -1,7 +1,7 @@
 """What all commands share: the application they are commands of, options, errors, set-up.
 
 What a user's files and options can get wrong ends with a line on standard error and exit code 2; training that
-diverges with 1, Ctrl-C with 130. ``--debug`` shows where it happened.
+diverges, or images of which only some could be used, with 1; Ctrl-C with 130. ``--debug`` shows where it happened.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from ..errors import InputError, OptionError, flag
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 PICTURES = (".png", ".svg", ".pdf")
 """What figures can be."""
+
+_NO_THREAD = "can't start new thread"  # what Python says of it, in no error type of its own
 
 app = typer.Typer(
     name="tinyseg",
@@ -60,6 +62,11 @@ def reporting(debug: bool) -> Iterator[None]:
         else:
             typer.echo(f"error: {_message(error)}", err=True)
         raise typer.Exit(FAILED if isinstance(error, (DivergenceError, MemoryError)) else BAD_INPUT) from None
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD or debug:
+            raise
+        typer.echo("error: the system starts no more threads; give fewer --threads or --workers", err=True)
+        raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -77,14 +84,14 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
-def check_new(path: Path, kinds: tuple[str, ...] = ()) -> None:
-    """Raise ``InputError`` now, not after minutes of work, for a file that cannot be written: it exists, its folder
-    does not, or its name does not end in one of ``kinds``.
+def check_writable(path: Path, kinds: tuple[str, ...] = ()) -> None:
+    """``InputError`` unless a new file ``path`` can be made, whose name ends in one of ``kinds``: better now than after
+    the work for it.
     """
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.absolute().parent}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
     if kinds and path.suffix.lower() not in kinds:
         raise InputError(f"{path}: expected a name that ends in {' or '.join(kinds)}")
 

@@ -20,8 +20,7 @@ def datasets(
 ) -> None:
     """List the data sets that are understood as they are published, and how many labelled images each split has."""
     with reporting(debug):
-        from rich.console import Console
-
+        from .. import console
         from ..data import AUGMENTATIONS, DATASETS
         from .data_tables import print_augmentations, print_datasets
 
@@ -30,9 +29,9 @@ def datasets(
             if as_json:
                 typer.echo(json.dumps(found, indent=2))
             else:
-                print_augmentations(Console(), AUGMENTATIONS)
+                print_augmentations(console.output(), AUGMENTATIONS)
         elif as_json:
             listed = {name: {"title": kind.title, "published": kind.published} for name, kind in DATASETS.items()}
             typer.echo(json.dumps(listed, indent=2))
         else:
-            print_datasets(Console(), DATASETS)
+            print_datasets(console.output(), DATASETS)

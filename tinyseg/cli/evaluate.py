@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .common import PICTURES, AsJson, Debug, Device, Threads, Workers, app, check_new, reporting, set_up
+from ..errors import many
+from .common import PICTURES, AsJson, Debug, Device, Threads, Workers, app, check_writable, reporting, set_up
 
 
 @app.command(short_help="Score a trained network on a data set.")
@@ -36,12 +37,11 @@ def evaluate(
     """Score a trained network on a whole data set, at the labels' own resolution."""
     with reporting(debug):
         set_up(device, threads)
-        from rich.console import Console
 
         from .. import console, engine, viz
 
         if confusion is not None:
-            check_new(confusion, PICTURES)
+            check_writable(confusion, PICTURES)
         with console.counting("evaluating", console.EVALUATION) as progress:
             config, result = engine.evaluate(
                 run,
@@ -61,9 +61,8 @@ def evaluate(
             where = {"run": str(run), "data": config.data.name, "split": split}
             typer.echo(json.dumps({**where, "classes": config.data.class_names, **result.as_dict()}, indent=2))
             return
-        output = Console()
-        console.line(
-            output, f"{config.data.name}, {split}: {result.images} images, loss {console.number(result.loss)}"
-        )
+        output = console.output()
+        images = many(result.images, "image")
+        console.line(output, f"{config.data.name}, {split}: {images}, loss {console.number(result.loss)}")
         console.print_scores(output, result.scores, config.data.classes)
         console.print_measures(output, result.measures, config.data.classes)

@@ -19,6 +19,8 @@ def find(asked: Mapping[str, Any], around: Around) -> None:
     picture = around.find_lr or Path()
     if picture.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError(f"--find-lr: expected the name of a picture, such as lr.png, got {picture}")
+    if not picture.parent.is_dir():
+        raise InputError(f"--find-lr: there is no folder {picture.parent}")
     if around.resume is not None:
         raise InputError("--find-lr looks for the rate of a new run; leave --resume away")
     plan = engine.prepare(engine.TrainOptions(**asked))

@@ -19,12 +19,10 @@ def gradcheck(
     """Compare every operator's gradient with central differences in float64; the exit code is 1 if one is wrong."""
     with reporting(debug):
         set_up(backend, threads)
-        from rich.console import Console
-
         from .. import console, engine
 
         with console.telling_of_compilation(console.GRADIENTS) as end_notice:
-            output, found = Console(), list[engine.GradientCheck]()
+            output, found = console.output(), list[engine.GradientCheck]()
             for check in engine.check_gradients(op or ()):
                 end_notice()
                 console.print_gradient_check(output, check, first=not found)

@@ -39,8 +39,6 @@ def info(
     """List a network's layers: output shapes, parameters, strides, receptive fields; and totals."""
     with reporting(debug):
         set_up(device, None)
-        from rich.console import Console
-
         from .. import console
 
         given = {"num_classes": num_classes, "in_channels": in_channels}
@@ -50,7 +48,7 @@ def info(
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=2))
         else:
-            console.print_info(Console(), found)
+            console.print_info(console.output(), found)
 
 
 def _describe(model: str, size: tuple[int, int] | None, asked: Mapping[str, Any]) -> ModelInfo:

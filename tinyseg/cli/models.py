@@ -21,8 +21,6 @@ def models(as_json: AsJson = False, debug: Debug = False) -> None:
             }
             typer.echo(json.dumps(found, indent=2))
             return
-        from rich.console import Console
-
         from .. import console
 
-        console.print_models(Console())
+        console.print_models(console.output())

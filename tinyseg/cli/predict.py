@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Debug, Device, Threads, app, reporting, set_up
+from .common import FAILED, Debug, Device, Threads, app, reporting, set_up
 
 
 @app.command(short_help="Label images with a trained network.")
@@ -48,14 +48,15 @@ def predict(
     device: Device = "cpu",
     debug: Debug = False,
 ) -> None:
-    """Label images: for NAME.jpg, NAME.png holds the class of each pixel and NAME_overlay.png is to look at."""
+    """Label images: for NAME.jpg, NAME.png holds the class of each pixel and NAME_overlay.png is to look at.
+
+    The exit code is 0 if all were labelled, 1 if some could not be, 2 if none could.
+    """
     with reporting(debug):
         set_up(device, threads)
-        from rich.console import Console
-
         from .. import console, engine
 
-        output = Console()
+        output = console.output()
         names = engine.open_run(run).config.data.class_names
         options = engine.PredictOptions(tile, overlap, tta, probabilities, overlay, max_pixels)
 
@@ -67,7 +68,16 @@ def predict(
             written = ", ".join(file.name for file in files if file is not None)
             console.line(output, f"{prediction.image} -> {written}: {found}")
 
+        failed = None
         with console.PredictionProgress() as progress:
-            done = engine.predict(run, images, out, show, options, progress.tell)
+            try:
+                done = engine.predict(run, images, out, show, options, progress.tell)
+            except engine.PredictionError as error:
+                failed, done = error, error.done
+                if not done:
+                    raise
         seconds = sum(prediction.seconds for prediction in done)
         console.line(output, f"images: {len(done)}, {len(done) / max(seconds, 1e-9):.2f} a second")
+        if failed is not None:
+            typer.echo(f"error: {failed}", err=True)
+            raise typer.Exit(FAILED)

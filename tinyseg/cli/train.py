@@ -49,7 +49,12 @@ def train(
         ),
     ] = None,
     crop: Annotated[
-        str | None, typer.Option(metavar="HxW", help="The random window that training takes of each image.")
+        str | None,
+        typer.Option(
+            metavar="HxW",
+            help="The random window that training takes of each image; a smaller image is mirrored outwards, and "
+            "what is added is ignored.",
+        ),
     ] = None,
     full_images: Annotated[
         bool | None,
@@ -205,7 +210,7 @@ def train(
         typer.Option(metavar="PICTURE", help="Do not train: draw the loss against the learning rate, and name one."),
     ] = None,
     tensorboard: Annotated[
-        bool | None, typer.Option("--tensorboard", help="Write event files, too. Needs tinyseg[tensorboard].")
+        bool | None, typer.Option("--tensorboard", help="Write event files, too. Needs the extra tensorboard.")
     ] = None,
     threads: Threads = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Threads that load images. [default: 2]")] = None,

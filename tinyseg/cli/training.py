@@ -76,12 +76,10 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
 @contextmanager
 def showing(around: Around) -> Iterator[Any]:
     """A display of the training run; after Ctrl-C it says what there is, and how to go on."""
-    from rich.console import Console
-
     from .. import engine
-    from ..console import TrainingDisplay
+    from ..console import TrainingDisplay, output
 
-    display = TrainingDisplay(Console(), around.quiet)
+    display = TrainingDisplay(output(), around.quiet)
     shown: engine.Callbacks = display
     if around.tensorboard:
         shown = engine.Together(display, engine.TensorBoard())

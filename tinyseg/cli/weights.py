@@ -19,15 +19,13 @@ def weights(
 ) -> None:
     """List the weights in a file, by name, without executing anything in it."""
     with reporting(debug):
-        from rich.console import Console
-
         from .. import console, interop
 
         found = interop.read(file)
         if as_json:
             typer.echo(json.dumps({**found.as_dict(), "source": interop.source_of(found).name}, indent=2))
         else:
-            console.print_weights(Console(), found)
+            console.print_weights(console.output(), found)
 
 
 @app.command(short_help="Write a network's weights for other programs.")

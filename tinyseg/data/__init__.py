@@ -36,7 +36,7 @@ from .images import read_image, read_mask, write_palette_png
 from .instances import connected_cells, separated_cells
 from .isbi2012 import ISBI2012
 from .loader import Batch, DataLoader
-from .mapping import parse_table, read_mapping, write_mapping
+from .mapping import check_mapping, parse_table, read_mapping, write_mapping
 from .nyudv2 import NYUDv2
 from .pascal_context import PascalContext
 from .registry import DATASETS, Kind, get_kind, open_dataset
@@ -119,6 +119,7 @@ __all__ = [
     "Wrapper",
     "augmentations",
     "border_term",
+    "check_mapping",
     "class_counts",
     "connected_cells",
     "get_kind",

@@ -16,12 +16,13 @@ is therefore met on average only. (An empty split is given one image all the sam
 """
 
 import re
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
@@ -30,6 +31,8 @@ from .layout import Layout, MissingSplitError, Pair, check_split, written
 from .mapping import Table
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_HEX = re.compile("[0-9a-fA-F]{6}")
 
 
 def read_classes(path: PathLike) -> Classes:
@@ -37,8 +40,9 @@ def read_classes(path: PathLike) -> Classes:
 
     A line for each class: ``name``, or ``name R G B`` (commas will do too). Classes without a colour get Pascal
     VOC's. Empty lines and what follows a ``#`` are skipped. A line named ``ignore`` is no class: it gives the
-    colour of ignored pixels in RGB masks. Raises ``DataError`` when a colour is not 0..255, a name comes twice,
-    or there is no class.
+    colour of ignored pixels in RGB masks. A name may have spaces, and a number at its end (``lane 2``); two of them
+    are a colour that lacks one. Raises ``DataError``, naming the line, for such a one, for a colour that is not
+    0..255 or written as ``#rrggbb``; and when a name comes twice, or there is no class.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "classes.txt"
@@ -66,16 +70,33 @@ def read_classes(path: PathLike) -> Classes:
 
 def _parse_class(path: PathLike, number: int, line: str) -> tuple[str, Color | None] | None:
     """Name and colour in a line of ``classes.txt``; None for an empty one."""
-    text = line.partition("#")[0].strip().rstrip(",").strip()
+    before, _, comment = line.partition("#")
+    text = before.strip().rstrip(",").strip()
     if not text:
         return None
     match = _WITH_COLOR.fullmatch(text)
-    if match is None or not match["name"]:
-        return text, None
+    name = text if match is None else match["name"]
+    if _numbers_at_end(name) > 1 or _HEX.fullmatch(comment.strip()):
+        raise DataError(
+            f"{path}: line {number}: expected 'name', or 'name R G B' with three whole numbers from 0 to 255, got "
+            f"{line.strip()!r}"
+        )
+    if match is None:
+        return name, None
     red, green, blue = (int(match[channel]) for channel in "rgb")
     if max(red, green, blue) > 255:
         raise DataError(f"{path}: line {number}: colours run from 0 to 255, got {red} {green} {blue}")
-    return match["name"], (red, green, blue)
+    return name, (red, green, blue)
+
+
+def _numbers_at_end(text: str) -> int:
+    """How many of the last words are numbers.
+
+    >>> [_numbers_at_end(text) for text in ("lane 2", "2 lanes", "sky 1 2", "sky;1;2.5;-3")]
+    [1, 0, 2, 3]
+    """
+    words = re.split(r"[\s,;]+", text)
+    return len(list(takewhile(_NUMBER.fullmatch, reversed(words))))
 
 
 class Folder(Layout):
@@ -134,7 +155,7 @@ def _find_classes(root: Path, num_classes: int | None) -> Classes:
     if path.is_file():
         classes = read_classes(path)
         if num_classes not in (None, len(classes)):
-            raise InputError(f"{path} lists {len(classes)} classes but {num_classes} were asked for")
+            raise InputError(f"{path} lists {many(len(classes), 'class')} where {num_classes} are expected")
         return classes
     if num_classes is None:
         raise InputError(f"{root}: how many classes? Give --num-classes, or write classes.txt with a name a line")

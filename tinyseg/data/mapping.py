@@ -155,6 +155,22 @@ def parse_table(texts: Mapping[str, Any], where: PathLike) -> dict[int | Color, 
     return table
 
 
+def check_mapping(texts: Mapping[str, int], classes: int) -> None:
+    """``InputError`` for a value that is none of so many classes, nor 255.
+
+    >>> check_mapping({"7": 2}, 2)
+    Traceback (most recent call last):
+    ...
+    tinyseg.errors.InputError: --mapping: 7 = 2 is no class: there are 0 .. 1, and 255 for what is ignored
+    """
+    for key, value in texts.items():
+        if value != IGNORE_INDEX and not 0 <= value < classes:
+            raise InputError(
+                f"--mapping: {key} = {value} is no class: there are 0 .. {classes - 1}, "
+                f"and {IGNORE_INDEX} for what is ignored"
+            )
+
+
 def read_mapping(path: PathLike) -> dict[str, int]:
     """The mapping in a file, as the texts that :func:`parse_table` takes; ``InputError`` if it cannot be used."""
     try:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, how_to_install
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes, check_index
 from .division import divide_by_name
@@ -97,7 +97,7 @@ def _open(path: Path) -> Any:
     try:
         import h5py
     except ImportError:
-        raise InputError("sun-rgbd: reading it needs h5py: pip install 'tinyseg[hdf5]'") from None
+        raise InputError(f"sun-rgbd: reading it needs h5py: {how_to_install('hdf5')}") from None
     try:
         file = h5py.File(path, "r")
         _ = file["SUNRGBD2Dseg/seglabel"]

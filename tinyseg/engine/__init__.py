@@ -19,7 +19,7 @@ from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
 from .measures import METRICS, parse_metrics
 from .objective import LOSSES, Objective, loss_options, parse_loss_options
-from .predict import Prediction, PredictOptions, predict
+from .predict import Prediction, PredictionError, PredictOptions, predict
 from .prepare import Plan, TrainOptions, options_of, prepare
 from .receptive_field import measure_field
 from .recipes import Preset, preset, preset_names, read_options
@@ -50,6 +50,7 @@ __all__ = [
     "Plan",
     "PredictOptions",
     "Prediction",
+    "PredictionError",
     "Preset",
     "RateTrial",
     "Run",

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Classes, Folder, get_kind, open_dataset, parse_table, read_mapping
+from ..data import Classes, Folder, check_mapping, get_kind, open_dataset, parse_table, read_mapping
 from ..data.ahead import in_order
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
 from ..data.images import LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError
 from ..data.mapping import Table, color_codes, color_of, format_key
 from ..data.proposal import propose_mapping
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..paths import PathLike
-from .check_report import CheckReport, Finding, SplitReport, many
+from .check_report import CheckReport, Finding, SplitReport
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""
@@ -29,7 +29,7 @@ MAX_VALUES = 4096
 
 def check(
     data: str,
-    root: PathLike,
+    root: PathLike | None = None,
     *,
     num_classes: int | None = None,
     mapping: PathLike | None = None,
@@ -41,9 +41,15 @@ def check(
     ``progress(done, total)`` is told the number of images. Raises ``InputError`` when there is no such data set, when
     none of its splits can be opened, and for options that make no sense; what is wrong in the files is reported.
     """
-    table = None if mapping is None else parse_table(read_mapping(mapping), mapping)
-    checker = _Checker(data, str(root), num_classes, table)
+    if get_kind(data).drawn:
+        raise InputError(f"the data set {data!r} is drawn: it has no files to check")
+    if root is None:
+        raise InputError(f"the data set {data!r} is read from files: tinyseg check {data} FOLDER")
+    texts = None if mapping is None else read_mapping(mapping)
+    checker = _Checker(data, str(root), num_classes, None if texts is None else parse_table(texts, str(mapping)))
     datasets = checker.open_splits()
+    if texts is not None and not checker.unknown_count:
+        check_mapping(texts, len(datasets[0].classes))
     total, done = sum(len(dataset) for dataset in datasets), 0
     for dataset in datasets:
         part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
@@ -140,8 +146,6 @@ class _Checker:
     def __init__(self, data: str, root: str, num_classes: int | None, mapping: Table | None) -> None:
         self.data, self.root, self.mapping = data, root, mapping
         self.kind = get_kind(data)
-        if self.kind.drawn:
-            raise InputError(f"the data set {data!r} is drawn: it has no files to check")
         self.num_classes = num_classes
         self.unknown_count = data == "folder" and num_classes is None and not (Path(root) / "classes.txt").is_file()
         self.splits: list[SplitReport] = []

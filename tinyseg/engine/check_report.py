@@ -89,12 +89,3 @@ class CheckReport:
             "notes": [{"kind": one.kind, "text": one.text, "files": list(one.files)} for one in self.notes],
             "mapping": {format_key(key): value for key, value in self.mapping.items()},
         }
-
-
-def many(count: int, thing: str) -> str:
-    """``1 file``, ``2 files``.
-
-    >>> many(1, "file"), many(2, "file")
-    ('1 file', '2 files')
-    """
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data import ClassCounts, Classes, median_frequency_weights
-from ..errors import InputError
+from ..errors import InputError, many
 
 BY_NAME = ("none", "median", "inverse", "log")
 
@@ -49,10 +49,13 @@ def _from_file(path: Path, classes: Classes) -> tuple[float, ...]:
         raise InputError(
             f"unknown --class-weights '{path}': there are {', '.join(BY_NAME)}, and no file of that name"
         )
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no list of weights ({error})") from error
     lines = [line for line in lines if line and not line.startswith("#")]
     if len(lines) != len(classes):
-        raise InputError(f"{path}: has {len(lines)} weights for {len(classes)} classes")
+        raise InputError(f"{path}: has {many(len(lines), 'weight')} for {many(len(classes), 'class')}")
     weights = []
     for line, expected in zip(lines, classes.names, strict=True):
         name, _, text = line.rpartition(" ")

@@ -7,6 +7,7 @@ neither the command line nor the training images.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -226,10 +227,25 @@ def convert(value: Any, hint: Any, key: str) -> Any:
     plain = dict if origin is dict else hint
     if plain in (bool, int, str, dict) and type(value) is plain:
         return value
-    raise InputError(f"{key} = {value!r} is not what belongs there ({_described(hint)})")
+    raise InputError(f"{key} = {_as_toml(value)} is not what belongs there: expected {_described(hint)}")
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def _described(hint: Any) -> str:
-    if is_dataclass(hint):
-        return "a table"
-    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
+    """What a type is called in a file.
+
+    >>> [_described(hint) for hint in (int, tuple[int, int], tuple[float, ...], dict[str, int])]
+    ['a whole number', 'a list of 2 whole numbers', 'a list of numbers', 'a table']
+    """
+    if get_origin(hint) is not tuple:
+        return _WORDS.get(hint, "a table")
+    kind, *rest = get_args(hint)
+    count = "" if rest[-1:] == [Ellipsis] else f"{1 + len(rest)} "
+    return f"a list of {count}{_WORDS[kind].removeprefix('a ')}s"
+
+
+def _as_toml(value: Any) -> str:
+    """A value as it stands in a file, or nearly so."""
+    return str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)

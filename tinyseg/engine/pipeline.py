@@ -29,7 +29,7 @@ from ..data import (
     open_dataset,
     parse_table,
 )
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, many
 from ..models import Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
 from ..tensor import Tensor
@@ -38,12 +38,13 @@ from .config import Config, DataConfig, Size
 
 def open_split(data: DataConfig, split: str) -> Dataset:
     """A split of the data that a run is about; raises ``DataError`` if it is not as it was when the run began."""
+    kind = get_kind(data.name)
     dataset = open_dataset(
         data.name,
         split,
         root=data.root,
-        num_classes=data.num_classes,
-        size=data.size if get_kind(data.name).drawn else None,
+        num_classes=data.num_classes if "num_classes" in kind.takes else None,
+        size=data.size if kind.drawn else None,
         val_fraction=data.val_fraction,
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
@@ -55,7 +56,9 @@ def open_split(data: DataConfig, split: str) -> Dataset:
 def check_classes(data: DataConfig, dataset: Dataset) -> None:
     """``DataError`` unless the labels of ``dataset`` mean what those of the run do."""
     if len(dataset.classes) != data.num_classes:
-        raise DataError(f"{dataset.name}: has {len(dataset.classes)} classes, but the run was for {data.num_classes}")
+        raise DataError(
+            f"{dataset.name}: has {many(len(dataset.classes), 'class')}, but the run was for {data.num_classes}"
+        )
     if dataset.classes.names == Classes.numbered(data.num_classes).names:
         return  # a folder whose classes have no names
     renamed = [
@@ -100,7 +103,7 @@ def segmentation_model(
         raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
     if stage is not None:
         if not isinstance(model, DilatedNet):
-            raise InputError(f"--stage: {name} is not trained in stages; dilatednet is")
+            raise InputError(f"--stage is for --model dilatednet; {name} is not trained in stages")
         try:
             model.train_stage(stage)
         except ValueError as error:

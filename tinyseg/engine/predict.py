@@ -63,6 +63,20 @@ class Prediction:
     seconds: float
 
 
+class PredictionError(DataError):
+    """Some images could not be labelled; the others are: ``done``.
+
+    ``failures`` has an error for each that could not be, whose message begins with its file.
+    """
+
+    def __init__(self, done: list[Prediction], failures: list[DataError]) -> None:
+        self.done, self.failures = done, failures
+        count = len(failures) + len(done)
+        reasons = "".join(f"\n  {failure}" for failure in failures)
+        counted = f"{len(failures)} of {count} images could not be labelled:{reasons}"
+        super().__init__(str(failures[0]) if count == 1 else counted)
+
+
 @dataclass(frozen=True)
 class _Job:
     """An image, and the files that are to be written."""
@@ -93,7 +107,8 @@ def predict(
     total)`` of the tiles of one.
 
     Raises ``InputError`` before anything is written if an image is not there, or a file that would be written is one
-    of the images or would be written twice; and, with the ones before it written, for an image that cannot be read.
+    of the images or would be written twice; and at the end, with all others labelled, ``PredictionError`` for images
+    that cannot be read or are too small.
     """
     options = options or PredictOptions()
     run = open_run(path)
@@ -104,13 +119,20 @@ def predict(
     views = parse_views(options.tta)
     segmenter = Segmenter(fuse(load_model(run)[0]), run.config, views, options.tile, options.overlap)
     _make_folder(Path(out))
-    done = []
+    done: list[Prediction] = []
+    failures: list[DataError] = []
     with pixel_limit(options.max_pixels):
         for job in planned:
-            prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
+            try:
+                prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
+            except DataError as error:
+                failures.append(error)
+                continue
             done.append(prediction)
             if progress is not None:
                 progress(prediction)
+    if failures:
+        raise PredictionError(done, failures)
     return done
 
 
@@ -136,24 +158,24 @@ def pixel_limit(max_pixels: int | None) -> Iterator[None]:
 def listed(images: Sequence[PathLike]) -> list[Path]:
     """The image files that ``images`` stand for: files, the images in folders, and those named in ``.txt`` lists.
 
-    Raises ``InputError`` for what is not there, or stands for nothing.
+    Raises ``InputError`` for what is not there, or stands for nothing. A folder's links that lead nowhere are among
+    its images, so that they are told of like other damaged ones.
     """
     found: list[Path] = []
     for path in map(Path, images):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir())
             if not inside:
                 raise InputError(f"{path}: no images in this folder; {', '.join(SUFFIXES)} are looked for")
             found += inside
-        elif path.suffix.lower() == ".txt" and path.is_file():
-            found += _of_list(path)
-        else:
-            found.append(path)
+            continue
+        named = _of_list(path) if path.suffix.lower() == ".txt" and path.is_file() else [path]
+        for name in named:
+            if not name.is_file():
+                raise InputError(f"{name}: no such file")
+        found += named
     if not found:
         raise InputError("no images were given")
-    for path in found:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
     return found
 
 
@@ -183,8 +205,18 @@ def _plan(images: list[Path], out: Path, options: PredictOptions, classes: Class
                 raise InputError(f"{target}: is one of the images and would be overwritten; choose another --out")
             other = written.setdefault(_identity(target), job.image)
             if other is not job.image:
-                raise InputError(f"{other} and {job.image} would both be written to {target}; predict them apart")
+                raise InputError(
+                    f"{_clash(other, job.image)} would both be written to {target}; give each an --out of its own"
+                )
     return planned
+
+
+def _clash(one: Path, other: Path) -> str:
+    """Two images in words; raises ``InputError`` if they are one."""
+    if _identity(one) == _identity(other):
+        also = "" if one == other else f", also as {one}"
+        raise InputError(f"{other}: is named twice{also}; name it once")
+    return f"{one} and {other}" + (" have one name, and" if one.stem.casefold() == other.stem.casefold() else "")
 
 
 def _identity(path: Path) -> str:

@@ -14,6 +14,7 @@ from ..data import (
     BorderWeights,
     ClassCounts,
     Dataset,
+    check_mapping,
     class_counts,
     get_kind,
     measure_normalisation,
@@ -22,7 +23,7 @@ from ..data import (
     parse_table,
     read_mapping,
 )
-from ..errors import DataError, InputError, flag
+from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
@@ -158,13 +159,13 @@ def prepare(options: TrainOptions) -> Plan:
         )
         for split in ("train", "val")
     )
-    _check_mapping(mapping, len(train_set.classes))
+    check_mapping(mapping or {}, len(train_set.classes))
     with skip():  # its sizes are asked for, not its weights
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
     start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
-    if options.stage == "context" and start is not None:
+    if options.stage == "context":
         _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
     notes: list[str] = []
@@ -173,6 +174,8 @@ def prepare(options: TrainOptions) -> Plan:
             f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
             "deviation of the training images"
         )
+    if options.crop is not None:
+        notes += _on_large_crop(options.crop, options.size, train_set)
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
@@ -192,6 +195,8 @@ def prepare(options: TrainOptions) -> Plan:
 def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
     """``InputError`` for what the optimiser or its schedule cannot do, before anything is counted or written."""
     frozen_parts(model, training.freeze)
+    if training.warmup > training.epochs:
+        raise InputError(f"--warmup {training.warmup:g} is longer than the run of {many(training.epochs, 'epoch')}")
     try:
         optimizer = create_optimizer(training, model)
         Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
@@ -259,16 +264,16 @@ def _check_together(options: TrainOptions) -> None:
         raise InputError("--schedule plateau needs a --gamma below 1")
     if options.recalibrate and options.freeze:
         raise InputError("--recalibrate measures all batch norm anew, --freeze leaves some as it is; choose one")
-    if options.stage == "context" and options.weights is None:
-        raise InputError(
-            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
-        )
     if options.partial_weights and options.weights is None:
         raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
 
 
-def _check_front_end(start: Start) -> None:
+def _check_front_end(start: Start | None) -> None:
     """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
+    if start is None:
+        raise InputError(
+            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
+        )
     left = [entry.ours for entry in start.report.of("missing", "skipped") if entry.ours is not None]
     if lacking := [name for name in left if name.startswith("front_end.")]:
         raise InputError(
@@ -283,15 +288,6 @@ def _momentum(options: TrainOptions) -> float:
 
 def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
-
-
-def _check_mapping(mapping: Mapping[str, int] | None, classes: int) -> None:
-    for key, value in (mapping or {}).items():
-        if value != IGNORE_INDEX and not 0 <= value < classes:
-            raise InputError(
-                f"--mapping: {key} = {value} is no class: there are 0 .. {classes - 1}, "
-                f"and {IGNORE_INDEX} for what is ignored"
-            )
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
@@ -342,6 +338,22 @@ def _check_sizes(
     return height, width
 
 
+def _on_large_crop(crop: Size, size: Size | None, train_set: Dataset) -> list[str]:
+    """A note where windows are larger than the images that they are taken from."""
+    sizes = [size] if size is not None else [size for _, size in image_sizes(train_set)]
+    smaller = [size for size in sizes if size[0] < crop[0] or size[1] < crop[1]]
+    if not smaller:
+        return []
+    if size is not None:
+        what = f"the --size of {size[0]}x{size[1]}"
+    else:
+        what = f"{len(smaller)} of the {len(sizes)} training images (one has {smaller[0][0]}x{smaller[0][1]})"
+    return [
+        f"the --crop of {crop[0]}x{crop[1]} is larger than {what}: images are mirrored outwards to fill it, and "
+        "nothing is learnt from what is added"
+    ]
+
+
 def _smallest(dataset: Dataset) -> tuple[str, Size]:
     """Name and size of the image with the fewest rows, and the least height and width there are."""
     sizes = image_sizes(dataset)
@@ -356,7 +368,7 @@ def _largest(dataset: Dataset) -> Size:
 
 def _batch_size(options: TrainOptions, train_set: Dataset, notes: list[str]) -> int:
     if options.batch_size > len(train_set):
-        notes.append(f"there are only {len(train_set)} training images: the batch size is {len(train_set)}")
+        notes.append(f"only {many(len(train_set), 'training image')}: the batch size is {len(train_set)}")
     return min(options.batch_size, len(train_set))
 
 

@@ -109,8 +109,8 @@ def options_from(table: Mapping[str, Any], others: Mapping[str, type] | None = N
 
 def _value(name: str, value: Any, kind: Any) -> Any:
     """A value as its option has it: sizes, lists and weights may also be texts, as on the command line."""
-    if name in ("size", "crop") and isinstance(value, str):
-        return parse_size(value, name)
+    if name in ("size", "crop"):
+        return _size(name, value)
     if name in PARSED and isinstance(value, str):
         return PARSED[name](value)
     if name == "class_weights" and isinstance(value, list):
@@ -118,6 +118,16 @@ def _value(name: str, value: Any, kind: Any) -> Any:
     if name == "freeze" and isinstance(value, str):
         return (value,)
     return convert(value, kind, name)
+
+
+def _size(name: str, value: Any) -> tuple[int, int]:
+    if isinstance(value, str):
+        return parse_size(value, name)
+    try:
+        height, width = convert(value, tuple[int, int], name)
+    except InputError as error:
+        raise InputError(f'{error}, height and width: {name} = [180, 240], or "180x240"') from error
+    return parse_size(f"{height}x{width}", name)
 
 
 def parse_size(text: str, option: str = "size") -> tuple[int, int]:

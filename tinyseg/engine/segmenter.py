@@ -99,7 +99,8 @@ class Segmenter:
             raise InputError(
                 f"the run resizes all images to {size[0]}x{size[1]}: there is nothing to cut up; leave --tile away"
             )
-        _ = self.grid
+        if size is None:
+            check_size(self.model, (self.grid.tile, self.grid.tile), "a --tile")
 
     @property
     def grid(self) -> Grid:
@@ -114,9 +115,7 @@ class Segmenter:
         """
         data = self.config.data
         if data.size is None and self._is_tiled(image.shape[:2]):
-            grid = self.grid
-            check_size(self.model, (grid.tile, grid.tile), "a --tile")
-            yield from blended(image, grid, self._of_tile, tell)
+            yield from blended(image, self.grid, self._of_tile, tell)
             return
         entered = to_channels(image, data.in_channels)
         entered = entered if data.size is None else resize_image(entered, data.size)

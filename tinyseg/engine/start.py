@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import interop
+from ..errors import CheckpointError
 from ..models import SegmentationModel
 from ..nn.init import skip
 from .config import Config
@@ -43,7 +44,11 @@ def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
     Raises ``CheckpointError`` where they do not.
     """
     weights = interop.read(open_run(path).checkpoint if Path(path).is_dir() else path)
-    return Start(weights, partial, interop.load(model, weights, strict=not partial))
+    try:
+        report = interop.load(model, weights, strict=not partial)
+    except interop.MisfitError as error:
+        raise CheckpointError(error.spelt("--partial-weights")) from error
+    return Start(weights, partial, report)
 
 
 def first_model(config: Config, start: Start | None) -> SegmentationModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from .callbacks import BatchReport, Callbacks
 from .run import PICTURES, TENSORBOARD
 
@@ -27,7 +27,7 @@ class TensorBoard(Callbacks):
             from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer import event_file_writer
         except ImportError as error:
-            raise InputError("--tensorboard needs a package: pip install 'tinyseg[tensorboard]'") from error
+            raise InputError(f"--tensorboard needs TensorBoard: {how_to_install('tensorboard')}") from error
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         self._open = event_file_writer.EventFileWriter
         self._writer: Any = None

@@ -22,7 +22,7 @@ from .. import random, viz
 from ..backend import empty_cache, get_default_device
 from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Cached, Dataset
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, many
 from ..metrics import ConfusionMatrix
 from ..nn.init import skip
 from ..paths import PathLike
@@ -146,7 +146,9 @@ def _with_epochs(folder: Path, config: Config, epochs: int | None) -> Config:
     if epochs is None or epochs == config.training.epochs:
         return config
     if epochs < config.training.epochs:
-        raise InputError(f"{folder}: the run is for {config.training.epochs} epochs; --epochs can only be more")
+        raise InputError(
+            f"{folder}: the run is for {many(config.training.epochs, 'epoch')}; --epochs can only be more"
+        )
     if config.training.schedule != "constant":
         raise InputError(
             f"{folder}: the {config.training.schedule} schedule brings the learning rate down over "
@@ -176,7 +178,9 @@ class Trainer:
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
-            raise InputError(f"{train_set.name}: only {len(train_set)} training images, for batches of {size}")
+            raise InputError(
+                f"{train_set.name}: only {many(len(train_set), 'training image')}, for batches of {size}"
+            )
         self.val_loader = evaluation_loader(config, val_set, workers)
         self.learner = Learner(config, self.model, self.loader.num_batches)
         self.history: list[EpochRow] = []
@@ -215,7 +219,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):
             train_loss, skipped = self._train(epoch)
         if skipped:
-            self.callbacks.warning(f"epoch {epoch}: {skipped} batches were skipped, as all their pixels are ignored")
+            self.callbacks.warning(f"epoch {epoch}: skipped {many(skipped, 'batch')}, as all pixels are ignored")
         waited = self.loader.waited
         self.learner.recalibrate(self.loader, epoch)
         scored = self.learner.scored
@@ -360,8 +364,8 @@ class Trainer:
                 )
         if not state["epoch"] == len(self.history) <= self.config.training.epochs:
             raise ValueError(
-                f"it was written after epoch {state['epoch']}, with {len(self.history)} epochs of history, in a run "
-                f"of {self.config.training.epochs}"
+                f"it was written after epoch {state['epoch']}, with {many(len(self.history), 'epoch')} of history, "
+                f"in a run of {self.config.training.epochs}"
             )
 
     def _write_reports(self) -> None:

@@ -19,7 +19,7 @@ missing    upscore.weight (starts as bilinear upsampling)
 """
 
 from .file import Weights, read
-from .loading import Entry, Report, load, source_of
+from .loading import Entry, MisfitError, Report, load, source_of
 from .names import Source
 
-__all__ = ["Entry", "Report", "Source", "Weights", "load", "read", "source_of"]
+__all__ = ["Entry", "MisfitError", "Report", "Source", "Weights", "load", "read", "source_of"]

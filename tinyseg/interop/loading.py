@@ -109,6 +109,25 @@ class Report:
         return "\n".join([self.summary(), *map(str, self.entries), *self.weights.beside()])
 
 
+class MisfitError(CheckpointError):
+    """Weights do not fit a model; ``in_part``: some of them would.
+
+    >>> error = MisfitError("a.pth: weights do not fit unet", in_part=True)
+    >>> print(error)
+    a.pth: weights do not fit unet; strict=False takes those that fit
+    >>> error.spelt("--partial-weights")
+    'a.pth: weights do not fit unet; --partial-weights takes those that fit'
+    """
+
+    def __init__(self, message: str, in_part: bool) -> None:
+        self.message, self.in_part = message, in_part
+        super().__init__(self.spelt("strict=False"))
+
+    def spelt(self, option: str) -> str:
+        """The message with the name of what accepts a part of the weights."""
+        return self.message + (f"; {option} takes those that fit" if self.in_part else "")
+
+
 def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report:
     """Copy the weights in ``file`` into ``model``, rename and reshape them as far as it takes, and tell of each.
 
@@ -116,9 +135,9 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     layers as convolutions. Scores of another number of classes are left out. Numbers of another type are converted.
     A network's ``preprocessing`` becomes what the weights expect of images, where that is known.
 
-    Raises ``CheckpointError``, and changes nothing, for a file that cannot be read and for weights of which none
-    fits; and, if ``strict``, when a weight is missing, unexpected or of another shape and nothing explains why. With
-    ``strict=False`` those stay as they are and are in the report like all others.
+    Raises ``CheckpointError``, and changes nothing, for a file that cannot be read, and ``MisfitError``, a kind of
+    it, for weights of which none fits; and, if ``strict``, when a weight is missing, unexpected or of another shape
+    and nothing explains why. With ``strict=False`` those stay as they are and are in the report like all others.
 
     >>> import tempfile, tinyseg
     >>> path = f"{tempfile.mkdtemp()}/net.npz"
@@ -133,7 +152,7 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     report = matching.report()
     copied = report.of(LOADED, RENAMED, RESHAPED)
     if not copied or (strict and report.problems):
-        raise CheckpointError(_refusal(report, model, matching.source.hint))
+        raise MisfitError(_refusal(report, model, matching.source.hint), bool(copied))
     with no_grad():
         for key, values in matching.values.items():
             _copy(values, matching.own[key])
@@ -147,10 +166,9 @@ def _refusal(report: Report, model: Module, hint: str) -> str:
     kinds = ((MISSING, "missing"), (UNEXPECTED, "unexpected"), (SKIPPED, "that cannot be used"))
     counted = [listed(what, [e.named() for e in report.problems if e.fate == fate]) for fate, what in kinds]
     problems = ", ".join(filter(None, counted)) or "none of them has a place"
-    remedies = [hint] if hint else []
-    if report.of(LOADED, RENAMED, RESHAPED):
-        remedies.append("--partial-weights, or strict=False, takes those that fit")
-    advice = "".join(f"; {remedy}" for remedy in remedies)
+    if all(entry.fate == SKIPPED for entry in report.problems) and report.problems:
+        hint = "the layers have the same names and other sizes, as with another width"
+    advice = f"; {hint}" if hint else ""
     return f"{report.weights.path}: weights from {report.source} do not fit {name}: {problems}{advice}"
 
 

@@ -149,8 +149,9 @@ def all_options() -> dict[str, Option]:
     return {name: Option(name, _MEANINGS[name], found) for name, found in defaults.items()}
 
 
-def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -> Network:
-    """A new network with random weights, from the generator that ``manual_seed`` seeds.
+def create(name: str, *, num_classes: int | None = None, in_channels: int = 3, **given: Any) -> Network:
+    """A new network with random weights, from the generator that ``manual_seed`` seeds, for so many classes (which
+    have to be given) and channels of an image.
 
     Raises ``InputError`` for an unknown name, and ``OptionError``, a kind of it, for an unknown option, for one of
     another type than its default, and for values that make no network.
@@ -159,6 +160,8 @@ def create(name: str, *, num_classes: int, in_channels: int = 3, **given: Any) -
     4
     """
     known = options(name)
+    if num_classes is None:
+        raise OptionError(f"{name}: {{num_classes}}, the number of classes, has to be given", "num_classes")
     unknown = sorted(set(given) - set(known))
     if unknown:
         listed = ", ".join(f"{{{option}}} (default {default!r})" for option, default in known.items())
