@@ -85,8 +85,8 @@ def _message(error: BaseException) -> str:
 
 
 def check_writable(path: Path, kinds: tuple[str, ...] = ()) -> None:
-    """``InputError`` unless a new file ``path`` can be made, whose name ends in one of ``kinds``: better now than after
-    the work for it.
+    """``InputError`` unless a new file ``path`` can be made and its name ends in one of ``kinds``: better now than
+    after the work for it.
     """
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name")
