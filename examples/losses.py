@@ -291,7 +291,7 @@ marks = Classes(names, (colors[0], (255, 255, 255), colors[3], colors[1], colors
 sheet = []
 for place in range(4):
     image, truth = val_images[place, 0, :, :, None], val_labels[place]
-    row = [np.clip(0.4 + 0.3 * image, 0, 1), truth]
+    row = [np.clip(0.4 + 0.5 * image, 0, 1), truth]
     row += [
         np.where(truth == 1, np.where(found[place] == 1, 2, 3), 4 * found[place]) for found in predictions.values()
     ]

@@ -44,8 +44,8 @@ from tinyseg.metrics import CellScores
 from tinyseg.nn import functional as F
 
 options = example_options(__doc__, trains=True)
-size = (96, 96) if options.quick else (128, 128)
-images, epochs, width = (40, 8, 8) if options.quick else (60, 24, 12)
+size = (80, 80) if options.quick else (128, 128)
+images, epochs, width = (48, 8, 8) if options.quick else (60, 24, 12)
 w0, sigma = 10.0, 5.0
 
 # %% [markdown]

@@ -15,7 +15,7 @@ def test_curves_forms_and_table(run_example: Callable[..., dict[str, Any]], tmp_
     check_focal_curves(ran)
     check_boundary_distance(ran)
     check_small_class(ran)
-    pictures = {path.name for path in tmp_path.iterdir()}
+    pictures = {path.name for path in tmp_path.glob("*.png")}
     drawn = {"focal", "boundary_forms", "boundary_difference", "small_class", "predictions"}
     assert pictures == {f"{name}.png" for name in drawn}
 

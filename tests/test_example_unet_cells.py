@@ -38,7 +38,10 @@ def iou_by_brute_force(triples: list[tuple[Array, Array, Array]]) -> float:
     return float(np.mean(scores))
 
 
-def test_the_map_and_the_two_networks(run_example: RunExample, tmp_path: Path) -> None:
+def test_the_map_and_the_two_networks(
+    run_example: RunExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyseg.data.border_weights._user_cache", lambda: tmp_path / "cache")
     ran = run_example("unet_cells.py", "--quick")
     np.testing.assert_allclose(ran["weights"], weights_by_brute_force(ran["mask"], ran["instances"]), atol=2e-5)
     assert ran["by_hand"] == pytest.approx(ran["weights"].max(), rel=1e-6)
@@ -54,5 +57,5 @@ def test_the_map_and_the_two_networks(run_example: RunExample, tmp_path: Path) -
     found, cells = np.array([[1, 1, 1, 1, 0, 2, 2]]), np.array([[1, 1, 2, 2, 3, 3, 4]])
     assert ran["merged_cells"](found, cells) == {1: [1, 2]}, "half of cell 3 is not more than half"
 
-    pictures = {path.name for path in tmp_path.iterdir()}
+    pictures = {path.name for path in tmp_path.glob("*.png")}
     assert pictures == {"border_weights.png", "cells.png", "cells_iou.png", "cells_merged.png"}
