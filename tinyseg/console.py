@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from . import backend, models
-from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .engine import BatchReport, Callbacks, Comparison, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
 from .errors import flag
 from .interop import source_of
 
@@ -337,6 +337,29 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """A line for each network: its size, its scores, how fast it learnt."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("network")
+    reached = f"{comparison.share:.0%} of best"
+    for heading in ("parameters", "trained", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", reached, "seconds"):
+        table.add_column(heading, justify="right")
+    for contender in comparison.contenders:
+        scores, soon = contender.scores, comparison.reached_best(contender)
+        table.add_row(
+            _plain(contender.name),
+            f"{contender.parameters:,}",
+            f"{contender.trainable_parameters:,}",
+            number(scores.pixel_accuracy),
+            number(scores.mean_accuracy),
+            number(scores.mean_iu),
+            number(scores.frequency_weighted_iu),
+            "never" if soon is None else f"epoch {soon.epoch}",
+            f"{contender.seconds:.1f}",
+        )
+    console.print(table)
 
 
 def print_info(console: Console, info: ModelInfo) -> None:
