@@ -344,8 +344,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("network")
     reached = f"{comparison.share:.0%} of best"
-    for heading in ("parameters", "trained", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", reached, "seconds"):
-        table.add_column(heading, justify="right")
+    for heading in ("parameters", "trained", "accuracy", "mean IU", reached, "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:
         scores, soon = contender.scores, comparison.reached_best(contender)
         table.add_row(
@@ -353,9 +353,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             f"{contender.parameters:,}",
             f"{contender.trainable_parameters:,}",
             number(scores.pixel_accuracy),
-            number(scores.mean_accuracy),
             number(scores.mean_iu),
-            number(scores.frequency_weighted_iu),
             "never" if soon is None else f"epoch {soon.epoch}",
             f"{contender.seconds:.1f}",
         )

@@ -90,7 +90,7 @@ def compare(
     infos = [_describe(entry.config) for entry in entries]
     check_layers({entry.name: info for entry, info in zip(entries, infos, strict=True)}, layers)
     for entry in entries:
-        if entry.plan is not None:
+        if entry.plan is not None and not _is_done(entry):
             with show(entry.name) as callbacks:
                 _train(entry, entry.plan, callbacks, workers, cache)
     finished = [_finished(entry, info) for entry, info in zip(entries, infos, strict=True)]
@@ -222,6 +222,12 @@ def _describe(config: Config) -> ModelInfo:
     return describe_model(model, config.data.size or config.data.crop or DEFAULT_SIZE)
 
 
+def _is_done(entry: _Entry) -> bool:
+    """Whether there is a run of that name in which no epoch is left."""
+    has_checkpoint = (entry.folder / LAST).is_file()
+    return has_checkpoint and read_progress(entry.folder).is_over(entry.config.training)
+
+
 def _train(entry: _Entry, plan: Plan, callbacks: Callbacks, workers: int, cache: int) -> None:
     """Train the run, or what is left of it."""
     folder = entry.folder
@@ -229,7 +235,7 @@ def _train(entry: _Entry, plan: Plan, callbacks: Callbacks, workers: int, cache:
         _remove_beginning(folder)
     if not folder.exists():
         train(plan, folder, callbacks, workers, cache)
-    elif not read_progress(folder).is_over(entry.config.training):
+    else:
         resume(folder, callbacks=callbacks, workers=workers, cache=cache)
 
 

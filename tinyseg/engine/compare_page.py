@@ -179,6 +179,7 @@ _CURVES: dict[str, Callable[[EpochRow], float | None]] = {
 def _charts(comparison: Comparison) -> Iterator[str]:
     """Losses and scores against epochs, then against seconds."""
     for unit in ("epochs", "seconds"):
+        yield f'<h3>By {unit}</h3>\n<div class="charts">'
         for label, value in _CURVES.items():
             lines = {
                 one.name: (
@@ -189,6 +190,7 @@ def _charts(comparison: Comparison) -> Iterator[str]:
             }
             high = None if "loss" in label else 1.0
             yield f"<figure>{viz.inline_lines(lines, unit, label, f'{label} by {unit}', high=high)}</figure>"
+        yield "</div>"
 
 
 def _legend(entries: Iterable[tuple[str, str]]) -> str:

@@ -32,7 +32,7 @@ def inline_lines(
 
     Args:
         lines: name -> ``(x, y)``, two sequences of one length; None or NaN in ``y`` leaves a gap.
-        xlabel, ylabel: what the axes show.
+        xlabel, ylabel: what the axes show; whole numbers of x have no ticks between them.
         title: what is seen; it is above the curves, and read aloud in their place.
         low, high: the range of ``y``; where the lines end if None.
 
@@ -44,19 +44,23 @@ def inline_lines(
     if not lines:
         raise ValueError("inline_lines: no lines to draw")
     from matplotlib import rc_context
+    from matplotlib.ticker import MaxNLocator
 
+    columns = [(as_column(x), as_column(y)) for x, y in lines.values()]
+    whole = all((x == x.round()).all() for x, _ in columns)
     figure = new_figure(4.2, 2.9)
     axes = figure.subplots()
-    for number, (x, y) in enumerate(lines.values()):
+    for number, (x, y) in enumerate(columns):
         axes.plot(
-            as_column(x),
-            as_column(y),
+            x,
+            y,
             color=_placeholder(number),
             linestyle=DASHES[number % len(DASHES)],
             linewidth=1.8,
             marker="o" if len(x) <= FEW else None,
             markersize=3,
         )
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
     axes.set_title(title, fontsize=10, color=_TEXT)
     axes.set_xlabel(xlabel, color=_TEXT)
     axes.set_ylabel(ylabel, color=_TEXT)
@@ -64,6 +68,7 @@ def inline_lines(
     axes.grid(color=_RULE, linewidth=0.6)
     axes.spines[:].set_color(_RULE)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(left=None if whole else 0)
     axes.set_ylim(low, high)
     for patch in (figure.patch, axes.patch):
         patch.set_visible(False)
