@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
+
+PATIENCE = 120
+"""Seconds after which a browser that says nothing is given up."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -56,6 +59,27 @@ class Browser:
         os.close(to_us)
         self.to, self.answers = os.fdopen(to_browser, "wb"), os.fdopen(from_browser, "rb")
         self.buffer, self.number, self.session = b"", 0, ""
+
+    def __enter__(self) -> Browser:
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        self.to.close()
+        self.answers.close()
+
+    def _attach(self) -> None:
+        """To its first page, which loses the network."""
         (target,) = (t for t in self.ask("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -63,17 +87,6 @@ class Browser:
         self.ask(
             "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
         )
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.to.close()
-        self.answers.close()
 
     def ask(self, method: str, **parameters: Any) -> Any:
         """Send a command and wait for its answer."""
@@ -91,8 +104,9 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         """The next message; what it says of errors is kept."""
         while b"\0" not in self.buffer:
-            if not (piece := os.read(self.answers.fileno(), 1 << 16)):
-                raise RuntimeError("Chromium has gone")
+            ready, _, _ = select.select([self.answers], [], [], PATIENCE)
+            if not ready or not (piece := os.read(self.answers.fileno(), 1 << 16)):
+                raise RuntimeError("Chromium has gone" if ready else f"Chromium was silent for {PATIENCE} s")
             self.buffer += piece
         text, self.buffer = self.buffer.split(b"\0", 1)
         message: dict[str, Any] = json.loads(text)

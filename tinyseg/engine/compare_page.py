@@ -90,17 +90,16 @@ def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]],
 
 def _ranked(comparison: Comparison, columns: dict[str, Callable[[Contender], Cell]]) -> str:
     """A table with a row for each contender, in which the best of each column is bold."""
-    cells = [[column(contender) for contender in comparison.contenders] for column in columns.values()]
-    tops = [max((worth for _, worth in column if worth is not None), default=None) for column in cells]
-    rows = []
-    for place, contender in enumerate(comparison.contenders):
-        found = [column[place] for column in cells]
-        shown = [
-            f"<strong>{text}</strong>" if worth is not None and worth == top else text
-            for (text, worth), top in zip(found, tops, strict=True)
-        ]
-        rows.append([f"{viz.line_key(place)}{escape(contender.name)}", *shown])
+    cells = [[column(one) for one in comparison.contenders] for column in columns.values()]
+    names = [f"{viz.line_key(place)}{escape(one.name)}" for place, one in enumerate(comparison.contenders)]
+    rows = zip(names, *map(_marked, cells), strict=True)
     return _table("", ["network", *columns], rows)
+
+
+def _marked(cells: Sequence[Cell]) -> list[str]:
+    """What is the best of ``cells`` is bold."""
+    top = max((worth for _, worth in cells if worth is not None), default=None)
+    return [f"<strong>{text}</strong>" if worth is not None and worth == top else text for text, worth in cells]
 
 
 def _plain(text: Any) -> Cell:
@@ -138,12 +137,14 @@ def _results(comparison: Comparison) -> str:
 
 
 def _iu_of_classes(comparison: Comparison) -> str:
-    def column(index: int) -> Callable[[Contender], Cell]:
-        return lambda one: _score(float(one.scores.iu[index]))
-
-    names = comparison.config.data.class_names
-    table = _ranked(comparison, {escape(name): column(index) for index, name in enumerate(names)})
-    return f"<h3>IU of each class</h3>\n{table}"
+    """A row for each class: there may be hundreds."""
+    columns = [[_score(float(iu)) for iu in contender.scores.iu] for contender in comparison.contenders]
+    rows = [
+        [escape(name), *_marked(cells)]
+        for name, cells in zip(comparison.config.data.class_names, zip(*columns, strict=True), strict=True)
+    ]
+    headings = [f"{viz.line_key(place)}{escape(one.name)}" for place, one in enumerate(comparison.contenders)]
+    return f"<h3>IU of each class</h3>\n{_table('', ['class', *headings], rows)}"
 
 
 def _convergence(comparison: Comparison) -> str:

@@ -38,7 +38,7 @@ def inline_lines(
 
     Raises ``ValueError`` for no lines.
 
-    >>> inline_lines({"a": ([1, 2], [0.5, None])}, "epoch", "mean IU", "a & b")[:70]
+    >>> inline_lines({"a": ([1, 2], [0.5, None])}, "epoch", "mean IU", "a & b")[:67]
     '<svg role="img" aria-label="a &amp; b: a" viewBox="0 0 302.4 208.8"'
     """
     if not lines:
