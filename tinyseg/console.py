@@ -342,7 +342,7 @@ def _plain(text: str) -> Any:
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """A line for each network: its size, its scores, how fast it learnt."""
     table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column("network")
+    table.add_column("network", overflow="fold")
     reached = f"{comparison.share:.0%} of best"
     for heading in ("parameters", "trained", "accuracy", "mean IU", reached, "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
