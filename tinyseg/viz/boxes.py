@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,15 @@ class Box:
     text: str
     kind: str
 
-    @property
+    @cached_property
     def size(self) -> Point:
         """Width and height in inches."""
-        from matplotlib.textpath import TextPath
+        from matplotlib.font_manager import FontProperties
+        from matplotlib.textpath import text_to_path
 
         lines = self.text.split("\n")
-        widest = max(TextPath((0, 0), line, size=FONT).get_extents().width for line in lines)
+        font = FontProperties(size=FONT)
+        widest = max(text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines)
         return widest / 72 + 2 * PADDING + 0.05, len(lines) * LINE + 2 * PADDING - 0.04
 
 
