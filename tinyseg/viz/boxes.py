@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..paths import PathLike
-from .figures import new_figure, save
+from .figures import new_figure, save, text_width
 from .layout import Arrow, Layout, Point, layered
 
 if TYPE_CHECKING:
@@ -40,13 +40,8 @@ class Box:
     @cached_property
     def size(self) -> Point:
         """Width and height in inches."""
-        from matplotlib.font_manager import FontProperties
-        from matplotlib.textpath import text_to_path
-
-        lines = self.text.split("\n")
-        font = FontProperties(size=FONT)
-        widest = max(text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines)
-        return widest / 72 + 2 * PADDING + 0.05, len(lines) * LINE + 2 * PADDING - 0.04
+        lines = self.text.count("\n") + 1
+        return text_width(self.text, FONT) + 2 * PADDING + 0.05, lines * LINE + 2 * PADDING - 0.04
 
 
 def save_boxes(path: PathLike, boxes: Sequence[Box], arrows: Sequence[Arrow]) -> None:
