@@ -20,7 +20,7 @@ from .config import Config
 from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
 from .objective import Objective
 from .optimization import Schedule, create_optimizer, frozen_parts
-from .pipeline import Sent, send
+from .pipeline import Sent, both_scores, send
 
 
 class Learner:
@@ -73,8 +73,7 @@ class Learner:
 
     def _gradients(self, batch: Batch, tensors: Sent, pixels: float) -> float:
         """The mean loss of a batch, whose gradients are added to those that wait."""
-        criterion = partial(self.objective, weights=tensors.weights)
-        loss = self.model.loss(tensors.images, tensors.labels, criterion)
+        loss = self._loss(batch, tensors)
         if not self._pixels:
             self.optimizer.zero_grad()
         self._pixels += pixels
@@ -83,6 +82,12 @@ class Learner:
         if not np.isfinite(value):
             raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors.images)}")
         return value
+
+    def _loss(self, batch: Batch, tensors: Sent) -> Tensor:
+        images, labels, weights, geometric = tensors
+        if geometric is None:
+            return self.model.loss(images, labels, partial(self.objective, weights=weights))
+        return self.objective.joint(both_scores(self.model, images), labels, geometric, batch, weights)
 
     def forget(self) -> None:
         """Let go of gradients and of batches that wait for others."""

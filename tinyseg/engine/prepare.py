@@ -14,6 +14,7 @@ from ..data import (
     BorderWeights,
     ClassCounts,
     Dataset,
+    WithGeometric,
     check_mapping,
     class_counts,
     get_kind,
@@ -155,6 +156,7 @@ def prepare(options: TrainOptions) -> Plan:
             val_fraction=options.val_fraction,
             seed=options.data_seed,
             mapping=None if mapping is None else parse_table(mapping, "--mapping"),
+            geometric=options.model_options.get("geometric_classes", 0),
         )
         for split in ("train", "val")
     )
@@ -393,6 +395,9 @@ def _count_labels(
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
     class_counts(val_set)
+    for dataset in (train_set, val_set):
+        if isinstance(dataset, WithGeometric):
+            class_counts(dataset.other)
     _check_labels(train_set, counts, notes)
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)
