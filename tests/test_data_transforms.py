@@ -39,7 +39,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def sample(height: int, width: int, dtype: type = np.uint8) -> Sample:
-    """Values 0..199, the same in the mask, in all channels of the image, the objects, the weights, the second mask."""
+    """Values 0..199, the same in the mask, in all channels of the image, in objects, weights, second mask."""
     mask = (np.arange(height * width, dtype=np.int64) * 7 % 200).astype(np.uint8).reshape(height, width)
     image = np.stack([mask, mask, mask], axis=2)
     if dtype is np.float32:
