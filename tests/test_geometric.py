@@ -18,7 +18,9 @@ import tinyseg
 from tinyseg import engine, models
 from tinyseg.checkpoint import load
 from tinyseg.data import AUGMENTATIONS, Batch, Compose, Sample, WithGeometric, augmentations, open_dataset
+from tinyseg.engine.learner import Learner
 from tinyseg.engine.objective import Objective
+from tinyseg.engine.pipeline import create_model, training_loader
 from tinyseg.errors import InputError
 from tinyseg.models.fcn_paper import TwoScores
 
@@ -110,6 +112,15 @@ def test_a_run_with_two_heads_goes_on_to_the_same_bits(root: Path, tmp_path: Pat
     one, other = (load(tmp_path / name / "last.safetensors").weights for name in ("whole", "parts"))
     for name, value in one.items():
         np.testing.assert_array_equal(value.numpy(), other[name].numpy())
+
+
+def test_a_second_head_that_is_not_finite_is_named(root: Path) -> None:
+    plan = engine.prepare(options(root))
+    found = Learner(plan.config, create_model(plan.config), batches=1)
+    found.model.score_fr_geo.register_forward_hook(lambda module, inputs, outputs: outputs + math.inf)
+    (batch, *_) = training_loader(plan.config, plan.train_set, workers=0).epoch(0)
+    with pytest.raises(engine.DivergenceError, match=r"First not finite: the output of the layer score_fr_geo"):
+        found.learn(batch, last=True)
 
 
 def test_geometric_classes_that_there_are_not_are_refused(root: Path, tmp_path: Path) -> None:

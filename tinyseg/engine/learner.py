@@ -80,7 +80,7 @@ class Learner:
         (loss if self._is_plain else loss * pixels).backward()
         value = float(loss.item())  # only here, so that a GPU has the way back to do while the host waits
         if not np.isfinite(value):
-            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors.images)}")
+            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors)}")
         return value
 
     def _loss(self, batch: Batch, tensors: Sent) -> Tensor:
@@ -122,9 +122,10 @@ class Learner:
             cause = first_bad_gradient(self.model)
             raise DivergenceError(f"({_names(self._gathered)}): the gradients are not finite. {cause}") from None
 
-    def _cause(self, images: Tensor) -> str:
+    def _cause(self, tensors: Sent) -> str:
         """What was not finite first, in words; where a parameter is, the step before made it so."""
-        found = first_non_finite(self.model, images)
+        run = None if tensors.geometric is None else partial(both_scores, self.model)
+        found = first_non_finite(self.model, tensors.images, run)
         if found.startswith("the parameter") and self._before:
             found += f", since the step on {_names(self._before)}: the gradient, or the step itself, was too large"
         return f"First not finite: {found}"
