@@ -146,7 +146,7 @@ down, here they follow from where units stand over the image:
 
 {table(("network", "released", "ours"), _fcn_crops())}
 Published results on a subset of VOC 2011's validation images, and of SIFT Flow with its two heads
-(`--geometric-classes 3`, `joint_loss`):
+(`tinyseg train --data sift-flow --geometric-classes 3`):
 
 {table(("network", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", "geometric acc."), _FCN_RESULTS)}"""
 
