@@ -33,7 +33,7 @@ from tinyseg.models.fcn_small import SmallBackbone
 from tinyseg.nn import functional as F
 
 out, quick = example_options(__doc__, trains=True)
-images, val_images, epochs, crops, passes = (80, 24, 2, 640, 4) if quick else (400, 60, 12, 2000, 8)
+images, val_images, epochs, crops, passes = (100, 24, 2, 960, 6) if quick else (400, 60, 12, 2000, 8)
 
 # %% [markdown]
 # ## The images
