@@ -364,7 +364,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """A line for each network: its size, its scores, how fast it learnt."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("network", overflow="fold")
-    reached = f"{comparison.share:.0%} of best"
+    reached = f"to {comparison.share:.0%}"
     for heading in ("parameters", "trained", "accuracy", "mean IU", reached, "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:

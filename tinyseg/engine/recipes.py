@@ -30,6 +30,17 @@ from .prepare import TrainOptions, options_of
 Options = dict[str, Any]
 """Names of ``TrainOptions`` and their values; those of the model stand in a dict, ``model_options``."""
 
+AROUND: Mapping[str, type] = {
+    "out": str,
+    "tensorboard": bool,
+    "threads": int,
+    "workers": int,
+    "cache_images": str,
+    "device": str,
+    "quiet": bool,
+}
+"""What is no option of the training itself; a file for ``tinyseg train`` may speak of these, too."""
+
 
 @dataclass(frozen=True)
 class Preset:
