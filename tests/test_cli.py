@@ -132,10 +132,23 @@ def test_evaluation_as_a_table_and_as_json(run: Path) -> None:
     assert f"mean IU {json.loads(done('evaluate', run, '--json'))['mean_iu']:.3f}" in text
 
 
+def test_evaluation_draws_the_confusion_matrix(run: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "confusion.svg"
+    found = json.loads(done("evaluate", run, "--confusion", picture, "--json"))
+    drawn = picture.read_text()
+    assert f"<!-- {found['pixel_accuracy']:.1%} of {found['num_pixels']:,} pixels are right -->" in drawn
+    assert "<!-- ground -->" in drawn
+    _is_refusal(call("evaluate", run, "--confusion", picture), ["confusion.svg", "exists already"])
+    _is_refusal(call("evaluate", run, "--confusion", tmp_path / "c.jpg"), [".png or .svg or .pdf"])
+    _is_refusal(call("evaluate", run, "--confusion", tmp_path / "no" / "c.png"), ["there is no folder"])
+
+
 def test_absent_classes_are_said_to_be_absent(run: Path, tmp_path: Path) -> None:
     other = make_folder(tmp_path / "data", train=1, val=1)
     write(other / "val" / "masks" / "0.png", np.full((32, 32), 255))
-    text = done("evaluate", run, "--root", other)
+    result = call("evaluate", run, "--root", other, "--confusion", tmp_path / "none.png")
+    text = result.stdout
+    assert "none.png is not drawn: no pixel has a label" in result.stderr
     assert "absent, in no label and never predicted, so in no mean: ground, thing" in text
     found = json.loads(done("evaluate", run, "--root", other, "--json"))
     assert (found["mean_iu"], found["loss"], found["absent_classes"]) == (None, None, [0, 1])

@@ -15,7 +15,7 @@ from runs import Log, make_folder, options, without_pictures, write
 import tinyseg
 from tinyseg import engine, nn
 from tinyseg.checkpoint import load
-from tinyseg.data import Classes, Sample, Shapes
+from tinyseg.data import Cells, Classes, Sample, Shapes
 from tinyseg.engine.objective import Objective
 from tinyseg.engine.optimization import Schedule
 from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
@@ -145,6 +145,16 @@ def test_windows_that_are_larger_than_images_are_noted(tmp_path: Path) -> None:
     assert notes(crop=(24, 24)) == notes(size=(32, 32), crop=(32, 32)) == notes() == []
 
 
+def test_a_size_is_what_images_are_drawn_at(root: Path) -> None:
+    """Cells have 8 to 16 pixels at any size: these would be smaller if larger images were resized."""
+    config = engine.prepare(options(root, data="cells", root=None, size=(48, 64))).config
+    np.testing.assert_array_equal(open_split(config.data, "val")[3].image, Cells("val", size=(48, 64))[3].image)
+    (batch, *_) = evaluation_loader(config, open_split(config.data, "val"), 0).epoch(0)
+    assert batch.images.shape[1:] == (1, 48, 64)
+    areas = np.unique(Cells("val", size=(48, 64)).instances(3), return_counts=True)[1][1:]
+    assert np.pi * 8**2 / 2 < areas.max() < np.pi * 20**2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -184,7 +194,7 @@ def test_absent_classes_get_no_weight_and_large_batches_shrink(tmp_path: Path) -
     assert any("batch size is 2" in note for note in plan.notes)
 
 
-def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
+def test_weights_of_classes_by_hand(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", train=2, val=1)
     for number, things in enumerate((0, 256)):  # class 1 covers a quarter of the only image it is in
         mask = np.zeros(1024)
@@ -193,6 +203,9 @@ def test_median_frequency_weights_by_hand(tmp_path: Path) -> None:
     weights = engine.prepare(options(root, class_weights="median")).config.training.class_weights
     # frequencies 1792/2048 = 0.875 and 256/1024 = 0.25; their median is 0.5625
     np.testing.assert_allclose(weights, [0.5625 / 0.875, 0.5625 / 0.25])
+    logarithmic = engine.prepare(options(root, class_weights="log")).config.training.class_weights
+    # shares 1792/2048 and 256/2048 of all labelled pixels: 1 / ln(1.895) and 1 / ln(1.145)
+    assert logarithmic == pytest.approx((1.56441, 7.38527), abs=1e-5)
 
 
 # Training

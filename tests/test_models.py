@@ -55,7 +55,13 @@ def test_strides_and_names() -> None:
     assert set(models.names()) >= set(SMALL)
     assert {small(name).stride for name in FCN} == {32}
     assert [models.create("unet", num_classes=1, width=1, depth=d).stride for d in (1, 2, 5)] == [2, 4, 32]
-    assert models.options("unet") == {"width": 32, "depth": 4, "bilinear": False, "skip_first": False}
+    assert models.options("unet") == {
+        "width": 32,
+        "depth": 4,
+        "bilinear": False,
+        "skip_first": False,
+        "stem": False,
+    }
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -265,28 +271,33 @@ def test_unet_concatenates_each_level() -> None:
     ]
 
 
-def test_unet_is_pytorch_s_with_the_same_weights() -> None:
+@pytest.mark.parametrize("stem", [False, True])
+def test_unet_is_pytorch_s_with_the_same_weights(stem: bool) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
-    net = models.create("unet", num_classes=3, width=4, depth=2).eval()
+    net = models.create("unet", num_classes=3, width=4, depth=2, stem=stem).eval()
     for name, value in net.state_dict().items():
         if "running" in name:
             nn.init.uniform_(value, 0.5, 1.5)
     weights = {name: torch.tensor(value.numpy().copy()) for name, value in net.state_dict().items()}
     G = torch.nn.functional
 
-    def double(x: Any, name: str) -> Any:
-        for i in (0, 3):
-            x = G.conv2d(x, weights[f"{name}.{i}.weight"], padding=1)
-            norm = [weights[f"{name}.{i + 1}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
-            x = G.relu(G.batch_norm(x, *norm))
-        return x
+    def layer(x: Any, name: str, i: int, stride: int = 1) -> Any:
+        x = G.conv2d(x, weights[f"{name}.{i}.weight"], padding=1, stride=stride)
+        norm = [weights[f"{name}.{i + 1}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return G.relu(G.batch_norm(x, *norm))
 
-    given = np.random.default_rng(0).normal(size=(1, 3, 12, 20)).astype(np.float32)
-    first = double(torch.tensor(given), "down.0")
+    def double(x: Any, name: str) -> Any:
+        return layer(layer(x, name, 0), name, 3)
+
+    given = np.random.default_rng(0).normal(size=(1, 3, 16, 24)).astype(np.float32)
+    image = torch.tensor(given)
+    first = double(layer(image, "stem", 0, stride=2) if stem else image, "down.0")
     second = double(G.max_pool2d(first, 2), "down.1")
     y = double(G.max_pool2d(second, 2), "down.2")
     for i, skip in enumerate((second, first)):
         y = G.conv_transpose2d(y, weights[f"up.{i}.weight"], weights[f"up.{i}.bias"], stride=2)
         y = double(torch.cat([y, skip], 1), f"merge.{i}")
-    wanted = G.conv2d(y, weights["score.weight"], weights["score.bias"]).numpy()
-    np.testing.assert_allclose(net(tinyseg.tensor(given)).detach().numpy(), wanted, rtol=1e-4, atol=1e-5)
+    wanted = G.conv2d(y, weights["score.weight"], weights["score.bias"])
+    if stem:
+        wanted = G.interpolate(wanted, scale_factor=2, mode="bilinear")
+    np.testing.assert_allclose(net(tinyseg.tensor(given)).detach().numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .common import FAILED, AsJson, Debug, Workers, app, check_writable, quoted, reporting
+from .common import FAILED, PICTURES, AsJson, Debug, Workers, app, check_writable, quoted, reporting
 
 
 @app.command(short_help="Read all of a data set and say what is wrong with it.")
@@ -43,9 +43,10 @@ def check(
         from ..data import write_mapping
         from .data_tables import print_check
 
-        for path in (fix_mapping, chart):
-            if path is not None:
-                check_writable(path)
+        if fix_mapping is not None:
+            check_writable(fix_mapping)
+        if chart is not None:
+            check_writable(chart, PICTURES)
         with console.counting("checking", 0) as progress:
             report = engine.check(
                 data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
@@ -54,7 +55,10 @@ def check(
             write_mapping(fix_mapping, report.mapping)
         if chart is not None:
             shares = {part.split: part.shares(len(report.classes)) for part in report.splits}
-            viz.save_class_shares(chart, shares, report.classes)
+            if any(share > 0 for values in shares.values() for share in values):
+                viz.save_class_shares(chart, shares, report.classes)
+            else:
+                typer.echo(f"{chart} is not drawn: no pixel has a label", err=True)
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:

@@ -17,6 +17,8 @@ import typer
 from ..errors import InputError, OptionError, flag
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+PICTURES = (".png", ".svg", ".pdf")
+"""What figures can be."""
 
 _NO_THREAD = "can't start new thread"  # what Python says of it, in no error type of its own
 
@@ -82,12 +84,16 @@ def _message(error: BaseException) -> str:
     return str(error)
 
 
-def check_writable(path: Path) -> None:
-    """``InputError`` unless a new file ``path`` can be made: better now than after the work for it."""
+def check_writable(path: Path, kinds: tuple[str, ...] = ()) -> None:
+    """``InputError`` unless a new file ``path`` can be made and its name ends in one of ``kinds``: better now than
+    after the work for it.
+    """
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
+    if kinds and path.suffix.lower() not in kinds:
+        raise InputError(f"{path}: expected a name that ends in {' or '.join(kinds)}")
 
 
 def set_up(device: str, threads: int | None) -> None:

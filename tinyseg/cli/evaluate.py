@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import many
-from .common import AsJson, Debug, Device, Threads, Workers, app, reporting, set_up
+from .common import PICTURES, AsJson, Debug, Device, Threads, Workers, app, check_writable, reporting, set_up
 
 
 @app.command(short_help="Score a trained network on a data set.")
@@ -25,6 +25,9 @@ def evaluate(
             help="More scores: boundary (F1, Hausdorff 95%), cells (IoU of matched cells), rand (V-Rand), or all.",
         ),
     ] = "",
+    confusion: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw which classes are taken for which.")
+    ] = None,
     as_json: AsJson = False,
     threads: Threads = None,
     workers: Workers = 2,
@@ -34,8 +37,11 @@ def evaluate(
     """Score a trained network on a whole data set, at the labels' own resolution."""
     with reporting(debug):
         set_up(device, threads)
-        from .. import console, engine
 
+        from .. import console, engine, viz
+
+        if confusion is not None:
+            check_writable(confusion, PICTURES)
         with console.counting("evaluating", console.EVALUATION) as progress:
             config, result = engine.evaluate(
                 run,
@@ -46,6 +52,11 @@ def evaluate(
                 progress=progress,
                 metrics=engine.parse_metrics(metrics),
             )
+        if confusion is not None:
+            if result.scores.num_pixels:
+                viz.save_confusion(confusion, result.scores, config.data.classes)
+            else:
+                typer.echo(f"{confusion} is not drawn: no pixel has a label", err=True)
         if as_json:
             where = {"run": str(run), "data": config.data.name, "split": split}
             typer.echo(json.dumps({**where, "classes": config.data.class_names, **result.as_dict()}, indent=2))

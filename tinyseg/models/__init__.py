@@ -79,6 +79,7 @@ _MEANINGS = {
     "depth": "how often it halves the image",
     "bilinear": "upsampling by interpolation",
     "skip_first": "a level's own channels come before those from below",
+    "stem": "halve the image by a convolution first",
     "released": "the network that was published, where it differs from the paper",
     "deep_supervision": "a head on each level, all of them trained",
     "plain": "without the nodes inside: a U-Net",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .. import nn
 from ..errors import OptionError
+from ..nn import functional as F
 from ..ops.shape import cat
 from ..tensor import Tensor
 from .segmentation import SegmentationModel
@@ -30,13 +31,24 @@ def double_conv(inputs: int, outputs: int, between: int | None = None) -> nn.Seq
 
 
 class UNet(SegmentationModel):
-    """``depth`` halvings; the first level has ``width`` channels, each next one twice as many."""
+    """``depth`` halvings; the first level has ``width`` channels, each next one twice as many. A ``stem`` halves the
+    image before them.
+    """
 
     def __init__(
-        self, num_classes: int, in_channels: int, width: int, depth: int, bilinear: bool, skip_first: bool
+        self,
+        num_classes: int,
+        in_channels: int,
+        width: int,
+        depth: int,
+        bilinear: bool,
+        skip_first: bool,
+        stem: bool = False,
     ) -> None:
-        super().__init__("unet", num_classes, in_channels, stride=2**depth)
+        super().__init__("unet", num_classes, in_channels, stride=2 ** (depth + stem))
         self.skip_first = skip_first
+        self.stem = _halving(in_channels, width) if stem else None
+        in_channels = width if stem else in_channels
         widths = [width * 2**level for level in range(depth + 1)]
         self.pool = nn.MaxPool2d(2)
         if bilinear:  # it keeps the channels, so each level hands half as many to the next one up
@@ -55,6 +67,8 @@ class UNet(SegmentationModel):
 
     def logits(self, input: Tensor) -> Tensor:
         """Down, then up again with the skips."""
+        if self.stem is not None:
+            input = self.stem(input)
         skips = []
         for level, block in enumerate(self.down):
             input = block(self.pool(input) if level else input)
@@ -62,7 +76,16 @@ class UNet(SegmentationModel):
         for up, merge, skip in zip(self.up, self.merge, reversed(skips[:-1]), strict=True):
             risen = up(input)
             input = merge(cat([skip, risen] if self.skip_first else [risen, skip], 1))
-        return self.score(input)
+        scores = self.score(input)
+        return scores if self.stem is None else F.interpolate(scores, scale_factor=2.0, mode="bilinear")
+
+
+def _halving(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3 convolution of stride 2, batch norm, ReLU."""
+    with nn.init.skip():
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def _upsampling() -> nn.Upsample:
@@ -76,12 +99,15 @@ def unet(
     depth: int = 4,
     bilinear: bool = False,
     skip_first: bool = False,
+    stem: bool = False,
 ) -> UNet:
     """U-Net with padding and batch norm: 7.8 million parameters, 31 million at the paper's width of 64.
 
     ``bilinear``: upsampling by interpolation (corners aligned) instead of transposed convolutions; each level then
     hands half as many channels up. ``skip_first``: what the path down saw comes before what comes up; in the paper,
-    and here without it, it comes behind.
+    and here without it, it comes behind. ``stem``: a strided convolution halves the image first, and the scores are
+    enlarged at the end; each level has a quarter of the work, and sees twice as far (as in ENet: Paszke, Chaurasia,
+    Kim and Culurciello 2016, whose first block does it so).
 
     The widely used port to PyTorch by milesial is ``width=64, skip_first=True``: 31,037,698 parameters for 3 channels
     and 2 classes, or 17,263,042 with ``bilinear=True``.
@@ -92,4 +118,4 @@ def unet(
         )
     if bilinear and width % 2:
         raise OptionError(f"unet: {{width}} must be even with {{bilinear}}, got {width}", "width", "bilinear")
-    return UNet(num_classes, in_channels, width, depth, bilinear, skip_first)
+    return UNet(num_classes, in_channels, width, depth, bilinear, skip_first, stem)
