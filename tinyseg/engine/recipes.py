@@ -82,7 +82,7 @@ def read_options(path: Path, others: Mapping[str, type] | None = None) -> Option
     is no TOML, has a key that is not known, or a value of another kind.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if isinstance(table.get("training"), dict):
             found = options_of(read_config(path))
             return {name: value for name, value in vars(found).items() if value is not None}
