@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_a_file_of_options(tmp_path: Path) -> None:
         schedule = "multistep"
         milestones = [30, 60]
         freeze = "down"
+        rate-of = {head = 10, "down.0" = 0.5}
         class-weights = [1, 2.5]
         augment = "none"
         workers = 1
@@ -46,7 +48,7 @@ def test_a_file_of_options(tmp_path: Path) -> None:
     assert recipes.read_options(path, {"workers": int}) == {
         "data": "folder", "model": "unet", "model_options": {"width": 8}, "size": (32, 48), "crop": (16, 16),
         "batch_size": 4, "lr": 1.0, "schedule": "multistep", "milestones": (30, 60), "freeze": ("down",),
-        "class_weights": (1.0, 2.5), "augment": "none", "workers": 1,
+        "rate_of": {"head": 10.0, "down.0": 0.5}, "class_weights": (1.0, 2.5), "augment": "none", "workers": 1,
     }  # fmt: skip
 
 
@@ -61,6 +63,9 @@ def test_a_file_of_options(tmp_path: Path) -> None:
         ("size = [3]", "size = [3] is not what belongs there"),
         ('size = "3by4"', "--size: expected HEIGHTxWIDTH"),
         ('milestones = "3,x"', "--milestones: expected epochs, such as 30,60, got '3,x'"),
+        ('rate-of = "head=fast"', "--rate-of: expected PREFIX=TIMES, such as fc8=10, got 'head=fast'"),
+        ('rate-of = "head=2,head=3"', "--rate-of: head comes twice"),
+        ("rate-of = {down.0 = 2}", "rate_of.down = {'0': 2} is not what belongs there (float)"),
         ('width = "a"', "width = 'a' is not what belongs there (int)"),
         ("epochs = ", "not valid TOML"),
         ("[training]\nepochs = 3", "is missing"),
@@ -86,6 +91,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         {},
         {"class_weights": "inverse", "size": (32, 32), "momentum": 0.5, "ema": 0.9, "patience": 3, "warmup": 0.5},
         {"schedule": "multistep", "milestones": (3, 1), "freeze": ("down",), "crop": (16, 16), "clip_norm": 1.0},
+        {"rate_of": {"score": 10.0, "down.0": 0.5}, "optimizer": "sgd"},
         {"full_images": True, "augment": "none", "batch_size": 1, "accumulate": 4, "reduction": "sum"},
         {"data": "shapes", "root": None, "optimizer": "rmsprop", "val_fraction": None},
     ],
@@ -103,6 +109,20 @@ def test_layers() -> None:
         "model": "unet", "model_options": {"width": 8, "depth": 2}, "lr": 2.0, "epochs": 1,
     }  # fmt: skip
     assert recipes.layered(preset, {"model": "fcn8s"}) == {"model": "fcn8s", "lr": 1.0, "epochs": 1}
+    faster = {**preset, "rate_of": {"head": 10.0}}
+    assert recipes.layered(faster, {"model": "fcn8s"}) == {"model": "fcn8s", "lr": 1.0, "epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"tail": 2.0}, "--rate-of: no parameter's name begins with 'tail'; there are down"),
+        ({"score": 0.0}, "--rate-of score: the rate must be multiplied with a positive number, got 0.0"),
+    ],
+)
+def test_rates_of_parts_that_cannot_be_are_refused(root: Path, rates: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        engine.prepare(options(root, rate_of=rates))
 
 
 # Presets
