@@ -59,6 +59,18 @@ def test_a_run_goes_on_by_its_own_recipe(root: Path, tmp_path: Path) -> None:
         assert call("train", "--resume", tmp_path / "run", *other).exit_code == 2
 
 
+def test_parts_at_other_rates_go_on_with_them(root: Path, tmp_path: Path) -> None:
+    """The option may be repeated; a run keeps it, and goes on with nothing else."""
+    rates = ["--rate-of", "score=10", "--rate-of", "down.0=0.5"]
+    flags = ["--data", "folder", "--root", root, *TINY_FLAGS, "--schedule", "constant"]
+    done("train", *flags, *rates, "--epochs", 1, "--out", tmp_path / "run")
+    assert engine.read_folder(tmp_path / "run").training.rate_of == {"score": 10.0, "down.0": 0.5}
+    assert "going on after epoch 1" in done("train", "--resume", tmp_path / "run", *rates, "--epochs", 2)
+    refused = call("train", "--resume", tmp_path / "run", "--rate-of", "score=5")
+    assert refused.exit_code == 2
+    assert "a --rate-of of other values" in " ".join(refused.output.split())
+
+
 def test_what_another_run_gave_is_said(root: Path, tmp_path: Path) -> None:
     flags = ("--data", "folder", "--root", root, "--epochs", 1, "--batch-size", 4, "--quiet")
     done("train", *flags, "--model", "fcn32s", "--out", tmp_path / "coarse")

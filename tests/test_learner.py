@@ -135,6 +135,24 @@ def test_biases_have_a_rate_of_their_own(root: Path) -> None:
     np.testing.assert_allclose(doubled[1], 2 * single[1], atol=1e-7)
 
 
+def test_parts_have_rates_of_their_own(root: Path) -> None:
+    """Ten times the rate is ten times the step; the rate that is told is that of the others."""
+    slow = config(root, momentum=0.0, weight_decay=0.0, lr=0.01)
+
+    def learner_of(rates: dict[str, float]) -> Learner:
+        return learner(replace(slow, training=replace(slow.training, rate_of=rates)))
+
+    found, plain = learner_of({"first.weight": 10.0}), learner_of({})
+    before = weights(found)
+    for one in (found, plain):
+        one.learn(batch(2, 1), last=False)
+    fast, single = ([b - a for a, b in zip(before, weights(one), strict=True)] for one in (found, plain))
+    np.testing.assert_allclose(fast[0], 10 * single[0], atol=1e-6)
+    np.testing.assert_allclose(fast[1], single[1], atol=1e-7)
+    assert found.schedule.rate == plain.schedule.rate == 0.01
+    assert learner_of({"first": 10.0, "second": 10.0}).schedule.rate == pytest.approx(0.01, rel=1e-12)
+
+
 def test_a_constant_schedule_scales_no_group(root: Path) -> None:
     found = learner(config(root, bias_lr=2.0, lr=0.25, warmup=1.0, schedule="onecycle", epochs=3))
     for _ in range(6):

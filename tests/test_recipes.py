@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_a_file_of_options(tmp_path: Path) -> None:
         schedule = "multistep"
         milestones = [30, 60]
         freeze = "down"
+        rate-of = {head = 10, "down.0" = 0.5}
         class-weights = [1, 2.5]
         augment = "none"
         workers = 1
@@ -46,7 +48,7 @@ def test_a_file_of_options(tmp_path: Path) -> None:
     assert recipes.read_options(path, {"workers": int}) == {
         "data": "folder", "model": "unet", "model_options": {"width": 8}, "size": (32, 48), "crop": (16, 16),
         "batch_size": 4, "lr": 1.0, "schedule": "multistep", "milestones": (30, 60), "freeze": ("down",),
-        "class_weights": (1.0, 2.5), "augment": "none", "workers": 1,
+        "rate_of": {"head": 10.0, "down.0": 0.5}, "class_weights": (1.0, 2.5), "augment": "none", "workers": 1,
     }  # fmt: skip
 
 
@@ -65,6 +67,9 @@ def test_a_file_of_options(tmp_path: Path) -> None:
         ('freeze = ["a", 3]', "freeze = 3 is not what belongs there: expected a text"),
         ('size = "3by4"', "--size: expected HEIGHTxWIDTH"),
         ('milestones = "3,x"', "--milestones: expected epochs, such as 30,60, got '3,x'"),
+        ('rate-of = "head=fast"', "--rate-of: expected PREFIX=TIMES, such as fc8=10, got 'head=fast'"),
+        ('rate-of = "head=2,head=3"', "--rate-of: head comes twice"),
+        ("rate-of = {down.0 = 2}", 'rate_of.down = {"0": 2} is not what belongs there: expected a number'),
         ('width = "a"', 'width = "a" is not what belongs there: expected a whole number'),
         ("epochs = ", "not valid TOML"),
         ("[training]\nepochs = 3", "is missing"),
@@ -94,6 +99,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         {},
         {"class_weights": "inverse", "size": (32, 32), "momentum": 0.5, "ema": 0.9, "patience": 3, "warmup": 0.5},
         {"schedule": "multistep", "milestones": (3, 1), "freeze": ("down",), "crop": (16, 16), "clip_norm": 1.0},
+        {"rate_of": {"score": 10.0, "down.0": 0.5}, "optimizer": "sgd"},
         {"full_images": True, "augment": "none", "batch_size": 1, "accumulate": 4, "reduction": "sum"},
         {"data": "shapes", "root": None, "optimizer": "rmsprop", "val_fraction": None},
     ],
@@ -111,6 +117,20 @@ def test_layers() -> None:
         "model": "unet", "model_options": {"width": 8, "depth": 2}, "lr": 2.0, "epochs": 1,
     }  # fmt: skip
     assert recipes.layered(preset, {"model": "fcn8s"}) == {"model": "fcn8s", "lr": 1.0, "epochs": 1}
+    faster = {**preset, "rate_of": {"head": 10.0}}
+    assert recipes.layered(faster, {"model": "fcn8s"}) == {"model": "fcn8s", "lr": 1.0, "epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"tail": 2.0}, "--rate-of: no parameter's name begins with 'tail'; there are down"),
+        ({"score": 0.0}, "--rate-of score: the rate must be multiplied with a positive number, got 0.0"),
+    ],
+)
+def test_rates_of_parts_that_cannot_be_are_refused(root: Path, rates: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        engine.prepare(options(root, rate_of=rates))
 
 
 # Presets
@@ -130,6 +150,7 @@ def test_every_preset_can_be_prepared(root: Path, tmp_path: Path, name: str) -> 
     given = recipes.layered(
         preset.options, {"data": "folder", "root": str(root), "model_options": narrow, "epochs": 1}
     )
+    given["val_fraction"] = None  # the folder is divided already
     if given.get("stage") == "context":
         plan = engine.prepare(engine.TrainOptions(**{**given, "stage": "front-end"}))
         engine.train(plan, tmp_path / "front", workers=0)
@@ -149,7 +170,7 @@ def test_heavy_learning_is_the_paper_s(name: str, rate: float) -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(InputError, match="unknown --preset 'fcn'; there are deeplab"):
+    with pytest.raises(InputError, match="unknown --preset 'fcn'; there are camvid-unet, deeplab"):
         engine.preset("fcn")
 
 
@@ -168,7 +189,7 @@ def test_class_weights_from_a_file(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1\n", "has 1 weights for 2 classes"),
+        ("1\n", "has 1 weight for 2 classes"),
         ("1\n-2\n", "'-2' does not end with a weight"),
         ("1\nnan\n", "'nan' does not end with a weight"),
         ("thing 1\nground 2\n", "'thing' stands where the class 'ground' is expected"),

@@ -175,6 +175,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "rmsprop with momentum": {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "poly", "power": 2.0},
     "steps, by Nesterov": {"schedule": "multistep", "milestones": (1, 3), "optimizer": "sgd", "nesterov": True},
     "summed": {"reduction": "sum", "lr": 1e-5, "bias_lr": 2.0, "clip_value": 0.1},
+    "parts at other rates": {"rate_of": {"down": 0.5, "score": 10.0}, "schedule": "poly", "optimizer": "sgd"},
     "frozen, with patience": {"freeze": ("down",), "patience": 9, "schedule": "exponential", "optimizer": "adamw"},
 }
 

@@ -86,6 +86,27 @@ def test_groups_leave_out_what_is_frozen() -> None:
     ]
 
 
+def test_groups_of_parts_that_learn_faster() -> None:
+    """The longest name counts, factors multiply with the biases', and what has no factor comes first."""
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), nn.Linear(2, 2), nn.Linear(2, 2))
+    groups = optim.parameter_groups(
+        net, lr=0.5, weight_decay=0.1, bias_lr_factor=2.0, lr_factors={"0": 0.5, "0.0": 4.0, "2": 10}
+    )
+    names = {id(value): name for name, value in net.named_parameters()}
+    found = [([names[id(x)] for x in group["params"]], group["lr"], group["weight_decay"]) for group in groups]
+    assert found == [
+        (["1.weight"], 0.5, 0.1),
+        (["1.bias"], 1.0, 0.0),
+        (["0.1.weight", "0.1.bias"], 0.25, 0.0),
+        (["0.0.weight"], 2.0, 0.1),
+        (["0.0.bias"], 4.0, 0.0),
+        (["2.weight"], 5.0, 0.1),
+        (["2.bias"], 10.0, 0.0),
+    ]
+    with pytest.raises(ValueError, match="lr_factors has '3', with which no parameter's name begins"):
+        optim.parameter_groups(net, lr=0.5, lr_factors={"3": 2.0})
+
+
 def test_decays_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match=r"decay must be in \[0, 1\], got 1.5"):
         AveragedModel(nn.Linear(1, 1), 1.5)

@@ -98,6 +98,14 @@ def train(
     bias_lr: Annotated[
         float | None, typer.Option(help="The rate of biases is so many times --lr. [default: 1]")
     ] = None,
+    rate_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PREFIX=TIMES",
+            help="The rate of what has this name, or begins with it and a dot, is so many times the others'. May be "
+            "repeated.",
+        ),
+    ] = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches in a step of the optimizer. [default: 1]")] = None,
     reduction: Annotated[
         str | None, typer.Option(help="The loss of a step is the mean or the sum over its pixels. [default: mean]")

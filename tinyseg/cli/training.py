@@ -40,6 +40,8 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
     for name in ("size", "crop"):
         if name in given:
             given[name] = recipes.parse_size(given[name], name)
+    if "rate_of" in given:
+        given["rate_of"] = ",".join(given["rate_of"])
     for name, parse in recipes.PARSED.items():
         if name in given:
             given[name] = parse(given[name])

@@ -97,9 +97,10 @@ class TrainingConfig:
     """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1. ``loss`` is a name in
     ``objective.LOSSES``, ``loss_options`` go with it; ``border_weights`` are w0 and sigma of ``data.BorderWeights``.
 
-    Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``accumulate``:
-    batches in a step; ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``:
-    see ``nn.utils``; ``freeze``: names, or what they begin with up to a dot, of parameters that stay as they are.
+    Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``rate_of``: the
+    same for parameters by their names, or what these begin with up to a dot; ``accumulate``: batches in a step;
+    ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``: see ``nn.utils``;
+    ``freeze``: names, or what they begin with up to a dot, of parameters that stay as they are.
     Of the schedule: ``warmup`` and ``step_epochs`` and ``milestones`` in epochs, ``power`` of poly, ``gamma`` of
     step, multistep, exponential and plateau, ``plateau_patience``. ``ema``: the decay of the weights' average, which
     is then what is scored and kept; ``recalibrate``: batches over which batch norm is measured anew before it;
@@ -122,6 +123,7 @@ class TrainingConfig:
     border_weights: tuple[float, float] | None = None
     nesterov: bool = False
     bias_lr: float = 1.0
+    rate_of: dict[str, float] = field(default_factory=dict)
     accumulate: int = 1
     reduction: str = "mean"
     clip_norm: float | None = None
@@ -229,6 +231,8 @@ def convert(value: Any, hint: Any, key: str) -> Any:
             return tuple(convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
+    if origin is dict and isinstance(value, dict) and arguments[1] is not Any:
+        return {name: convert(part, arguments[1], f"{key}.{name}") for name, part in value.items()}
     plain = dict if origin is dict else hint
     if plain in (bool, int, str, dict) and type(value) is plain:
         return value

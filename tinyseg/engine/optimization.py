@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import optim
 from ..errors import InputError
 from ..nn import Module
+from ..optim.groups import begins
 from ..optim.lr_scheduler import (
     CosineAnnealingLR,
     LinearLR,
@@ -32,25 +33,30 @@ def frozen_parts(model: Module, prefixes: Sequence[str]) -> list[Module]:
 
     Raises ``InputError`` for a prefix that no parameter has.
     """
+    _check_prefixes("--freeze", model, prefixes)
+    for name, parameter in model.named_parameters():
+        if any(begins(name, prefix) for prefix in prefixes):
+            parameter.requires_grad_(False)
+    return [part for name, part in model.named_modules() if any(begins(name, prefix) for prefix in prefixes)]
+
+
+def _check_prefixes(option: str, model: Module, prefixes: Iterable[str]) -> None:
     names = [name for name, _ in model.named_parameters()]
     for prefix in prefixes:
-        if not any(_begins(name, prefix) for name in names):
+        if not prefix or not any(begins(name, prefix) for name in names):
             known = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
-            raise InputError(f"--freeze: no parameter's name begins with {prefix!r}; there are {known}")
-    for name, parameter in model.named_parameters():
-        if any(_begins(name, prefix) for prefix in prefixes):
-            parameter.requires_grad_(False)
-    return [part for name, part in model.named_modules() if any(_begins(name, prefix) for prefix in prefixes)]
-
-
-def _begins(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(f"{prefix}.")
+            raise InputError(f"{option}: no parameter's name begins with {prefix!r}; there are {known}")
 
 
 def create_optimizer(training: TrainingConfig, model: Module) -> optim.Optimizer:
     """The optimiser of the run; weight decay acts on weights, not on biases and what normalises."""
+    _check_prefixes("--rate-of", model, training.rate_of)
     groups = optim.parameter_groups(
-        model, lr=training.lr, weight_decay=training.weight_decay, bias_lr_factor=training.bias_lr
+        model,
+        lr=training.lr,
+        weight_decay=training.weight_decay,
+        bias_lr_factor=training.bias_lr,
+        lr_factors=training.rate_of,
     )
     if not groups:
         raise InputError("--freeze leaves no parameter to be trained")
@@ -75,6 +81,7 @@ class Schedule:
         total = training.epochs * steps
         self.warmup = min(round(training.warmup * steps), total - 1)
         self.plateau: ReduceLROnPlateau | None = None
+        self._first_factor = optimizer.param_groups[0]["lr"] / training.lr
         main = _course(training, optimizer, steps, total, self.warmup)
         self.by_step = main
         if self.warmup:
@@ -87,8 +94,8 @@ class Schedule:
 
     @property
     def rate(self) -> float:
-        """Of the weights, now."""
-        return self.by_step.get_last_lr()[0]
+        """Now, of what has no factor of its own."""
+        return self.by_step.get_last_lr()[0] / self._first_factor
 
     def step(self) -> None:
         """After each step of the optimiser."""

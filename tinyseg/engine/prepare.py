@@ -85,6 +85,7 @@ class TrainOptions:
     seed: int = 0
     nesterov: bool = False
     bias_lr: float = 1.0
+    rate_of: dict[str, float] = field(default_factory=dict)
     accumulate: int = 1
     reduction: str = "mean"
     clip_norm: float | None = None
@@ -251,6 +252,9 @@ def _check_numbers(options: TrainOptions) -> None:
     for name in _NOT_NEGATIVE:
         if not 0 <= given[name] < math.inf:
             raise InputError(f"{flag(name)} must not be negative, got {given[name]}")
+    for prefix, times in options.rate_of.items():
+        if not 0 < times < math.inf:
+            raise InputError(f"--rate-of {prefix}: the rate must be multiplied with a positive number, got {times}")
     for name in ("momentum", "ema"):
         if name in given and not 0 <= given[name] < 1:
             raise InputError(f"{flag(name)} must be at least 0 and less than 1, got {given[name]}")

@@ -13,6 +13,7 @@ A file has a key for each option, named as on the command line, with dashes or u
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -160,10 +161,32 @@ def parse_milestones(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
+def parse_rates(text: str) -> dict[str, float]:
+    """``fc8=10,up.0=0.5`` as a dict; raises ``InputError`` for other texts, and for a name that comes twice.
+
+    >>> parse_rates("fc8=10,up.0=0.5")
+    {'fc8': 10.0, 'up.0': 0.5}
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, times = (piece.strip() for piece in part.partition("="))
+        try:
+            factor = float(times)
+        except ValueError:
+            factor = math.nan
+        if not name or math.isnan(factor):
+            raise InputError(f"--rate-of: expected PREFIX=TIMES, such as fc8=10, got {part!r}")
+        if name in found:
+            raise InputError(f"--rate-of: {name} comes twice")
+        found[name] = factor
+    return found
+
+
 PARSED: dict[str, Callable[[str], Any]] = {
     "milestones": parse_milestones,
     "loss_options": parse_loss_options,
     "border_weights": parse_border_weights,
+    "rate_of": parse_rates,
 }
 """Options that are texts on the command line, and may be in files."""
 
@@ -171,7 +194,8 @@ PARSED: dict[str, Callable[[str], Any]] = {
 def layered(*layers: Options) -> Options:
     """All options, those of later layers in the place of earlier ones'.
 
-    Options of a model, or of a loss, go with it: a later layer with another one leaves the earlier ones' behind.
+    Options of a model, or of a loss, go with it, and so do the rates of a model's parts: a later layer with another
+    one leaves the earlier ones' behind.
 
     >>> layered({"model": "unet", "model_options": {"width": 8}}, {"model": "fcn8s", "epochs": 3})
     {'model': 'fcn8s', 'epochs': 3}
@@ -180,6 +204,7 @@ def layered(*layers: Options) -> Options:
     for layer in layers:
         if layer.get("model", result.get("model")) != result.get("model"):
             result.pop("model_options", None)
+            result.pop("rate_of", None)
         if layer.get("loss", result.get("loss", "ce")) != result.get("loss", "ce"):
             result.pop("loss_options", None)
         own = {**result.get("model_options", {}), **layer.get("model_options", {})}

@@ -162,7 +162,7 @@ class ExponentialLR(LRScheduler):
 class PolynomialLR(LRScheduler):
     """lr = lr0 (1 - t / total_iters)^power, and 0 from then on: "poly" with power 0.9 is DeepLab's.
 
-    Source: Chen et al. 2017, section 4.1.
+    Source: Chen et al. 2018, section 4.1.2.
 
     >>> import tinyseg
     >>> schedule = PolynomialLR(tinyseg.optim.SGD([tinyseg.ones(1)], lr=1.0), total_iters=4)
