@@ -106,5 +106,28 @@ def test_bad_arguments() -> None:
         BoundaryScores(0)
     with pytest.raises(ValueError, match="tolerance must be 0 or more pixels, got -1"):
         BoundaryScores(1, tolerance=-1)
-    with pytest.raises(ValueError, match=r"two maps \(H, W\), got prediction \(1, 2\) and target \(2, 1\)"):
-        BoundaryScores(1).update(np.zeros((1, 2)), np.zeros((2, 1)))
+    with pytest.raises(ValueError, match="ignore_index 1 is one of 2 classes"):
+        BoundaryScores(2, ignore_index=1)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "error", "message"),
+    [
+        ([[0, 1]], [[0], [1]], ValueError, r"prediction has shape \(1, 2\) but target \(2, 1\)"),
+        ([0, 1], [0, 1], ValueError, r"two maps \(H, W\), got \(2,\)"),
+        ([[0, 2]], [[0, 1]], ValueError, "prediction has values 0 to 2, expected 0 to 1"),
+        ([[0, 1]], [[0, -1]], ValueError, "target has values -1 to 0"),
+        ([[0.0, 1.0]], [[0, 1]], TypeError, "prediction must hold integers, got float64"),
+    ],
+)
+def test_wrong_input_is_refused(prediction: list, target: list, error: type, message: str) -> None:
+    scores = BoundaryScores(2)
+    with pytest.raises(error, match=message):
+        scores.update(prediction, target)
+    assert scores.as_dict()["no_boundary"] == [0, 1]
+
+
+def test_an_ignore_index_below_zero_and_narrow_predictions() -> None:
+    scores = BoundaryScores(2, ignore_index=-100, tolerance=0)
+    scores.update(np.array([[0, 1, 7]], np.uint8), np.array([[0, 1, -100]]))
+    assert scores.f1.tolist() == [1, 1]

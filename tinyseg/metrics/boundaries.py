@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .confusion import Array, divided, mean_of_present, plain
+from .confusion import Array, divided, mean_of_present, need_classes, need_labels, plain
 
 TOLERANCE = 0.0075
 """Of the image's diagonal; Csurka et al. 2013, section 3."""
@@ -90,8 +90,7 @@ class BoundaryScores:
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255, tolerance: float | None = None) -> None:
-        if num_classes < 1:
-            raise ValueError(f"BoundaryScores: num_classes must be 1 or more, got {num_classes}")
+        need_classes("BoundaryScores", num_classes, ignore_index)
         if tolerance is not None and not tolerance >= 0:
             raise ValueError(f"BoundaryScores: tolerance must be 0 or more pixels, got {tolerance}")
         self.num_classes, self.ignore_index, self.tolerance = num_classes, ignore_index, tolerance
@@ -99,14 +98,16 @@ class BoundaryScores:
         self._true = [_Distances() for _ in range(num_classes)]
 
     def update(self, prediction: Any, target: Any) -> None:
-        """Add a label map ``(H, W)`` and its truth; raises ``ValueError`` when shapes differ."""
-        prediction, target = np.asarray(prediction), np.asarray(target)
-        if prediction.shape != target.shape or target.ndim != 2:
-            raise ValueError(
-                f"BoundaryScores.update: expected two maps (H, W), got prediction {prediction.shape} and target "
-                f"{target.shape}"
-            )
-        prediction = np.where(target == self.ignore_index, self.ignore_index, prediction)
+        """Add a label map ``(H, W)`` and its truth, integers.
+
+        Raises ``TypeError`` for others; ``ValueError`` for other shapes, or a value that is no class where the truth
+        is not ignored.
+        """
+        who = "BoundaryScores.update"
+        prediction, target = need_labels(who, prediction, target, self.num_classes, self.ignore_index)
+        if target.ndim != 2:
+            raise ValueError(f"{who}: expected two maps (H, W), got {target.shape}")
+        prediction = np.where(target == self.ignore_index, self.ignore_index, prediction.astype(np.int64))
         diagonal = float(np.hypot(*target.shape))
         tolerance = TOLERANCE * diagonal if self.tolerance is None else self.tolerance
         for index in range(self.num_classes):

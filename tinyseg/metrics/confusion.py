@@ -43,10 +43,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
-        if num_classes < 1:
-            raise ValueError(f"ConfusionMatrix: num_classes must be 1 or more, got {num_classes}")
-        if 0 <= ignore_index < num_classes:
-            raise ValueError(f"ConfusionMatrix: ignore_index {ignore_index} is one of {num_classes} classes")
+        need_classes("ConfusionMatrix", num_classes, ignore_index)
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.matrix = np.zeros((num_classes, num_classes), np.int64)
@@ -57,22 +54,10 @@ class ConfusionMatrix:
         Raises ``TypeError`` for other than integers; ``ValueError`` when shapes differ, or a counted pixel's
         value is no class. Predictions where the target is ignored may be anything.
         """
-        prediction, target = np.asarray(prediction), np.asarray(target)
-        for name, array in (("prediction", prediction), ("target", target)):
-            if array.dtype.kind not in "iu":
-                raise TypeError(f"ConfusionMatrix.update: {name} must hold integers, got {array.dtype}")
-        if prediction.shape != target.shape:
-            raise ValueError(
-                f"ConfusionMatrix.update: prediction has shape {prediction.shape} but target {target.shape}"
-            )
+        who = "ConfusionMatrix.update"
+        prediction, target = need_labels(who, prediction, target, self.num_classes, self.ignore_index)
         counted = target != self.ignore_index
         truth, guess = target[counted].astype(np.int64), prediction[counted].astype(np.int64)
-        for name, values in (("prediction", guess), ("target", truth)):
-            if values.size and not (values.min() >= 0 and values.max() < self.num_classes):
-                raise ValueError(
-                    f"ConfusionMatrix.update: {name} has values {values.min()} to {values.max()}, expected 0 to "
-                    f"{self.num_classes - 1} (a target of {self.ignore_index} is ignored)"
-                )
         cells = np.bincount(truth * self.num_classes + guess, minlength=self.num_classes**2)
         self.matrix += cells.reshape(self.matrix.shape)
 
@@ -195,6 +180,36 @@ class ConfusionMatrix:
             "num_pixels": self.num_pixels,
             "confusion_matrix": self.matrix.tolist(),
         }
+
+
+def need_classes(who: str, num_classes: int, ignore_index: int) -> None:
+    """``ValueError`` unless there is a class, and ``ignore_index`` is none."""
+    if num_classes < 1:
+        raise ValueError(f"{who}: num_classes must be 1 or more, got {num_classes}")
+    if 0 <= ignore_index < num_classes:
+        raise ValueError(f"{who}: ignore_index {ignore_index} is one of {num_classes} classes")
+
+
+def need_labels(
+    who: str, prediction: Any, target: Any, num_classes: int, ignore_index: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Label maps of one shape as arrays; ``TypeError`` for other than integers, ``ValueError`` when shapes differ, or
+    a value is no class where the target is not ignored.
+    """
+    prediction, target = np.asarray(prediction), np.asarray(target)
+    for name, array in (("prediction", prediction), ("target", target)):
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"{who}: {name} must hold integers, got {array.dtype}")
+    if prediction.shape != target.shape:
+        raise ValueError(f"{who}: prediction has shape {prediction.shape} but target {target.shape}")
+    counted = target != ignore_index
+    for name, values in (("prediction", prediction[counted]), ("target", target[counted])):
+        if values.size and not (values.min() >= 0 and values.max() < num_classes):
+            raise ValueError(
+                f"{who}: {name} has values {values.min()} to {values.max()}, expected 0 to {num_classes - 1} "
+                f"(a target of {ignore_index} is ignored)"
+            )
+    return prediction, target
 
 
 def divided(numerator: Any, denominator: Any) -> Array:

@@ -1,4 +1,4 @@
-"""Losses of label maps, as modules; their functions say what they compute.
+"""Losses of label maps, as modules; their functions say what they compute, and what their options mean.
 
 All are called as ``loss(logits, labels, pixel_weight=None)`` with logits (N, C, H, W), C = 1 being the logit of class
 1 against class 0, labels (N, H, W), and weights of pixels (N, H, W).
@@ -6,25 +6,45 @@ All are called as ``loss(logits, labels, pixel_weight=None)`` with logits (N, C,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, ClassVar
+
 from ...tensor import Tensor
 from .. import functional as F
-from .elements import Loss
+from ..module import Module
 
 
-class WeightedCrossEntropyLoss(Loss):
-    """Cross-entropy of one channel or of several, see ``functional.weighted_cross_entropy``."""
+class _LabelLoss(Module):
+    """A ``function`` and its options, which are attributes of their names; the weight is saved with the model."""
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(weight, reduction)
-        self.ignore_index = ignore_index
+    function: ClassVar[Callable[..., Tensor]]
+
+    def __init__(self, weight: Tensor | None, **options: Any) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self._options = tuple(options)
+        for name, value in options.items():
+            setattr(self, name, value)
 
     def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
         """The loss."""
-        return F.weighted_cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, pixel_weight)
+        options = {name: getattr(self, name) for name in self._options}
+        return self.function(input, target, weight=self.weight, pixel_weight=pixel_weight, **options)
 
 
-class FocalLoss(Loss):
+class WeightedCrossEntropyLoss(_LabelLoss):
+    """Cross-entropy of one channel or of several, see ``functional.weighted_cross_entropy``."""
+
+    function = staticmethod(F.weighted_cross_entropy)
+
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+
+
+class FocalLoss(_LabelLoss):
     """Cross-entropy in which easy pixels count little, see ``functional.focal_loss``."""
+
+    function = staticmethod(F.focal_loss)
 
     def __init__(
         self,
@@ -34,28 +54,14 @@ class FocalLoss(Loss):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(weight, reduction)
-        self.alpha, self.gamma, self.ignore_index = alpha, gamma, ignore_index
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.focal_loss(input, target, self.alpha, self.gamma, *shared)
+        super().__init__(weight, alpha=alpha, gamma=gamma, ignore_index=ignore_index, reduction=reduction)
 
 
-class _Overlap(Loss):
-    """What losses of overlap have in common."""
-
-    def __init__(
-        self, smooth: float, classes: str, weight: Tensor | None, ignore_index: int, reduction: str = "mean"
-    ) -> None:
-        super().__init__(weight, reduction)
-        self.smooth, self.classes, self.ignore_index = smooth, classes, ignore_index
-
-
-class DiceLoss(_Overlap):
+class DiceLoss(_LabelLoss):
     """1 less Dice's coefficient, see ``functional.dice_loss``."""
 
+    function = staticmethod(F.dice_loss)
+
     def __init__(
         self,
         smooth: float = 1.0,
@@ -64,17 +70,14 @@ class DiceLoss(_Overlap):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index, reduction)
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.classes, self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.dice_loss(input, target, self.smooth, *shared)
+        super().__init__(weight, smooth=smooth, classes=classes, ignore_index=ignore_index, reduction=reduction)
 
 
-class JaccardLoss(_Overlap):
+class JaccardLoss(_LabelLoss):
     """1 less the IoU, see ``functional.jaccard_loss``."""
 
+    function = staticmethod(F.jaccard_loss)
+
     def __init__(
         self,
         smooth: float = 1.0,
@@ -83,16 +86,13 @@ class JaccardLoss(_Overlap):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index, reduction)
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.classes, self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.jaccard_loss(input, target, self.smooth, *shared)
+        super().__init__(weight, smooth=smooth, classes=classes, ignore_index=ignore_index, reduction=reduction)
 
 
-class TverskyLoss(_Overlap):
+class TverskyLoss(_LabelLoss):
     """Overlap with a price each of false alarms and of misses, see ``functional.tversky_loss``."""
+
+    function = staticmethod(F.tversky_loss)
 
     def __init__(
         self,
@@ -104,17 +104,14 @@ class TverskyLoss(_Overlap):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index, reduction)
-        self.alpha, self.beta = alpha, beta
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.classes, self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.tversky_loss(input, target, self.alpha, self.beta, self.smooth, *shared)
+        shared = {"smooth": smooth, "classes": classes, "ignore_index": ignore_index, "reduction": reduction}
+        super().__init__(weight, alpha=alpha, beta=beta, **shared)
 
 
-class FocalTverskyLoss(_Overlap):
+class FocalTverskyLoss(_LabelLoss):
     """A root of Tversky's loss, see ``functional.focal_tversky_loss``."""
+
+    function = staticmethod(F.focal_tversky_loss)
 
     def __init__(
         self,
@@ -127,17 +124,14 @@ class FocalTverskyLoss(_Overlap):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index, reduction)
-        self.alpha, self.beta, self.gamma = alpha, beta, gamma
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.classes, self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.focal_tversky_loss(input, target, self.alpha, self.beta, self.gamma, self.smooth, *shared)
+        shared = {"smooth": smooth, "classes": classes, "ignore_index": ignore_index, "reduction": reduction}
+        super().__init__(weight, alpha=alpha, beta=beta, gamma=gamma, **shared)
 
 
-class DiceCELoss(_Overlap):
+class DiceCELoss(_LabelLoss):
     """Dice's loss and cross-entropy, see ``functional.dice_ce_loss``."""
+
+    function = staticmethod(F.dice_ce_loss)
 
     def __init__(
         self,
@@ -148,17 +142,14 @@ class DiceCELoss(_Overlap):
         weight: Tensor | None = None,
         ignore_index: int = -100,
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index)
-        self.dice_weight, self.ce_weight = dice_weight, ce_weight
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.smooth, self.classes, self.weight, self.ignore_index, pixel_weight
-        return F.dice_ce_loss(input, target, self.dice_weight, self.ce_weight, *shared)
+        shared = {"smooth": smooth, "classes": classes, "ignore_index": ignore_index}
+        super().__init__(weight, dice_weight=dice_weight, ce_weight=ce_weight, **shared)
 
 
-class DiceFocalLoss(_Overlap):
+class DiceFocalLoss(_LabelLoss):
     """Dice's loss and the focal loss, see ``functional.dice_focal_loss``."""
+
+    function = staticmethod(F.dice_focal_loss)
 
     def __init__(
         self,
@@ -171,31 +162,24 @@ class DiceFocalLoss(_Overlap):
         weight: Tensor | None = None,
         ignore_index: int = -100,
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index)
-        self.dice_weight, self.focal_weight = dice_weight, focal_weight
-        self.alpha, self.gamma = alpha, gamma
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.smooth, self.classes, self.weight, self.ignore_index, pixel_weight
-        options = self.dice_weight, self.focal_weight, self.alpha, self.gamma, *shared
-        return F.dice_focal_loss(input, target, *options)
+        shared = {"smooth": smooth, "classes": classes, "ignore_index": ignore_index}
+        focal = {"alpha": alpha, "gamma": gamma}
+        super().__init__(weight, dice_weight=dice_weight, focal_weight=focal_weight, **focal, **shared)
 
 
-class BoundaryLoss(Loss):
-    """How far what is wrong lies from the truth's edge, see ``functional.boundary_loss``."""
+class BoundaryLoss(_LabelLoss):
+    """How far what is wrong lies from the truth's edge, see ``functional.boundary_loss``; distances are computed."""
+
+    function = staticmethod(F.boundary_loss)
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(weight, reduction)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss; the distances are computed."""
-        return F.boundary_loss(input, target, None, self.weight, self.ignore_index, self.reduction, pixel_weight)
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
 
 
-class DiceBoundaryLoss(_Overlap):
+class DiceBoundaryLoss(_LabelLoss):
     """Dice's loss and the boundary loss, see ``functional.dice_boundary_loss``."""
+
+    function = staticmethod(F.dice_boundary_loss)
 
     def __init__(
         self,
@@ -206,17 +190,14 @@ class DiceBoundaryLoss(_Overlap):
         weight: Tensor | None = None,
         ignore_index: int = -100,
     ) -> None:
-        super().__init__(smooth, classes, weight, ignore_index)
-        self.dice_weight, self.boundary_weight = dice_weight, boundary_weight
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.smooth, self.classes, self.weight, self.ignore_index, pixel_weight
-        return F.dice_boundary_loss(input, target, self.dice_weight, self.boundary_weight, *shared)
+        shared = {"smooth": smooth, "classes": classes, "ignore_index": ignore_index}
+        super().__init__(weight, dice_weight=dice_weight, boundary_weight=boundary_weight, **shared)
 
 
-class LovaszSoftmaxLoss(Loss):
+class LovaszSoftmaxLoss(_LabelLoss):
     """The IoU made continuous, see ``functional.lovasz_softmax_loss``."""
+
+    function = staticmethod(F.lovasz_softmax_loss)
 
     def __init__(
         self,
@@ -225,10 +206,4 @@ class LovaszSoftmaxLoss(Loss):
         ignore_index: int = -100,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(weight, reduction)
-        self.classes, self.ignore_index = classes, ignore_index
-
-    def forward(self, input: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Tensor:
-        """The loss."""
-        shared = self.weight, self.ignore_index, self.reduction, pixel_weight
-        return F.lovasz_softmax_loss(input, target, self.classes, *shared)
+        super().__init__(weight, classes=classes, ignore_index=ignore_index, reduction=reduction)
