@@ -107,7 +107,7 @@ def open_dataset(
     """Open a data set by its name.
 
     Args:
-        name: a key of :data:`DATASETS`.
+        name: a key of ``DATASETS``.
         split: ``"train"``, ``"val"`` or ``"test"``; some have others, or not all of them.
         root: its folder; those that are drawn have none.
         num_classes: for ``folder`` without ``classes.txt``; for the others, checked.
@@ -115,7 +115,7 @@ def open_dataset(
         count: how many images are drawn.
         val_fraction: the share that validates, where that is not published.
         seed: of the images that are drawn, or of that share.
-        mapping: what numbers and colours in masks mean (:mod:`tinyseg.data.mapping`).
+        mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
 
     Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
