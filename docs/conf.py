@@ -1,6 +1,6 @@
 """The site that Sphinx makes of these pages: ``python -m sphinx --nitpicky --fail-on-warning docs site``.
 
-Pages are Markdown and can be read as they are, on a code host say: what only the site has (the tables of contents, the
+Pages are Markdown and can be read as they are, on a code host say: what only the site has (tables of contents, the
 docstrings in ``api/``) is in a few pages. Links to files that are no pages become downloads.
 """
 
@@ -22,4 +22,3 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
-
