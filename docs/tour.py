@@ -1,8 +1,8 @@
 """Makes the pictures of the tour: ``python docs/tour.py`` runs the scripts of ``examples/``.
 
 A page ``tour/NAME.md`` goes with ``examples/NAME.py``, and shows pictures as ``NAME/PICTURE.png``: these are copied
-from what the script has drawn; what a page does not show is left behind. ``python docs/tour.py losses upsampling`` makes
-the pictures of two pages, ``--quick`` trains for less than a minute each.
+from what the script has drawn; what a page does not show is left behind. ``python docs/tour.py losses upsampling``
+makes the pictures of two pages, ``--quick`` trains for less than a minute each.
 """
 
 from __future__ import annotations
