@@ -10,6 +10,7 @@ project = "tinyseg"
 version = release = tinyseg.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+smartquotes = False  # H' is a height, and no quotation ends there
 
 html_theme = "furo"
 html_title = f"tinyseg {version}"

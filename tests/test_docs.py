@@ -73,7 +73,7 @@ def test_every_command_of_a_page_is_known(page: str) -> None:
 
     text = (ROOT / page).read_text(encoding="utf-8")
     commands = typer.main.get_command(app)
-    for line in re.findall(r"\btinyseg ((?:train|evaluate|predict|check|datasets|info|gradcheck)[^`\n]*)", text):
+    for line in re.findall(rf"\btinyseg ((?:{'|'.join(commands.commands)}) [^`\n]*)", text):  # type: ignore[attr-defined]
         name, *words = line.split()
         known = {option for parameter in commands.commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
         assert {word for word in words if word.startswith("--")} <= known, line

@@ -49,3 +49,14 @@ def test_dead_links_are_found(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert dead_links(page) == ["gone.md", "gone.png", "there.md#gone"]
+
+
+def test_every_script_has_a_page_of_the_tour_and_the_other_way_round() -> None:
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py") if "# %%" in path.read_text(encoding="utf-8")}
+    assert {path.stem for path in (ROOT / "docs" / "tour").glob("*.md")} == scripts | {"index"}
+
+
+def test_every_picture_of_the_tour_is_shown() -> None:
+    for page in (ROOT / "docs" / "tour").glob("*.md"):
+        shown = set(re.findall(rf"\({page.stem}/([^)]+)\)", page.read_text(encoding="utf-8")))
+        assert {path.name for path in (page.with_suffix("")).glob("*")} == shown, page.name
