@@ -15,7 +15,7 @@ from runs import Log, make_folder, options, without_pictures, write
 import tinyseg
 from tinyseg import engine, nn
 from tinyseg.checkpoint import load
-from tinyseg.data import Classes, Sample, Shapes
+from tinyseg.data import Cells, Classes, Sample, Shapes
 from tinyseg.engine.objective import Objective
 from tinyseg.engine.optimization import Schedule
 from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
@@ -132,6 +132,16 @@ def test_windows_that_are_larger_than_images_are_noted(tmp_path: Path) -> None:
         f"the --crop of 32x32 is larger than 1 of the 3 training images (one has 24x24): {ending}"
     ]
     assert notes(crop=(24, 24)) == notes(size=(32, 32), crop=(32, 32)) == notes() == []
+
+
+def test_a_size_is_what_images_are_drawn_at(root: Path) -> None:
+    """Cells have 8 to 16 pixels at any size: these would be smaller if larger images were resized."""
+    config = engine.prepare(options(root, data="cells", root=None, size=(48, 64))).config
+    np.testing.assert_array_equal(open_split(config.data, "val")[3].image, Cells("val", size=(48, 64))[3].image)
+    (batch, *_) = evaluation_loader(config, open_split(config.data, "val"), 0).epoch(0)
+    assert batch.images.shape[1:] == (1, 48, 64)
+    areas = np.unique(Cells("val", size=(48, 64)).instances(3), return_counts=True)[1][1:]
+    assert np.pi * 8**2 / 2 < areas.max() < np.pi * 20**2
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from . import backend, models
-from .engine import BatchReport, Callbacks, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .engine import BatchReport, Callbacks, Comparison, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
 from .errors import flag, many
 from .interop import source_of
 
@@ -350,6 +350,27 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """A line for each network: its size, its scores, how fast it learnt."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("network", overflow="fold")
+    reached = f"{comparison.share:.0%} of best"
+    for heading in ("parameters", "trained", "accuracy", "mean IU", reached, "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for contender in comparison.contenders:
+        scores, soon = contender.scores, comparison.reached_best(contender)
+        table.add_row(
+            _plain(contender.name),
+            f"{contender.parameters:,}",
+            f"{contender.trainable_parameters:,}",
+            number(scores.pixel_accuracy),
+            number(scores.mean_iu),
+            "never" if soon is None else f"epoch {soon.epoch}",
+            f"{contender.seconds:.1f}",
+        )
+    console.print(table)
 
 
 def print_info(console: Console, info: ModelInfo) -> None:

@@ -3,11 +3,12 @@
 from .common import app
 
 # The order of these is the order of the commands in the help.
-from . import train, presets, evaluate, predict, check, datasets, info, models, weights, warmup, gradcheck  # isort: skip
+from . import train, compare, presets, evaluate, predict, check, datasets, info, models, weights, warmup, gradcheck  # isort: skip
 
 __all__ = [
     "app",
     "check",
+    "compare",
     "datasets",
     "evaluate",
     "gradcheck",

@@ -23,8 +23,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="shapes: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; camvid, "
-            "voc2012 ...: tinyseg datasets lists them. [default: shapes]",
+            help="shapes, cells: drawn, no files; folder: your own images/ and masks/, with train/ and val/ or not; "
+            "camvid, voc2012 ...: tinyseg datasets lists them. [default: shapes]",
         ),
     ] = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
@@ -36,16 +36,16 @@ def train(
         typer.Option(help="Share of the images that validates, for a folder without val/. [default: 0.2]"),
     ] = None,
     data_seed: Annotated[
-        int | None, typer.Option(help="Chooses those images, or the ones that shapes draws. [default: 0]")
+        int | None, typer.Option(help="Chooses those images, or the ones that shapes and cells draw. [default: 0]")
     ] = None,
     model: Annotated[str | None, typer.Option(help=f"{', '.join(models.names())}. [default: fcn8s]")] = None,
     size: Annotated[
         str | None,
         typer.Option(
             metavar="HxW",
-            help="Resize images (height x width), in prediction too; scores are still taken at the labels' own size. "
-            "Without it shapes are 128x128, and files keep their size: training then takes random windows, as large "
-            "as the smallest image allows, in multiples of 32 up to 512.",
+            help="Height x width that files are resized to, in prediction too; scores are still taken at the labels' "
+            "own size. Shapes and cells are drawn at it, or at 128x128. Without it files keep their size: training "
+            "then takes random windows, as large as the smallest image allows, in multiples of 32 up to 512.",
         ),
     ] = None,
     crop: Annotated[

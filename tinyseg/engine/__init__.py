@@ -9,6 +9,8 @@
 from .callbacks import BatchReport, Callbacks, Together
 from .check import check
 from .check_report import CheckReport, Finding, SplitReport
+from .compare import NUMBERS, REPORT, compare, read_contenders
+from .comparison import Comparison, Contender, Reached
 from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate, evaluate_model
@@ -21,22 +23,27 @@ from .measures import METRICS, parse_metrics
 from .objective import LOSSES, Objective, loss_options, parse_loss_options
 from .predict import Prediction, PredictionError, PredictOptions, predict
 from .prepare import Plan, TrainOptions, options_of, prepare
+from .progress import Best, Progress, read_progress
 from .receptive_field import measure_field
 from .recipes import Preset, preset, preset_names, read_options
 from .run import Run, load_model, next_free_folder, open_run, read_folder
 from .segmenter import Segmenter, Views, parse_views, segment
 from .tensorboard import TensorBoard
-from .train import Best, Trainer, TrainingResult, check_new, resume, train
+from .train import Trainer, TrainingResult, check_new, resume, train
 from .warmup import WarmKernel, warmup
 
 __all__ = [
     "LOSSES",
     "METRICS",
+    "NUMBERS",
+    "REPORT",
     "BatchReport",
     "Best",
     "Callbacks",
     "CheckReport",
+    "Comparison",
     "Config",
+    "Contender",
     "DataConfig",
     "DivergenceError",
     "EpochRow",
@@ -52,7 +59,9 @@ __all__ = [
     "Prediction",
     "PredictionError",
     "Preset",
+    "Progress",
     "RateTrial",
+    "Reached",
     "Run",
     "Segmenter",
     "SplitReport",
@@ -67,6 +76,7 @@ __all__ = [
     "check",
     "check_gradients",
     "check_new",
+    "compare",
     "describe",
     "describe_model",
     "describe_run",
@@ -88,8 +98,10 @@ __all__ = [
     "preset",
     "preset_names",
     "read_config",
+    "read_contenders",
     "read_folder",
     "read_options",
+    "read_progress",
     "resume",
     "segment",
     "train",

@@ -50,11 +50,11 @@ class TrainOptions:
 
     ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
     numbers and colours in masks mean (``data.read_mapping``), or what it says.
-    ``size`` and ``crop`` are (height, width): what images are resized to, and the window that training takes then;
-    with ``full_images`` it takes none. ``momentum`` is Adam's first beta, too. ``data_seed`` chooses the images (of
-    ``shapes``) or the validation split (of ``folder``), ``seed`` all the rest, so that runs with other seeds are
-    measured on the same images. ``class_weights`` is "none", "median", "inverse", "log", a file, or the weights
-    themselves.
+    ``size`` and ``crop`` are (height, width): what files are resized to, or what images of ``shapes`` and ``cells``
+    are drawn at, and the window that training takes then; with ``full_images`` it takes none. ``momentum`` is Adam's
+    first beta, too. ``data_seed`` chooses the images that are drawn, or the validation split (of ``folder``),
+    ``seed`` all the rest, so that runs with other seeds are measured on the same images. ``class_weights`` is "none",
+    "median", "inverse", "log", a file, or the weights themselves.
     For the rest see ``TrainingConfig``.
     """
 

@@ -23,7 +23,6 @@ from ..backend import empty_cache, get_default_device
 from ..checkpoint import Checkpoint, load_weights, replacing, save
 from ..data import Batch, Cached, Dataset
 from ..errors import CheckpointError, InputError, many
-from ..metrics import ConfusionMatrix
 from ..nn.init import skip
 from ..paths import PathLike
 from .callbacks import BatchReport, Callbacks
@@ -34,6 +33,7 @@ from .history import EpochRow, write_json_lines, write_metrics
 from .learner import Learner
 from .pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
 from .prepare import Plan
+from .progress import Best, Progress, has_stalled
 from .run import (
     BEST,
     CONFIG,
@@ -52,21 +52,6 @@ from .start import Start, first_model
 
 SAMPLES = 4
 DOMINANT = 0.99
-
-
-@dataclass(frozen=True)
-class Best:
-    """The epoch with the best mean IU so far, and its confusion matrix."""
-
-    epoch: int
-    mean_iu: float | None
-    matrix: list[list[int]]
-
-    def scores(self, config: Config) -> ConfusionMatrix:
-        """Its scores."""
-        result = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
-        result.matrix += np.array(self.matrix, np.int64)
-        return result
 
 
 @dataclass(frozen=True)
@@ -205,10 +190,10 @@ class Trainer:
         return result
 
     def _has_stalled(self) -> bool:
-        """Whether the mean IU has not become better for as many epochs as are waited for."""
-        patience, done = self.config.training.patience, len(self.history)
-        if patience is None or self.best is None or done - self.best.epoch < patience:
+        """Whether there is no hope of a better epoch; if so, it is said."""
+        if self.best is None or not has_stalled(self.config.training, self.history, self.best):
             return False
+        done = len(self.history)
         self.callbacks.warning(f"no better mean IU since epoch {self.best.epoch}: stopped after epoch {done}")
         return True
 
@@ -344,8 +329,8 @@ class Trainer:
         return [names_digest(dataset) for dataset in (self.train_set, self.val_set)]
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.history = [EpochRow.from_state(row) for row in state["history"]]
-        self.best = None if state["best"] is None else Best(**state["best"])
+        progress = Progress.from_state(state)
+        self.history, self.best = list(progress.history), progress.best
         self.learner.load_state_dict(state)
         random.default_generator.set_state(tuple(state["random"]))
         self._check_unchanged(state)

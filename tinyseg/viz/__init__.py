@@ -22,6 +22,10 @@ and these draw a figure into a file, PNG by default, else of the kind that ``pat
 - ``save_field(path, heat, title)``: what part of an image a unit sees
 - ``save_tape(path, tensor, names)``: the operators and parameters a tensor was computed from, as a graph
 
+This one draws curves as a part of an HTML page, in the page's colours:
+
+- ``inline_lines(lines, xlabel, ylabel, title)``; ``line_key(number)`` is the legend of one of its lines
+
 Figures are drawn with matplotlib's objects and without ``pyplot``, which keeps a global list of figures and
 picks a window system: this works on a server and in threads. matplotlib is imported when it is used. Lines differ in
 colour and dashes, bars in colour and hatching, so that nobody depends on colour alone.
@@ -31,6 +35,7 @@ from ..data.dataset import voc_palette
 from .bars import save_bars, save_class_shares
 from .confusion import save_confusion
 from .fields import save_field
+from .inline import SERIES, inline_lines, line_key
 from .lines import save_curves, save_lines, save_rates
 from .maps import feature_maps, filters, heatmap
 from .overlays import colorize, overlay
@@ -39,10 +44,13 @@ from .sheets import save_pictures, save_predictions
 from .tape import save_tape
 
 __all__ = [
+    "SERIES",
     "colorize",
     "feature_maps",
     "filters",
     "heatmap",
+    "inline_lines",
+    "line_key",
     "overlay",
     "palette",
     "save_bars",
