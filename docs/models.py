@@ -152,7 +152,8 @@ Against SDS, the best before it, the paper counts a mean IU that is 30% better, 
 Mean IU of the weights that its authors released later, and of wkentaro's in PyTorch:
 
 {table(("network", "released", "wkentaro's"), _FCN_RELEASED)}
-Published results on SIFT Flow, of FCN-16s with two heads (`--geometric-classes 3`, `joint_loss`):
+Published results on SIFT Flow, of FCN-16s with two heads
+(`tinyseg train --data sift-flow --geometric-classes 3`):
 
 {table(("method", "pixel acc.", "mean acc.", "mean IU", "f.w. IU", "geometric acc."), _SIFT_FLOW)}"""
 

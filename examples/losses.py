@@ -214,13 +214,22 @@ def spots(rng, count):
 
 
 rng = np.random.default_rng(0)
-count, epochs, batch_size = (64, 6, 4) if options.quick else (192, 15, 8)
+count, epochs, batch_size = (64, 5, 4) if options.quick else (192, 15, 8)
 train_images, train_labels = spots(rng, count)
-val_images, val_labels = spots(rng, 100)
+val_images, val_labels = spots(rng, 50 if options.quick else 100)
 share = train_labels.mean()
 print(f"\n{count} images of {SIDE}x{SIDE}; {100 * share:.2f}% of the pixels are of class 1\n")
 
 # %% [markdown]
+# Beside cross-entropy and the focal loss there are, with sums over the pixels of a batch,
+#
+#     weighted cross-entropy   WCE = -(b p log q + (1-p) log(1-q))
+#     Dice loss                1 - (2 sum pq + 1) / (sum p + sum q + 1)
+#     Tversky index            sum pq / (sum pq + b sum (1-p) q + (1-b) sum p (1-q)), and 1 less it as a loss
+#
+# and sums of losses: Dice + cross-entropy, Dice + focal (which some slides print as cross-entropy + focal, a
+# misprint), Dice + boundary.
+#
 # One network for each loss, all from the same initial weights, with the same images in the same order. The network
 # has one logit for each pixel, that of class 1.
 
@@ -273,7 +282,8 @@ for name, loss_of in losses.items():
 # - Dice and Tversky are ratios of the class's own pixels. Tversky's b below one half makes a miss dearer than a false
 #   alarm: recall rises, precision falls.
 # - The boundary loss has little to say where there is nothing yet that has a boundary. By itself it ends in an
-#   empty or a wild prediction. It is made to go with another; beside Dice it cuts off what is far from any disk.
+#   empty or a wild prediction. It is made to go with another, with a weight that grows: Kervadec et al. begin with
+#   0.01 and add as much each epoch. A weight of 0.05 from the start does Dice no good here.
 
 # %%
 viz.save_bars(

@@ -44,13 +44,14 @@ class Browser:
     """One page in a browser that has no network. ``errors``: what it had to say of the pages it loaded."""
 
     def __init__(self, profile: Path) -> None:
+        program = find_chromium()
         self.errors: list[str] = []
         from_us, to_browser = os.pipe()
         from_browser, to_us = os.pipe()
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
         flags += ["--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}", "about:blank"]
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-c", START, str(from_us), str(to_us), find_chromium(), *flags],
+            [sys.executable, "-S", "-c", START, str(from_us), str(to_us), program, *flags],
             pass_fds=(from_us, to_us),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -66,6 +66,9 @@ def test_wrong_files(tiny: Path) -> None:
     (tiny / "train.txt").write_text("\n")
     with pytest.raises(DataError, match="lists no images"):
         CamVid(tiny)
+    (tiny / "train.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="cannot be read as a list"):
+        CamVid(tiny)
 
 
 @pytest.fixture

@@ -39,12 +39,12 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def sample(height: int, width: int, dtype: type = np.uint8) -> Sample:
-    """Values 0..199, the same in the mask, in each channel of the image, in the objects and in the weights."""
+    """Values 0..199, the same in the mask, in all channels of the image, in objects, weights, second mask."""
     mask = (np.arange(height * width, dtype=np.int64) * 7 % 200).astype(np.uint8).reshape(height, width)
     image = np.stack([mask, mask, mask], axis=2)
     if dtype is np.float32:
         image = image.astype(np.float32) / np.float32(255)
-    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32))
+    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), mask.copy())
 
 
 def grey(values: Any, mask: Any = None) -> Sample:
@@ -72,7 +72,7 @@ PLACES = ALL[:7]
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: Transform, dtype: type) -> None:
     given = sample(11, 14, dtype)
-    before = [np.array(part) for part in (given.image, given.mask, given.instances, given.weights)]
+    before = [np.array(part) for part in given[:2] + given[3:]]
     for seed in range(4):
         one, other = transform(given, rng(seed)), transform(given, rng(seed))
         for first, second, old in zip(one[:2] + one[3:], other[:2] + other[3:], before, strict=True):
@@ -80,7 +80,7 @@ def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: T
             assert first.dtype == old.dtype
         assert one.image.max() <= (255 if dtype is np.uint8 else 1)
         assert one.name == "sample"
-    for part, old in zip((given.image, given.mask, given.instances, given.weights), before, strict=True):
+    for part, old in zip(given[:2] + given[3:], before, strict=True):
         np.testing.assert_array_equal(part, old)
 
 
@@ -91,6 +91,7 @@ def test_all_parts_have_one_size_and_labels_are_picked(transform: Transform) -> 
         moved = transform(given, rng(seed))
         assert moved.instances is not None
         assert moved.weights is not None
+        np.testing.assert_array_equal(moved.geometric, moved.mask)
         assert moved.image.shape[:2] == moved.mask.shape == moved.instances.shape == moved.weights.shape
         assert set(np.unique(moved.mask)) <= {*np.unique(given.mask), 255}
         kept = moved.mask != 255
@@ -336,7 +337,9 @@ def test_any_function_of_image_and_mask_is_a_transform() -> None:
     moved = Compose([rolled, RandomCrop((1, 3))])(given, rng())
     assert moved.mask.tolist() == [[6, 4, 5]]
     assert moved.image[:, :, 0].tolist() == [[3, 1, 2]]
-    with pytest.raises(ValueError, match="rolled changes an image and its mask, but sample has objects or weights"):
+    with pytest.raises(
+        ValueError, match="rolled changes an image and its mask, but sample has objects, weights or a second mask"
+    ):
         Compose([rolled])(sample(2, 2), rng())
     with pytest.raises(ValueError, match=r"<lambda>: expected an image .* got float64 \(1, 3, 1\)"):
         Compose([lambda image, mask: (image / 2, mask)])(given, rng())

@@ -116,6 +116,17 @@ def test_what_is_done_to_images(
     assert (data.size, data.crop, data.augment) == (size, crop, augment)
 
 
+def test_what_is_asked_for_and_changes_nothing_is_noted(root: Path) -> None:
+    for changes, note in (
+        ({"milestones": (1,)}, "--milestones is for --schedule multistep, and not used by cosine"),
+        ({"step_epochs": 1, "schedule": "poly"}, "--step-epochs is for --schedule step, and not used by poly"),
+        ({"milestones": (1, 2, 9), "schedule": "multistep"}, "--milestones 2,9: not reached in 2 epochs"),
+    ):
+        assert note in engine.prepare(options(root, **changes)).notes
+    used = engine.prepare(options(root, milestones=(1,), schedule="multistep")).notes
+    assert not [note for note in used if "--milestones" in note]
+
+
 def test_windows_that_are_larger_than_images_are_noted(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", train=3, val=1, size=(40, 40))
     for kind in ("images", "masks"):

@@ -274,7 +274,9 @@ def test_folders_and_lists(run: engine.TrainingResult, tmp_path: Path) -> None:
     (folder / "list.txt").write_text("# two of them\nc.tif\n\nb.png\n", encoding="utf-8")
     found = engine.predict(run.folder, [folder], tmp_path / "all")
     assert [prediction.image.name for prediction in found] == ["a.JPG", "b.png", "c.tif"]
-    found = engine.predict(run.folder, [folder / "list.txt"], tmp_path / "two")
+    listed = folder / "list.txt"
+    listed.write_text("\ufeff" + listed.read_text(encoding="utf-8"), encoding="utf-8")  # as Windows' editors save it
+    found = engine.predict(run.folder, [listed], tmp_path / "two")
     assert [prediction.image.name for prediction in found] == ["c.tif", "b.png"]
     assert all(prediction.seconds > 0 for prediction in found)
 

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinyseg
 
+
+@pytest.mark.usefixtures("threads")
 def test_curves_forms_and_table(run_example: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
-    """One run for all three, as it trains."""
+    """One run for all three, as it trains; with one thread, as a second one would mostly wait at so small images."""
+    tinyseg.set_num_threads(1)
     ran = run_example("losses.py", "--quick")
     check_focal_curves(ran)
     check_boundary_distance(ran)

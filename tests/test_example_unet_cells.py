@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+import tinyseg
+
 RunExample = Callable[..., dict[str, Any]]
 Array = np.ndarray[Any, Any]
 
@@ -37,9 +39,11 @@ def iou_by_brute_force(triples: list[tuple[Array, Array, Array]]) -> float:
     return float(np.mean(scores))
 
 
+@pytest.mark.usefixtures("threads")
 def test_the_map_and_the_two_networks(
     run_example: RunExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tinyseg.set_num_threads(1)  # a second one would mostly wait at so small images
     monkeypatch.setattr("tinyseg.data.border_weights._user_cache", lambda: tmp_path / "cache")
     ran = run_example("unet_cells.py", "--quick")
     np.testing.assert_allclose(ran["weights"], weights_by_brute_force(ran["mask"], ran["instances"]), atol=2e-5)

@@ -86,6 +86,9 @@ def test_what_does_not_fit_is_refused_or_noted(root: Path, monkeypatch: pytest.M
     assert any("a smaller one" in note for note in engine.prepare(options(root)).notes)
     monkeypatch.setattr(memory, "machine_memory", lambda: (None, None))
     assert not engine.prepare(options(root)).notes
+    monkeypatch.setattr(memory, "machine_memory", lambda: (room // 9, room // 9))
+    monkeypatch.setattr(memory, "get_default_device", lambda: "cuda")  # whose memory is another
+    assert not engine.prepare(options(root)).notes
 
 
 def test_this_machine_tells_its_memory() -> None:

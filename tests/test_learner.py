@@ -207,6 +207,9 @@ def test_schedules_in_epochs(root: Path) -> None:
     assert rates(schedule="step", step_epochs=2, gamma=0.5, warmup=1.0) == pytest.approx(
         [1 / 3, 1, 1, 0.5, 0.5, 0.25]
     )
+    assert rates(schedule="multistep", milestones=(2, 5), gamma=0.5, warmup=1.0) == pytest.approx(
+        [1 / 3, 1, 0.5, 0.5, 0.5, 0.25]
+    )
     scores = (0.5, 0.4, 0.3, 0.2, 0.6, 0.5)
     assert rates(scores, schedule="plateau", plateau_patience=1, gamma=0.5) == [1, 1, 1, 0.5, 0.5, 0.5]
     assert rates(scores, schedule="plateau", plateau_patience=1, gamma=0.5, warmup=1.0)[1:] == [1, 1, 0.5, 0.5, 0.5]
@@ -303,6 +306,8 @@ def test_training_stops_when_nothing_becomes_better(root: Path, tmp_path: Path) 
         ({"gamma": 0.0}, "--gamma must be more than 0"),
         ({"reduction": "max"}, "unknown --reduction 'max'; there are mean, sum"),
         ({"recalibrate": 3, "freeze": ("down",)}, "choose one"),
+        ({"schedule": "multistep", "milestones": (1,), "warmup": 1.0}, "--milestones 1 lies in the --warmup of 1"),
+        ({"warmup": 3.0}, "--warmup 3 is longer than the run of 2 epochs"),
         ({"stage": "context"}, "--stage is for --model dilatednet"),
         ({"stage": "front-end"}, "--stage is for --model dilatednet; unet is not trained in stages"),
         ({"partial_weights": True}, "--partial-weights is for --weights FILE"),

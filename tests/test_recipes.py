@@ -79,6 +79,10 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, text: str, message:
     assert str(error.value).count(str(path)) == 1
 
 
+def test_a_mark_of_the_encoding_is_passed_over(tmp_path: Path) -> None:
+    assert recipes.read_options(written(tmp_path, "\ufeffepochs = 3")) == {"epochs": 3}
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.toml: no such file"):
         recipes.read_options(tmp_path / "none.toml")

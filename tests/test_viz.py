@@ -298,6 +298,9 @@ def test_a_sheet_s_long_titles_are_wrapped(tmp_path: Path) -> None:
     assert "<!-- mask: borders are background -->" not in drawn
     assert "<!-- mask: borders are" in drawn
     assert "<!-- weights: dark is 1 -->" in drawn
+    viz.save_pictures(tmp_path / "label.png", [[image] * 2] * 2, labels=["a label of some length", ""])
+    margin = pixels(tmp_path / "label.png")[:, :2]
+    assert (margin == 255).all(), "not cut off at the left"
     viz.save_pictures(tmp_path / "narrow.png", [[image] * 2], labels=["two\nlines"])
     viz.save_pictures(tmp_path / "wide.png", [[image] * 2], labels=["two lines"])
     assert pixels(tmp_path / "narrow.png").shape[1] < pixels(tmp_path / "wide.png").shape[1]

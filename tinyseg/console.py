@@ -240,12 +240,13 @@ class TrainingDisplay(Callbacks):
 
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
+        second = "" if row.geometric_accuracy is None else f"  geometric accuracy {number(row.geometric_accuracy)}"
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
         idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}  {row.seconds:.1f} s{idle}"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}{second}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
@@ -259,6 +260,7 @@ class TrainingDisplay(Callbacks):
         scores = result.best.scores(result.config)
         line(self.console, f"\nbest epoch: {result.best.epoch}")
         print_scores(self.console, scores, result.config.data.classes)
+        print_geometric(self.console, result.history[result.best.epoch - 1].geometric_accuracy)
         line(self.console, f"weights, metrics.csv, curves.png and predictions.png are in {result.folder}")
 
 
@@ -302,6 +304,12 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
     if absent:
         names = ", ".join(classes.names[index] for index in absent)
         line(console, f"absent, in no label and never predicted, so in no mean: {names}")
+
+
+def print_geometric(console: Console, accuracy: float | None) -> None:
+    """The score of a second head, if there is one."""
+    if accuracy is not None:
+        line(console, f"geometric accuracy {number(accuracy)}")
 
 
 def print_measures(console: Console, measures: dict[str, dict[str, Any]], classes: Classes) -> None:
@@ -356,7 +364,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """A line for each network: its size, its scores, how fast it learnt."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("network", overflow="fold")
-    reached = f"{comparison.share:.0%} of best"
+    reached = f"to {comparison.share:.0%}"
     for heading in ("parameters", "trained", "accuracy", "mean IU", reached, "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for contender in comparison.contenders:

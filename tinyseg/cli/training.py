@@ -28,18 +28,6 @@ class Around:
     quiet: bool = False
 
 
-# Of these a file may speak, too.
-_OTHERS = {
-    "out": str,
-    "tensorboard": bool,
-    "threads": int,
-    "workers": int,
-    "cache_images": str,
-    "device": str,
-    "quiet": bool,
-}
-
-
 def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
     """The options of training, and what is around it: a preset's, under a file's, under those that were given.
 
@@ -61,7 +49,7 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
         given["weights"] = str(given["weights"])
     layers = [
         {} if preset is None else recipes.preset(preset).options,
-        {} if config is None else recipes.read_options(config, _OTHERS),
+        {} if config is None else recipes.read_options(config, recipes.AROUND),
         given,
     ]
     asked = recipes.layered(*layers)

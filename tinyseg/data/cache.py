@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 
+import numpy as np
+
 from ..errors import InputError
 from .dataset import Dataset, Sample, Wrapper, check_index
 
@@ -48,7 +50,7 @@ class Cached(Wrapper):
         if kept is not None:
             return kept
         sample = self.dataset[index]
-        arrays = [part for part in (sample.image, sample.mask, sample.instances, sample.weights) if part is not None]
+        arrays = [part for part in sample if isinstance(part, np.ndarray)]
         size = sum(part.nbytes for part in arrays)
         with self._lock:
             if index not in self._samples and self.bytes + size <= self.limit:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes
-from .layout import Layout, MissingSplitError, Pair, check_split
+from .layout import Layout, MissingSplitError, Pair, check_split, read_list
 from .mapping import Table, color_table, identity_table
 
 VOID = 11
@@ -71,9 +71,7 @@ def _read_list(root: Path, split: str) -> list[Pair]:
         raise MissingSplitError(
             f"{root}: no split {split!r}: expected {path.name} with a line 'IMAGE MASK' each; {found}"
         )
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not lines:
-        raise DataError(f"{path}: lists no images")
+    lines = [line.split() for line in read_list(path)]
     for number, line in enumerate(lines, 1):
         if len(line) != 2:
             raise DataError(f"{path}: line {number}: expected 'IMAGE MASK', got {' '.join(line)!r}")

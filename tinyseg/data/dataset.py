@@ -37,7 +37,8 @@ class Sample(NamedTuple):
     8 bits a channel; ``mask`` is ``(H, W)`` ``uint8``: class indices, and 255 where a pixel is ignored.
     ``instances``, where they were asked for (:class:`WithInstances`), is ``(H, W)`` ``int32``: 0 where there is no
     object, and a number of its own for each object. ``weights`` is ``(H, W)`` ``float32``: how much each pixel
-    counts in the loss; 1 everywhere if there are none.
+    counts in the loss; 1 everywhere if there are none. ``geometric`` (:class:`WithGeometric`) is a second mask of the
+    same pixels, in other classes.
     """
 
     image: NDArray[Any]
@@ -45,6 +46,7 @@ class Sample(NamedTuple):
     name: str
     instances: NDArray[np.int32] | None = None
     weights: NDArray[np.float32] | None = None
+    geometric: NDArray[np.uint8] | None = None
 
 
 def voc_palette(count: int) -> NDArray[np.uint8]:
@@ -210,6 +212,24 @@ class WithInstances(Wrapper):
         if instances is None:
             raise InputError(f"{self.name}: tells no objects apart, so {self.sample_name(index)} has no instances")
         return self.dataset[index]._replace(instances=instances)
+
+
+class WithGeometric(Wrapper):
+    """``dataset`` with a second mask of each image in its samples: that of ``other``, the same images in other
+    classes, as SIFT Flow labels surfaces by what they are and by how they lie.
+
+    Raises ``InputError`` if their images have other names.
+    """
+
+    def __init__(self, dataset: Dataset, other: Dataset) -> None:
+        super().__init__(dataset)
+        self.other = other
+        names = [[one.sample_name(index) for index in range(len(one))] for one in (dataset, other)]
+        if names[0] != names[1]:
+            raise InputError(f"{dataset.name} and {other.name}: have other images, or in another order")
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[index]._replace(geometric=self.other.mask(index))
 
 
 def check_index(index: int, length: int) -> int:

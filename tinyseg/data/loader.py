@@ -26,8 +26,9 @@ from .transforms import AnyTransform, as_transform
 class Batch(NamedTuple):
     """``images`` ``(N, C, H, W)`` ``float32``; ``labels`` ``(N, H', W')`` ``int64``; ``names`` of the N samples.
 
-    ``weights`` ``(N, H', W')`` ``float32`` and ``instances`` ``(N, H', W')`` ``int32`` are there if the samples have
-    them. The memory of ``images`` is channels-last: the array is a transposed view of a contiguous (N, H, W, C) one.
+    ``weights`` ``(N, H', W')`` ``float32``, ``instances`` ``(N, H', W')`` ``int32`` and ``geometric``, labels like
+    ``labels``, are there if the samples have them. The memory of ``images`` is channels-last: the array is a
+    transposed view of a contiguous (N, H, W, C) one.
     H', W' are H, W unless the transform changed the image alone (``ResizeImage``).
     """
 
@@ -36,6 +37,7 @@ class Batch(NamedTuple):
     names: list[str]
     weights: NDArray[np.float32] | None = None
     instances: NDArray[np.int32] | None = None
+    geometric: NDArray[np.int64] | None = None
 
 
 def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -177,8 +179,12 @@ def _collate(samples: list[Sample]) -> Batch:
     """Stack samples of one size."""
     images = np.stack([unit_range(sample.image) for sample in samples])
     labels = np.stack([sample.mask for sample in samples]).astype(np.int64)
-    weights, instances = (_stacked([getattr(s, part) for s in samples]) for part in ("weights", "instances"))
-    return Batch(images.transpose(0, 3, 1, 2), labels, [sample.name for sample in samples], weights, instances)
+    names = [sample.name for sample in samples]
+    weights, instances, geometric = (
+        _stacked([getattr(s, part) for s in samples]) for part in ("weights", "instances", "geometric")
+    )
+    second = None if geometric is None else geometric.astype(np.int64)
+    return Batch(images.transpose(0, 3, 1, 2), labels, names, weights, instances, second)
 
 
 def _stacked(planes: list[NDArray[Any] | None]) -> NDArray[Any] | None:

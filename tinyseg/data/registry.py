@@ -16,7 +16,7 @@ from .cityscapes import Cityscapes
 from .coco_instances import CocoInstances
 from .coco_panoptic import CocoPanoptic
 from .coco_stuff import CocoStuff
-from .dataset import Dataset, Size, WithInstances
+from .dataset import Dataset, Size, WithGeometric, WithInstances
 from .folder import Folder
 from .isbi2012 import ISBI2012
 from .mapping import Table
@@ -34,13 +34,15 @@ class Kind:
     """A data set that can be opened by its name.
 
     ``create(split=..., ...)`` opens it; ``takes`` names the options that mean something to it. ``published`` says how
-    many labelled images each split has, where that was published. One that is ``drawn`` has no files.
+    many labelled images each split has, where that was published. One that is ``drawn`` has no files. ``geometric``
+    names the data set of the same images in geometric classes.
     """
 
     create: Callable[..., Any]
     title: str
     takes: tuple[str, ...]
     published: Mapping[str, int] = field(default_factory=dict)
+    geometric: str | None = None
 
     @property
     def drawn(self) -> bool:
@@ -84,7 +86,7 @@ DATASETS: dict[str, Kind] = {
     "cell-tracking": Kind(CellTracking, "films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)", _FILMS),
     "cell-tracking-silver": Kind(CellTrackingSilver, "the same, labelled by programs", _FILMS),
     "nyudv2": Kind(NYUDv2, "rooms, 40 classes", _FILES, _splits(381, 414, 654)),
-    "sift-flow": Kind(SiftFlow, "outdoor scenes, 33 classes", _DIVIDED, _SIFT),
+    "sift-flow": Kind(SiftFlow, "outdoor scenes, 33 classes", _DIVIDED, _SIFT, "sift-flow-geometric"),
     "sift-flow-geometric": Kind(SiftFlowGeometric, "the same: sky, horizontal, vertical", _DIVIDED, _SIFT),
     "sun-rgbd": Kind(SunRGBD, "rooms, 37 classes (needs h5py)", _DIVIDED, _splits(5285, test=5050)),
 }
@@ -103,6 +105,7 @@ def open_dataset(
     seed: int = 0,
     mapping: Table | None = None,
     instances: bool = False,
+    geometric: int = 0,
 ) -> Dataset:
     """Open a data set by its name.
 
@@ -117,6 +120,8 @@ def open_dataset(
         seed: of the images that are drawn, or of that share.
         mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
+        geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
+            :class:`~tinyseg.data.dataset.WithGeometric`.
 
     Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
     set; ``DataError`` when the files are not as they should be.
@@ -145,7 +150,22 @@ def open_dataset(
         options["root"] = root
     dataset: Dataset = kind.create(split=split, **options)
     _check_classes(name, num_classes, dataset.classes)
+    if geometric:
+        dataset = WithGeometric(dataset, _geometric(kind, name, geometric, split, options))
     return WithInstances(dataset) if instances else dataset
+
+
+def _geometric(kind: Kind, name: str, classes: int, split: str, options: Mapping[str, Any]) -> Dataset:
+    """The same images in geometric classes; ``InputError`` where there are none, or not so many."""
+    if kind.geometric is None:
+        having = ", ".join(other for other, one in DATASETS.items() if one.geometric)
+        raise InputError(f"the data set {name!r} has no geometric classes; {having} has")
+    given = {key: value for key, value in options.items() if key != "mapping"}
+    other: Dataset = DATASETS[kind.geometric].create(split=split, **given)
+    if len(other.classes) != classes:
+        named = ", ".join(other.classes.names)
+        raise InputError(f"{name}: --geometric-classes must be {len(other.classes)} ({named}), got {classes}")
+    return other
 
 
 def get_kind(name: str) -> Kind:

@@ -50,7 +50,7 @@ def _from_file(path: Path, classes: Classes) -> tuple[float, ...]:
             f"unknown --class-weights '{path}': there are {', '.join(BY_NAME)}, and no file of that name"
         )
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no list of weights ({error})") from error
     lines = [line for line in lines if line and not line.startswith("#")]

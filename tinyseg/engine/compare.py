@@ -17,7 +17,7 @@ from typing import Any
 
 from ..checkpoint import replacing
 from ..data import DRAWN_SIZE, Dataset, get_kind
-from ..errors import CheckpointError, InputError, OptionError
+from ..errors import CheckpointError, InputError, OptionError, flag
 from ..nn.init import skip
 from ..paths import PathLike
 from .callbacks import Callbacks
@@ -30,7 +30,7 @@ from .optimization import frozen_parts
 from .pipeline import create_model, names_digest, open_split
 from .prepare import Plan, TrainOptions, prepare
 from .progress import read_progress
-from .recipes import read_options
+from .recipes import AROUND, read_options
 from .run import BEST, CONFIG, LAST, WEIGHTS, read_folder
 from .train import resume, train
 
@@ -52,8 +52,17 @@ def read_contenders(paths: Sequence[PathLike]) -> dict[str, TrainOptions | Path]
             )
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; expected options in TOML, or a finished run")
-        found[name] = path if path.is_dir() else TrainOptions(**read_options(path))
+        found[name] = path if path.is_dir() else _options(path)
     return found
+
+
+def _options(path: Path) -> TrainOptions:
+    options = read_options(path, AROUND)
+    if around := [flag(name) for name in options if name in AROUND]:
+        raise InputError(
+            f"{path}: {', '.join(around)} cannot be said for one of several networks; say for all what is to hold"
+        )
+    return TrainOptions(**options)
 
 
 def compare(

@@ -55,9 +55,7 @@ def page(comparison: Comparison, pictures: Pictures) -> str:
         seen=_figure(_photo(pictures.seen), "The image whose feature maps are shown", "the image", "photo"),
         features="\n".join(_features(contender, pictures.features) for contender in comparison.contenders),
         differences=_differences(comparison),
-        alike=_table(
-            "", ["option", "value"], [[name, value] for name, value in _escaped(comparison.alike())], "texts"
-        ),
+        alike=_table(["option", "value"], _escaped(comparison.alike()), "texts"),
         version=escape(__version__),
     )
 
@@ -66,24 +64,23 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _escaped(table: dict[str, str]) -> Iterable[tuple[str, str]]:
-    return ((escape(name), escape(value)) for name, value in table.items())
+def _escaped(table: dict[str, str]) -> list[tuple[str, str]]:
+    return [(escape(name), escape(value)) for name, value in table.items()]
 
 
 # Tables
 
 
-def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
     """Headings and cells are HTML; the first cell of a row is its heading."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
     body = "\n".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
         for first, *rest in rows
     )
-    above = f"<caption>{caption}</caption>" if caption else ""
     # A box that scrolls has to be reached by the keyboard, too.
     return (
-        f'<div class="box" tabindex="0"><table class="{kind}">{above}\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="box" tabindex="0"><table class="{kind}">\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -93,7 +90,7 @@ def _ranked(comparison: Comparison, columns: dict[str, Callable[[Contender], Cel
     cells = [[column(one) for one in comparison.contenders] for column in columns.values()]
     names = [f"{viz.line_key(place)}{escape(one.name)}" for place, one in enumerate(comparison.contenders)]
     rows = zip(names, *map(_marked, cells), strict=True)
-    return _table("", ["network", *columns], rows)
+    return _table(["network", *columns], rows)
 
 
 def _marked(cells: Sequence[Cell]) -> list[str]:
@@ -144,7 +141,7 @@ def _iu_of_classes(comparison: Comparison) -> str:
         for name, cells in zip(comparison.config.data.class_names, zip(*columns, strict=True), strict=True)
     ]
     headings = [f"{viz.line_key(place)}{escape(one.name)}" for place, one in enumerate(comparison.contenders)]
-    return f"<h3>IU of each class</h3>\n{_table('', ['class', *headings], rows)}"
+    return f"<h3>IU of each class</h3>\n{_table(['class', *headings], rows)}"
 
 
 def _convergence(comparison: Comparison) -> str:
@@ -163,7 +160,7 @@ def _convergence(comparison: Comparison) -> str:
 def _differences(comparison: Comparison) -> str:
     headings = ["option", *(escape(contender.name) for contender in comparison.contenders)]
     rows = [[escape(name), *map(escape, values)] for name, values in comparison.differences().items()]
-    return _table("", headings, rows, "texts") if rows else "<p>No option.</p>"
+    return _table(headings, rows, "texts") if rows else "<p>No option.</p>"
 
 
 # Curves
@@ -189,8 +186,10 @@ def _charts(comparison: Comparison) -> Iterator[str]:
                 )
                 for one in comparison.contenders
             }
+            values = [value(row) or 0.0 for one in comparison.contenders for row in one.history]
+            low = 0.0 if min(values) >= 0 else None  # a boundary loss may be negative
             high = None if "loss" in label else 1.0
-            yield f"<figure>{viz.inline_lines(lines, unit, label, f'{label} by {unit}', high=high)}</figure>"
+            yield f"<figure>{viz.inline_lines(lines, unit, label, f'{label} by {unit}', low=low, high=high)}</figure>"
         yield "</div>"
 
 
@@ -231,7 +230,7 @@ def _predictions(comparison: Comparison, pictures: Pictures) -> str:
             picture = _small(viz.colorize(predicted[place], classes))
             row.append(f"{_image(picture, f'What {escape(contender)} makes of {name}')}{note}")
         rows.append(row)
-    return _table("", ["image", "truth", *map(escape, pictures.predictions)], rows, "pictures")
+    return _table(["image", "truth", *map(escape, pictures.predictions)], rows, "pictures")
 
 
 def _features(contender: Contender, features: Iterable[FeatureMaps]) -> str:

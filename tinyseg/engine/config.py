@@ -86,6 +86,11 @@ class ModelConfig:
     name: str
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def geometric_classes(self) -> int:
+        """Classes of a second head; 0 where there is none."""
+        return int(self.options.get("geometric_classes", 0))
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..autograd import no_grad
@@ -15,11 +17,12 @@ class DivergenceError(RuntimeError):
     """Training came to a loss that is infinite or not a number, and was stopped."""
 
 
-def first_non_finite(model: SegmentationModel, images: Tensor) -> str:
+def first_non_finite(model: SegmentationModel, images: Tensor, run: Callable[[Tensor], object] | None = None) -> str:
     """The first parameter, buffer or layer output that is not finite, in words.
 
-    The layers are found by running the model once more, in the mode it is in. What batch norm has gathered in
-    training is not looked at: the images that made the loss what it is have been through it.
+    The layers are found by running the model once more, in the mode it is in, by ``run`` if it is not simply called.
+    What batch norm has gathered in training is not looked at: the images that made the loss what it is have been
+    through it.
     """
     for name, value in model.named_parameters():
         if not _finite(value):
@@ -30,7 +33,7 @@ def first_non_finite(model: SegmentationModel, images: Tensor) -> str:
         for name, value in [] if layer.training else layer._buffers.items():
             if value is not None and not _finite(value):
                 return f"the buffer {layer_name}.{name} of shape {value.shape}"
-    return _first_layer(model, images) or "the loss itself: all layers' outputs are finite"
+    return _first_layer(model, images, run or model) or "the loss itself: all layers' outputs are finite"
 
 
 def first_bad_gradient(model: SegmentationModel) -> str:
@@ -41,7 +44,7 @@ def first_bad_gradient(model: SegmentationModel) -> str:
     return "Each is finite, but together they are too large"
 
 
-def _first_layer(model: SegmentationModel, images: Tensor) -> str | None:
+def _first_layer(model: SegmentationModel, images: Tensor, run: Callable[[Tensor], object]) -> str | None:
     found: list[str] = []
 
     def watch(name: str, layer: Module) -> None:
@@ -57,7 +60,7 @@ def _first_layer(model: SegmentationModel, images: Tensor) -> str | None:
         watch(name, layer)
     try:
         with no_grad():
-            model(images)
+            run(images)
     finally:
         for handle in handles:
             handle.remove()

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import no_grad
-from ..data import DataLoader, WithInstances, is_divided
+from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
+from ..models.fcn_paper import TwoScores
 from ..nn import functional as F
 from ..nn.utils import fuse
 from ..paths import PathLike
@@ -25,7 +27,7 @@ from ..tensor import Tensor, tensor
 from .config import Config
 from .measures import METRICS, parse_metrics
 from .objective import Objective
-from .pipeline import evaluation_loader, open_split
+from .pipeline import both_scores, evaluation_loader, open_split
 from .prepare import check_size
 from .run import load_model, open_run
 
@@ -35,22 +37,29 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class Evaluation:
     """What a model is worth: the mean loss of its pixels (None if none counts), the scores, how many images; and the
-    scores that were asked for beside them, by what ``METRICS`` calls them.
+    scores that were asked for beside them, by what ``METRICS`` calls them. ``geometric``: those of a second head.
     """
 
     loss: float | None
     scores: ConfusionMatrix
     images: int
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    geometric: ConfusionMatrix | None = None
 
     @property
     def mean_iu(self) -> float | None:
         """The mean IU over the classes that are present; None if none is."""
         return finite_or_none(self.scores.mean_iu)
 
+    @property
+    def geometric_accuracy(self) -> float | None:
+        """The pixel accuracy of the second head; None if there is none, or no pixel that counts."""
+        return None if self.geometric is None else finite_or_none(self.geometric.pixel_accuracy)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""
-        return {"images": self.images, "loss": self.loss, **self.scores.as_dict(), **self.measures}
+        second = {} if self.geometric is None else {"geometric_accuracy": self.geometric_accuracy}
+        return {"images": self.images, "loss": self.loss, **self.scores.as_dict(), **second, **self.measures}
 
 
 def finite_or_none(value: float) -> float | None:
@@ -80,6 +89,7 @@ def evaluate_model(
     """
     objective = Objective(config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
+    geometric = ConfusionMatrix(max(config.model.geometric_classes, 1), config.data.ignore_index)
     measures = {name: METRICS[name](config.data) for name in metrics}
     loss = weight = 0.0
     images = 0
@@ -88,11 +98,13 @@ def evaluate_model(
     with closing(loader.epoch(0)) as batches:  # type: ignore[type-var]  # a generator, which can be closed
         for batch in batches:
             check_size(model, batch.images.shape[2:], f"the image {batch.names[0]}")
-            logits = upsampled(model(tensor(batch.images)), batch.labels.shape[1:])
+            found = _found(model, objective, batch)
             if total := objective.total(batch.labels):
-                loss += total * objective(logits, tensor(batch.labels)).item()
+                loss += total * found.loss().item()
                 weight += total
-            labels = logits.argmax(1).numpy()
+            if found.geometric is not None:
+                geometric.update(found.geometric.argmax(1).numpy(), batch.geometric)
+            labels = found.semantic.argmax(1).numpy()
             scores.update(labels, batch.labels)
             for measure in measures.values():
                 measure.add(labels, batch)
@@ -100,8 +112,26 @@ def evaluate_model(
             if progress is not None:
                 progress(images, len(loader.dataset))
     model.train(was_training)
-    found = {name: measure.as_dict() for name, measure in measures.items()}
-    return Evaluation(finite_or_none(loss / weight) if weight else None, scores, images, found)
+    asked = {name: measure.as_dict() for name, measure in measures.items()}
+    mean = finite_or_none(loss / weight) if weight else None
+    return Evaluation(mean, scores, images, asked, geometric if geometric.num_pixels else None)
+
+
+class _Found(NamedTuple):
+    """The logits of a batch at its labels' size, and a function for their loss."""
+
+    semantic: Tensor
+    geometric: Tensor | None
+    loss: Callable[[], Tensor]
+
+
+def _found(model: SegmentationModel, objective: Objective, batch: Batch) -> _Found:
+    images, labels, size = tensor(batch.images), tensor(batch.labels), batch.labels.shape[1:]
+    if batch.geometric is None:
+        logits = upsampled(model(images), size)
+        return _Found(logits, None, partial(objective, logits, labels))
+    scores = TwoScores(*(upsampled(one, size) for one in both_scores(model, images)))
+    return _Found(*scores, partial(objective.joint, scores, labels, tensor(batch.geometric), batch))
 
 
 def evaluate(
@@ -128,7 +158,8 @@ def evaluate(
         # A share of the images was set aside in the run's folder; one that is divided itself has no use for it.
         share = None if is_divided(root) else config.data.val_fraction
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
-    dataset = open_split(config.data, split)
+    geometric = config.model.geometric_classes if get_kind(config.data.name).geometric else 0
+    dataset = open_split(config.data, split, geometric)
     metrics = parse_metrics(metrics)
     if metrics and len(dataset) and dataset.instances(0) is not None:
         dataset = WithInstances(dataset)

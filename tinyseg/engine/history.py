@@ -21,7 +21,7 @@ class EpochRow:
     """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate.
 
     ``seconds`` is what the epoch took, validation included; ``waited`` is how many of them training stood still
-    because no batch was ready.
+    because no batch was ready. ``geometric_accuracy`` is there with a second head only.
     """
 
     epoch: int
@@ -37,11 +37,14 @@ class EpochRow:
     skipped_batches: int
     seconds: float
     waited: float = 0.0
+    geometric_accuracy: float | None = None
 
     def cells(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The row by columns; the IU of each class has a column of its own, ``seconds`` is the last."""
         cells = asdict(self)
         seconds, waited, iu = cells.pop("seconds"), cells.pop("waited"), cells.pop("iu")
+        if cells["geometric_accuracy"] is None:
+            del cells["geometric_accuracy"]
         cells |= {f"iu_{name}": value for name, value in zip(class_names, iu, strict=True)}
         return cells | {"waited": round(waited, 2), "seconds": round(seconds, 2)}
 

@@ -20,7 +20,7 @@ from .config import Config
 from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
 from .objective import Objective
 from .optimization import Schedule, create_optimizer, frozen_parts
-from .pipeline import Sent, send
+from .pipeline import Sent, both_scores, send
 
 
 class Learner:
@@ -73,16 +73,21 @@ class Learner:
 
     def _gradients(self, batch: Batch, tensors: Sent, pixels: float) -> float:
         """The mean loss of a batch, whose gradients are added to those that wait."""
-        criterion = partial(self.objective, weights=tensors.weights)
-        loss = self.model.loss(tensors.images, tensors.labels, criterion)
+        loss = self._loss(batch, tensors)
         if not self._pixels:
             self.optimizer.zero_grad()
         self._pixels += pixels
         (loss if self._is_plain else loss * pixels).backward()
         value = float(loss.item())  # only here, so that a GPU has the way back to do while the host waits
         if not np.isfinite(value):
-            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors.images)}")
+            raise DivergenceError(f"({_names([batch])}): the loss is {value}. {self._cause(tensors)}")
         return value
+
+    def _loss(self, batch: Batch, tensors: Sent) -> Tensor:
+        images, labels, weights, geometric = tensors
+        if geometric is None:
+            return self.model.loss(images, labels, partial(self.objective, weights=weights))
+        return self.objective.joint(both_scores(self.model, images), labels, geometric, batch, weights)
 
     def forget(self) -> None:
         """Let go of gradients and of batches that wait for others."""
@@ -117,9 +122,10 @@ class Learner:
             cause = first_bad_gradient(self.model)
             raise DivergenceError(f"({_names(self._gathered)}): the gradients are not finite. {cause}") from None
 
-    def _cause(self, images: Tensor) -> str:
+    def _cause(self, tensors: Sent) -> str:
         """What was not finite first, in words; where a parameter is, the step before made it so."""
-        found = first_non_finite(self.model, images)
+        run = None if tensors.geometric is None else partial(both_scores, self.model)
+        found = first_non_finite(self.model, tensors.images, run)
         if found.startswith("the parameter") and self._before:
             found += f", since the step on {_names(self._before)}: the gradient, or the step itself, was too large"
         return f"First not finite: {found}"

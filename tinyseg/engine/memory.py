@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..autograd import Node
+from ..backend import get_default_device
 from ..errors import InputError
 from ..models import SegmentationModel
 from ..ops.creation import zeros
@@ -70,8 +71,11 @@ def estimate(config: Config, model: SegmentationModel, size: tuple[int, ...]) ->
 def check_memory(config: Config, model: SegmentationModel, size: tuple[int, ...]) -> list[str]:
     """A note if training will hardly fit into the memory that is free, none if it will or nothing is known.
 
-    Raises ``InputError``, with what would fit, if it is more than this machine has.
+    Raises ``InputError``, with what would fit, if it is more than this machine has. Nothing is said of a GPU's: the
+    trainer finds what fits when that is full.
     """
+    if get_default_device() == "cuda":
+        return []
     total, free = machine_memory()
     if free is None or total is None:
         return []

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
+from ..data import Batch
 from ..errors import InputError
+from ..models.fcn_paper import TwoScores
+from ..nn import functional as F
 from ..tensor import Tensor, tensor
 from .config import Config
 
@@ -115,3 +118,14 @@ class Objective:
         """The mean loss of logits N,K,H,W with labels, and weights if there are any, N,H,W."""
         loss: Tensor = self._by_class(logits, labels) if weights is None else self._by_pixel(logits, labels, weights)
         return loss
+
+    def joint(
+        self, scores: TwoScores, labels: Tensor, geometric: Tensor, batch: Batch, weights: Tensor | None = None
+    ) -> Tensor:
+        """The same of the semantic scores, plus the mean cross-entropy of the geometric ones over the pixels of
+        ``batch`` that have a geometric class: ``models.joint_loss``, whatever the loss of the semantic head.
+        """
+        loss = self(scores.semantic, labels, weights)
+        if batch.geometric is None or not (batch.geometric != self.ignore_index).any():
+            return loss
+        return loss + F.cross_entropy(scores.geometric, geometric, ignore_index=self.ignore_index)

@@ -75,7 +75,7 @@ class Schedule:
         total = training.epochs * steps
         self.warmup = min(round(training.warmup * steps), total - 1)
         self.plateau: ReduceLROnPlateau | None = None
-        main = _course(training, optimizer, steps, total - self.warmup)
+        main = _course(training, optimizer, steps, total, self.warmup)
         self.by_step = main
         if self.warmup:
             rising = LinearLR(optimizer, 1 / (self.warmup + 1), total_iters=self.warmup)
@@ -112,9 +112,12 @@ class Schedule:
             self.plateau.load_state_dict(state["plateau"])
 
 
-def _course(training: TrainingConfig, optimizer: optim.Optimizer, steps: int, total: int) -> LRScheduler:
-    """The schedule by its name, over ``total`` steps; ``step`` divides by 10 after each third, if not told when."""
+def _course(training: TrainingConfig, optimizer: optim.Optimizer, steps: int, total: int, warmup: int) -> LRScheduler:
+    """The schedule by its name, over what ``warmup`` leaves of ``total`` steps; ``step`` lowers the rate after each
+    third, if not told when. Milestones are counted from the beginning of the run.
+    """
     name, gamma = training.schedule, training.gamma
+    total -= warmup
     if name == "poly":
         return PolynomialLR(optimizer, total, training.power)
     if name == "cosine":
@@ -123,7 +126,7 @@ def _course(training: TrainingConfig, optimizer: optim.Optimizer, steps: int, to
         every = math.ceil(total / 3) if training.step_epochs is None else training.step_epochs * steps
         return StepLR(optimizer, every, gamma)
     if name == "multistep":
-        return MultiStepLR(optimizer, [epoch * steps for epoch in training.milestones], gamma)
+        return MultiStepLR(optimizer, [epoch * steps - warmup for epoch in training.milestones], gamma)
     if name == "exponential":  # by the epoch, as papers count it
         return StepLR(optimizer, steps, gamma)
     if name == "onecycle":

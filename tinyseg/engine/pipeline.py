@@ -32,12 +32,15 @@ from ..data import (
 from ..errors import DataError, InputError, many
 from ..models import Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
+from ..models.fcn_paper import FCN, TwoScores
 from ..tensor import Tensor
 from .config import Config, DataConfig, Size
 
 
-def open_split(data: DataConfig, split: str) -> Dataset:
-    """A split of the data that a run is about; raises ``DataError`` if it is not as it was when the run began."""
+def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
+    """A split of the data that a run is about, with a second mask of so many ``geometric`` classes unless that is 0;
+    raises ``DataError`` if it is not as it was when the run began.
+    """
     kind = get_kind(data.name)
     dataset = open_dataset(
         data.name,
@@ -48,6 +51,7 @@ def open_split(data: DataConfig, split: str) -> Dataset:
         val_fraction=data.val_fraction,
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
+        geometric=geometric,
     )
     check_classes(data, dataset)
     return dataset
@@ -172,11 +176,19 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
 
 
 class Sent(NamedTuple):
-    """A batch's images, labels and weights of pixels (or None) as tensors of the default device."""
+    """A batch's images, labels, weights of pixels and geometric labels (or None) as tensors of the default device."""
 
     images: Tensor
     labels: Tensor
     weights: Tensor | None
+    geometric: Tensor | None
+
+
+def both_scores(model: SegmentationModel, images: Tensor) -> TwoScores:
+    """What the two heads of a network for SIFT Flow make of images."""
+    if not isinstance(model, FCN):
+        raise InputError(f"{model.name} has one head, and none for geometric classes")
+    return model.both(images)
 
 
 def send(batch: Batch) -> Callable[[], Sent]:
@@ -186,8 +198,8 @@ def send(batch: Batch) -> Callable[[], Sent]:
     return lambda: Sent(*(way if way is None else Tensor(way(), device) for way in ways))  # type: ignore[arg-type]
 
 
-def _arrays(batch: Batch) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    return batch.images, batch.labels, batch.weights
+def _arrays(batch: Batch) -> tuple[NDArray[Any] | None, ...]:
+    return batch.images, batch.labels, batch.weights, batch.geometric
 
 
 def sent_ahead(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Sent]]:

@@ -181,7 +181,7 @@ def listed(images: Sequence[PathLike]) -> list[Path]:
 
 def _of_list(path: Path) -> list[Path]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no list of files ({error})") from error
     names = [line for line in lines if line and not line.startswith("#")]

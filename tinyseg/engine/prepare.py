@@ -14,6 +14,7 @@ from ..data import (
     BorderWeights,
     ClassCounts,
     Dataset,
+    WithGeometric,
     check_mapping,
     class_counts,
     get_kind,
@@ -156,6 +157,7 @@ def prepare(options: TrainOptions) -> Plan:
             val_fraction=options.val_fraction,
             seed=options.data_seed,
             mapping=None if mapping is None else parse_table(mapping, "--mapping"),
+            geometric=options.model_options.get("geometric_classes", 0),
         )
         for split in ("train", "val")
     )
@@ -188,6 +190,7 @@ def prepare(options: TrainOptions) -> Plan:
     config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
     _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
+    notes += _unused(training)
     notes += check_memory(config, model, crop or options.size or _largest(train_set))
     return Plan(config, train_set, val_set, tuple(notes), start)
 
@@ -197,6 +200,8 @@ def _check_training(training: TrainingConfig, model: SegmentationModel, batches:
     frozen_parts(model, training.freeze)
     if training.warmup > training.epochs:
         raise InputError(f"--warmup {training.warmup:g} is longer than the run of {many(training.epochs, 'epoch')}")
+    if training.schedule == "multistep" and training.milestones[0] <= training.warmup:
+        raise InputError(f"--milestones {training.milestones[0]} lies in the --warmup of {training.warmup:g} epochs")
     try:
         optimizer = create_optimizer(training, model)
         Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
@@ -204,6 +209,19 @@ def _check_training(training: TrainingConfig, model: SegmentationModel, batches:
         raise
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _unused(training: TrainingConfig) -> list[str]:
+    """Notes on what was asked for and changes nothing."""
+    notes = [
+        f"{flag(name)} is for --schedule {schedule}, and not used by {training.schedule}"
+        for name, schedule in (("milestones", "multistep"), ("step_epochs", "step"))
+        if getattr(training, name) and training.schedule != schedule
+    ]
+    late = [str(epoch) for epoch in training.milestones if epoch >= training.epochs]
+    if late and training.schedule == "multistep":
+        notes.append(f"--milestones {','.join(late)}: not reached in {many(training.epochs, 'epoch')}")
+    return notes
 
 
 def _check_loss(training: TrainingConfig, train_set: Dataset) -> None:
@@ -394,6 +412,9 @@ def _count_labels(
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
     class_counts(val_set)
+    for dataset in (train_set, val_set):
+        if isinstance(dataset, WithGeometric):
+            class_counts(dataset.other)
     _check_labels(train_set, counts, notes)
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)

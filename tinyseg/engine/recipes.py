@@ -30,6 +30,17 @@ from .prepare import TrainOptions, options_of
 Options = dict[str, Any]
 """Names of ``TrainOptions`` and their values; those of the model stand in a dict, ``model_options``."""
 
+AROUND: Mapping[str, type] = {
+    "out": str,
+    "tensorboard": bool,
+    "threads": int,
+    "workers": int,
+    "cache_images": str,
+    "device": str,
+    "quiet": bool,
+}
+"""What is no option of the training itself; a file for ``tinyseg train`` may speak of these, too."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -71,7 +82,7 @@ def read_options(path: Path, others: Mapping[str, type] | None = None) -> Option
     is no TOML, has a key that is not known, or a value of another kind.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if isinstance(table.get("training"), dict):
             found = options_of(read_config(path))
             return {name: value for name, value in vars(found).items() if value is not None}

@@ -118,7 +118,9 @@ def resume(
     """
     folder = Path(folder)
     config = _with_epochs(folder, read_folder(folder), epochs)
-    train_set, val_set = (open_split(config.data, split) for split in ("train", "val"))
+    train_set, val_set = (
+        open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
+    )
     with skip():
         trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
     trainer.restore()
@@ -395,6 +397,7 @@ def _row(
         mean_dice=finite_or_none(scores.mean_dice),
         frequency_weighted_iu=finite_or_none(scores.frequency_weighted_iu),
         iu=tuple(finite_or_none(value) for value in scores.iu),
+        geometric_accuracy=result.geometric_accuracy,
         skipped_batches=skipped,
         seconds=seconds,
         waited=waited,

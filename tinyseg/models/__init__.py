@@ -69,7 +69,7 @@ _MODELS: dict[str, Callable[..., Network]] = {
 _MEANINGS = {
     "backbone": "the classifier whose layers it is made of",
     "form": "the classifier of the paper, or torchvision's",
-    "geometric_classes": "classes of a second head beside the semantic one; 0 for none",
+    "geometric_classes": "classes of a second head beside the semantic one, for --data sift-flow; 0 for none",
     "auxiliary": "heads half-way down that help in training",
     "context": "the module over the front end's scores: none, basic, large or cityscapes",
     "context_padding": "where that module pads: in each layer, or in the first for all",

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..paths import PathLike
-from .figures import new_figure, save
+from .figures import new_figure, save, text_width
 from .layout import Arrow, Layout, Point, layered
 
 if TYPE_CHECKING:
@@ -36,14 +37,11 @@ class Box:
     text: str
     kind: str
 
-    @property
+    @cached_property
     def size(self) -> Point:
         """Width and height in inches."""
-        from matplotlib.textpath import TextPath
-
-        lines = self.text.split("\n")
-        widest = max(TextPath((0, 0), line, size=FONT).get_extents().width for line in lines)
-        return widest / 72 + 2 * PADDING + 0.05, len(lines) * LINE + 2 * PADDING - 0.04
+        lines = self.text.count("\n") + 1
+        return text_width(self.text, FONT) + 2 * PADDING + 0.05, lines * LINE + 2 * PADDING - 0.04
 
 
 def save_boxes(path: PathLike, boxes: Sequence[Box], arrows: Sequence[Arrow]) -> None:

@@ -43,6 +43,20 @@ def save(figure: "Figure", path: PathLike) -> None:
     few.save(Path(path), format="PNG", optimize=True)
 
 
+def text_width(text: str, size: float) -> float:
+    """Inches that the longest line of a text takes in letters of ``size`` points.
+
+    >>> 0.4 < text_width("prediction", 10) / text_width("prediction", 20) < 0.6
+    True
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size)
+    points = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")]
+    return float(max(points)) / 72
+
+
 def plain_axes(axes: "Axes", xlabel: str, ylabel: str) -> None:
     """Labels, a faint grid, and no frame above and to the right."""
     axes.set_xlabel(xlabel)

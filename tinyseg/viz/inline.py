@@ -16,6 +16,9 @@ from .lines import DASHES, FEW
 SERIES = 7
 """So many lines have colours of their own."""
 
+WIDTH, HEIGHT = 4.2, 2.9
+"""Inches of 72 units."""
+
 _TEXT, _RULE = "#010101", "#020202"
 
 
@@ -25,7 +28,7 @@ def inline_lines(
     ylabel: str,
     title: str,
     *,
-    low: float | None = 0.0,
+    low: float | None = None,
     high: float | None = None,
 ) -> str:
     """Curves as an ``<svg>`` element; ``line_key(n)`` is the legend of the n-th.
@@ -48,7 +51,7 @@ def inline_lines(
 
     columns = [(as_column(x), as_column(y)) for x, y in lines.values()]
     whole = all((x == x.round()).all() for x, _ in columns)
-    figure = new_figure(4.2, 2.9)
+    figure = new_figure(WIDTH, HEIGHT)
     axes = figure.subplots()
     for number, (x, y) in enumerate(columns):
         axes.plot(
@@ -60,7 +63,7 @@ def inline_lines(
             marker="o" if len(x) <= FEW else None,
             markersize=3,
         )
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole, min_n_ticks=1))
     axes.set_title(title, fontsize=10, color=_TEXT)
     axes.set_xlabel(xlabel, color=_TEXT)
     axes.set_ylabel(ylabel, color=_TEXT)
@@ -101,7 +104,6 @@ def _as_element(text: str, label: str, prefix: str) -> str:
     colors = {_TEXT: "currentColor", _RULE: "var(--rule)"} | {_placeholder(n): _color(n) for n in range(SERIES)}
     for placeholder, color in colors.items():
         text = text.replace(placeholder, color)
-    box = re.search(r'viewBox="0 0 ([\d.]+ [\d.]+)"', text)
     body = re.sub(
         r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index(">", text.index("<svg")) + 1 :], flags=re.S
     )
@@ -109,8 +111,7 @@ def _as_element(text: str, label: str, prefix: str) -> str:
     body = re.sub(r' id="([\w.-]+)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", body)
     body = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", body)
     body = re.sub(r">\s+<", "><", body.strip())
-    size = box[1] if box else "302.4 208.8"
     return (
-        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {size}" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f"{body}"
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {72 * WIDTH:g} {72 * HEIGHT:g}" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import IGNORE_INDEX, Classes
 from ..paths import PathLike
-from .figures import new_figure, save
+from .figures import new_figure, save, text_width
 from .overlays import as_rgb, colorize
 from .palettes import GREY
 
@@ -24,6 +24,9 @@ HATCH = "////"
 """Marks ignored pixels; in grey, which is seen on black and on white."""
 WIDEST = 12.0
 """Inches that a sheet takes at most; with many columns the pictures get smaller."""
+PAD = 0.04
+"""Inches around each picture."""
+FONT = 10.0
 
 
 def save_pictures(
@@ -57,20 +60,22 @@ def save_pictures(
     _check_sheet(rows, titles, labels, classes)
     used = _classes_of_legend(rows, classes)
     ratios = [max((_ratio(one) for one in row if one is not None), default=0.2) for row in rows]
-    width = min(2.0 * min(max(1 / max(ratios), 1.0), 2.0), WIDEST / len(rows[0]))
+    width = min(2.0 * min(max(1 / max(ratios), 1.0), 2.0), WIDEST / len(rows[0]) - 2 * PAD)
     headings = [_wrapped(title, width) for title in titles or ()]
-    margin = 0.1 + 0.085 * max((len(line) for label in labels or () for line in label.split("\n")), default=0)
+    margin = max((text_width(label, FONT) + 0.12 for label in labels or ()), default=0.0)
     legend_rows, legend_columns = _legend_grid(used, classes, len(rows[0]) * width + margin)
-    height = sum(ratio * width + 0.02 for ratio in ratios) + _heading_height(headings)
-    figure = new_figure(len(rows[0]) * width + margin, height + 0.2 * legend_rows + 0.1 * (legend_rows > 0))
+    height = sum(ratio * width + 2 * PAD for ratio in ratios) + _heading_height(headings)
+    legend = 0.2 * legend_rows + 0.1 * (legend_rows > 0)
+    figure = new_figure(len(rows[0]) * (width + 2 * PAD) + margin, height + legend)
+    figure.set_layout_engine("constrained", w_pad=PAD, h_pad=PAD, wspace=0, hspace=0)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False, height_ratios=ratios)
     for places, row in zip(grid, rows, strict=True):
         for axes, picture in zip(places, row, strict=True):
             _show(axes, picture, classes)
     for axes, title in zip(grid[0], headings, strict=False):
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=FONT)
     for axes, label in zip(grid[:, 0], labels or (), strict=False):
-        axes.set_ylabel(label, fontsize=10, rotation=0, ha="right", va="center")
+        axes.set_ylabel(label, fontsize=FONT, rotation=0, ha="right", va="center")
     if classes is not None and used:
         _draw_legend(figure, used, classes, legend_columns)
     save(figure, path)
@@ -145,8 +150,8 @@ def _legend_grid(used: Sequence[int], classes: Classes | None, width: float) -> 
     """Rows and columns of a legend that is at most ``width`` inches wide, its rows about equally full."""
     if classes is None or not used:
         return 0, 0
-    longest = max(len(_name(value, classes)) for value in used)
-    most = max(1, int(width / (0.55 + 0.075 * longest)))
+    longest = max(text_width(_name(value, classes), 9) for value in used)
+    most = max(1, int(width / (0.6 + longest)))
     rows = -(-len(used) // most)
     return rows, -(-len(used) // rows)
 
@@ -159,6 +164,7 @@ def _show(axes: "Axes", picture: Picture | None, classes: Classes | None) -> Non
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
+    axes.set_anchor("W")  # beside its label, when the place is wider than the picture
     if picture is None:
         return
     if classes is None or not _is_mask(picture):

@@ -1,9 +1,9 @@
 """What a transform is.
 
-A transform is called as ``transform(sample, rng)`` and returns the changed sample: image, mask, and the objects and
-weights of its pixels where there are any, all by the same change. What is random in it comes from ``rng`` alone,
-which the loader makes anew for each sample and epoch: so neither the order of samples nor the number of threads
-matters.
+A transform is called as ``transform(sample, rng)`` and returns the changed sample: image, mask, and the objects,
+weights and second mask of its pixels where there are any, all by the same change. What is random in it comes from
+``rng`` alone, which the loader makes anew for each sample and epoch: so neither the order of samples nor the number
+of threads matters.
 
 Images are ``(H, W, C)``, ``uint8`` or ``float32`` in 0..1; masks are ``(H, W)`` ``uint8``. Values of a mask are never
 mixed, and what comes from outside the image is 255 (ignored) in it, no object, and mirrored in the image.
@@ -52,10 +52,10 @@ class PairTransform(Transform):
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Call the function."""
         name = getattr(self.function, "__name__", type(self.function).__name__)
-        if sample.instances is not None or sample.weights is not None:
+        if any(part is not None for part in (sample.instances, sample.weights, sample.geometric)):
             raise ValueError(
-                f"{name} changes an image and its mask, but {sample.name} has objects or weights that would stay "
-                "behind; write a tinyseg.data.Transform, which gets the whole sample"
+                f"{name} changes an image and its mask, but {sample.name} has objects, weights or a second mask that "
+                "would stay behind; write a tinyseg.data.Transform, which gets the whole sample"
             )
         image, mask = self.function(sample.image, sample.mask)
         if image.ndim != 3 or image.shape[:2] != mask.shape or image.dtype not in (np.uint8, np.float32):
@@ -110,4 +110,5 @@ def moved(sample: Sample, values: Callable[[Plane], Plane], labels: Callable[[Pl
         mask=labels(sample.mask, IGNORE_INDEX),
         instances=None if sample.instances is None else labels(sample.instances, 0),
         weights=None if sample.weights is None else values(sample.weights[:, :, None])[:, :, 0],
+        geometric=None if sample.geometric is None else labels(sample.geometric, IGNORE_INDEX),
     )
