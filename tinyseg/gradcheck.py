@@ -105,7 +105,7 @@ def gradcheck(
     """True if the gradients of ``function(*inputs)`` equal central differences.
 
     Every float64 input that requires a gradient is moved by ``eps``, element by element, and
-    |difference - gradient| <= atol + rtol * |difference| is asked for. The outputs are weighted with fixed random
+    ``|difference - gradient| <= atol + rtol * |difference|`` is asked for. The outputs are weighted with fixed random
     numbers and summed, so that one backward pass checks all of them at once. Choose inputs away from kinks and ties.
 
     Raises ``GradcheckError`` for a wrong gradient (or returns False if not ``raise_exception``), ``TypeError`` if

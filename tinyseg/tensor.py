@@ -338,7 +338,7 @@ class Tensor:
         return _operators["matmul"](self, other)
 
     def abs(self) -> Tensor:
-        """|x|."""
+        """``|x|``."""
         return _operators["abs"](self)
 
     def exp(self) -> Tensor:

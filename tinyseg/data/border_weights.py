@@ -6,7 +6,7 @@ and Brox 2015, equation 2)::
     w(x) = w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2))
 
 w_c balances the classes. Inside of cells there is w_c alone: it is the gaps that have to be learnt. Where two cells
-touch, their border is background (:func:`~tinyseg.data.instances.separated_cells`) before distances are taken.
+touch, their border is background (``tinyseg.data.instances.separated_cells``) before distances are taken.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ class BorderWeights(Wrapper):
     """``dataset`` with U-Net's weights in its samples; the distances are computed once and kept on disk.
 
     Args:
-        dataset: it must tell its cells apart (:meth:`~tinyseg.data.dataset.Dataset.instances`).
+        dataset: it must tell its cells apart (``Dataset.instances``).
         w0, sigma: of the formula above; w0 is 0 or more.
         class_weights: w_c of each class, 1 for each if there are none.
         cache: the folder of what was computed; one among the user's caches by default. A file's name tells the cells

@@ -44,7 +44,7 @@ class Cells:
     """Grey images of cells that touch.
 
     Sample ``index`` depends on ``(seed, split, index)`` alone. The mask is 1 inside a cell, and 0 outside and where
-    two cells touch (:func:`~tinyseg.data.instances.separated_cells`), so that they come apart.
+    two cells touch (``tinyseg.data.instances.separated_cells``), so that they come apart.
 
     Args:
         split: ``"train"``, ``"val"`` or ``"test"``.

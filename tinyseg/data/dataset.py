@@ -135,7 +135,7 @@ class Dataset(Protocol):
 
     @property
     def in_channels(self) -> int:
-        """Channels of every image: 1 (grey) or 3 (RGB)."""
+        """How many channels every image has, 1 (grey) or 3 (RGB)."""
 
     def __len__(self) -> int: ...
 

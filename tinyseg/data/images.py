@@ -189,7 +189,7 @@ def read_mask(path: PathLike, classes: Classes) -> NDArray[np.uint8]:
     """The mask in a file: ``(H, W)`` ``uint8`` class indices, 255 = ignored.
 
     Raises ``DataError``, naming the file, for values or colours that are no class (it lists them), and as
-    :func:`read_raw_mask`.
+    ``read_raw_mask``.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.png"

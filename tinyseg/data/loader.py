@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     ``weights`` ``(N, H', W')`` ``float32``, ``instances`` ``(N, H', W')`` ``int32`` and ``geometric``, labels like
     ``labels``, are there if the samples have them. The memory of ``images`` is channels-last: the array is a
     transposed view of a contiguous (N, H, W, C) one.
-    H', W' are H, W unless the transform changed the image alone (:class:`~tinyseg.data.transforms.ResizeImage`).
+    H', W' are H, W unless the transform changed the image alone (``ResizeImage``).
     """
 
     images: NDArray[np.float32]
@@ -102,7 +102,7 @@ class DataLoader:
 
     @property
     def num_samples(self) -> int:
-        """Samples in an epoch: all, unless a last batch is left out."""
+        """Samples in an epoch, which are all, unless a last batch is left out."""
         count = len(self.dataset)
         return count - count % self.batch_size if self.drop_last else count
 

@@ -110,7 +110,7 @@ def open_dataset(
     """Open a data set by its name.
 
     Args:
-        name: a key of :data:`DATASETS`.
+        name: a key of ``DATASETS``.
         split: ``"train"``, ``"val"`` or ``"test"``; some have others, or not all of them.
         root: its folder; those that are drawn have none.
         num_classes: for ``folder`` without ``classes.txt``; for the others, checked.
@@ -118,7 +118,7 @@ def open_dataset(
         count: how many images are drawn.
         val_fraction: the share that validates, where that is not published.
         seed: of the images that are drawn, or of that share.
-        mapping: what numbers and colours in masks mean (:mod:`tinyseg.data.mapping`).
+        mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
         geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
             :class:`~tinyseg.data.dataset.WithGeometric`.

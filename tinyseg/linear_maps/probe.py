@@ -27,8 +27,8 @@ def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], 
         A scipy.sparse.csr_array of that type, (elements of f(a), elements of a).
 
     Raises:
-        ValueError: f is not linear: f(0) is not 0, or X @ a is not f(a) for some random a. TypeError: f gives no
-        tensor of that type.
+        ValueError: f is not linear: f(0) is not 0, or X @ a is not f(a) for some random a.
+        TypeError: f gives no tensor of that type.
 
     >>> import tinyseg
     >>> print(matrix_of(lambda a: a.reshape(2, 2).T + a.sum(), (4,)).toarray())

@@ -49,8 +49,8 @@ class CellScores:
     """The IoU of cells, as the Cell Tracking Challenge measures it (SEG; Maska et al. 2014).
 
     A true cell R is matched by the predicted one S that covers more than half of it; there is one at most. It scores
-    J = |R & S| / |R | S|, and 0 if it is not matched. ``iou`` is the mean over all true cells of the data set. Cells
-    that are predicted where there is none cost nothing; they are counted in ``predicted``.
+    ``J = |R & S| / |R | S|``, and 0 if it is not matched. ``iou`` is the mean over all true cells of the data set.
+    Cells that are predicted where there is none cost nothing; they are counted in ``predicted``.
 
     >>> scores = CellScores()
     >>> scores.update([[7, 7, 7, 0, 5]], [[1, 1, 0, 2, 2]])

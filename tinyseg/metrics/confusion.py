@@ -90,17 +90,17 @@ class ConfusionMatrix:
 
     @property
     def true_pixels(self) -> NDArray[np.int64]:
-        """t_i: the pixels of each class in the truth."""
+        """The pixels t_i of each class in the truth."""
         return self.matrix.sum(axis=1)
 
     @property
     def predicted_pixels(self) -> NDArray[np.int64]:
-        """p_i: the pixels predicted as each class."""
+        """The pixels p_i that are predicted as each class."""
         return self.matrix.sum(axis=0)
 
     @property
     def correct_pixels(self) -> NDArray[np.int64]:
-        """n_ii: the pixels of each class that were predicted as it."""
+        """The pixels n_ii of each class that were predicted as it."""
         return self.matrix.diagonal()
 
     @property
@@ -115,7 +115,7 @@ class ConfusionMatrix:
 
     @property
     def absent_classes(self) -> list[int]:
-        """The indices of the classes in neither truth nor prediction: they have no score."""
+        """The indices of the classes in neither truth nor prediction, which have no score."""
         return [int(index) for index in np.flatnonzero(~self.present)]
 
     @property

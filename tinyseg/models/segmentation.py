@@ -28,7 +28,7 @@ class SegmentationModel(Network):
 
     @property
     def min_size(self) -> tuple[int, int]:
-        """The smallest image, (height, width): below it the deepest layer would see nothing but padding."""
+        """The smallest image, (height, width), below which the deepest layer would see nothing but padding."""
         return self.stride, self.stride
 
     @property

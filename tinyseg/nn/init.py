@@ -103,7 +103,7 @@ def kaiming_uniform_(weight: Tensor, mode: str = "fan_in", generator: Generator 
 def bilinear_(weight: Tensor) -> Tensor:
     """Bilinear upsampling for a transposed convolution: each channel on its own.
 
-    With f = (k + 1) // 2 and c = f - 1 for odd k, f - 0.5 for even: w[r,s] = (1 - |r - c| / f) (1 - |s - c| / f)
+    With f = (k + 1) // 2 and c = f - 1 for odd k, f - 0.5 for even: ``w[r,s] = (1 - |r - c| / f) (1 - |s - c| / f)``
     on the diagonal of channels (or for a single channel a group), 0 elsewhere. Raises ``ValueError`` unless kernels
     are square.
 

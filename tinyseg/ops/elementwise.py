@@ -497,7 +497,7 @@ def negative(input: Tensor) -> Tensor:
 
 @operator
 def abs(input: Tensor) -> Tensor:
-    """|input|.
+    """``|input|``.
 
     >>> import tinyseg
     >>> abs(tinyseg.tensor([-1.5, 2.0]))

@@ -116,7 +116,7 @@ def std(
 
 @operator
 def norm(input: Tensor, p: Number | str = "fro", dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Length over ``dim`` (an int, several, or all): (sum |x|^p)^(1/p) for ``p`` of 1, 2 (or "fro") or infinity.
+    """Length over ``dim`` (an int, several, or all): ``(sum |x|^p)^(1/p)`` for ``p`` of 1, 2 (or "fro") or infinity.
 
     At the origin the gradient is 0. Raises ``ValueError`` for another ``p`` and ``TypeError`` for integers.
 

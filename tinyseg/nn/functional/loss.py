@@ -162,7 +162,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """l = w |x - t|, with slope 0 where x = t. Arguments, result and errors are those of ``mse_loss``.
+    """``l = w |x - t|``, with slope 0 where x = t. Arguments, result and errors are those of ``mse_loss``.
 
     >>> import tinyseg
     >>> l1_loss(tinyseg.tensor([1.0, -3.0]), tinyseg.zeros(2)).item()
@@ -172,7 +172,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """With d = |x - t|: l = d^2 / (2 beta) where d < beta, else d - beta / 2; ``l1_loss`` if beta is 0.
+    """With ``d = |x - t|``: l = d^2 / (2 beta) where d < beta, else d - beta / 2; ``l1_loss`` if beta is 0.
 
     Args:
         input, target: float, of one shape and type. (PyTorch broadcasts them, with a warning.)

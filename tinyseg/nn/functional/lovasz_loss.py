@@ -22,7 +22,7 @@ def lovasz_softmax_loss(
     reduction: str = "mean",
     pixel_weight: Tensor | None = None,
 ) -> Tensor:
-    """The Lovasz extension of the Jaccard loss of each class's errors e = |p - q|: l = sum_i e[i] g[i].
+    """The Lovasz extension of the Jaccard loss of each class's errors ``e = |p - q|``: l = sum_i e[i] g[i].
 
     Pixels of the whole batch are sorted, largest error first; g[i] is what the Jaccard loss 1 - TP / (TP + FP + FN)
     grows by when the i-th pixel joins those that are wrong. For errors of 0 and 1 it is the Jaccard loss itself; in

@@ -16,7 +16,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes: how many there are; -1 for the largest index and one.
 
     Returns:
-        An int64 tensor (*input.shape, num_classes).
+        An int64 tensor ``(*input.shape, num_classes)``.
 
     Raises:
         TypeError: the indices are no integers. IndexError: one is below 0, or not below num_classes.

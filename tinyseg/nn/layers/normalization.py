@@ -123,7 +123,7 @@ class GroupNorm(Module):
         _factors(self, num_channels, affine)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, *) -> the same."""
+        """``(N, C, *)`` -> the same."""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -147,7 +147,7 @@ class LayerNorm(Module):
         _factors(self, shape, elementwise_affine, bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(*, *normalized_shape) -> the same."""
+        """``(*, *normalized_shape)`` -> the same."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -163,7 +163,7 @@ class LocalResponseNorm(Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, *) -> the same."""
+        """``(N, C, *)`` -> the same."""
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
     def extra_repr(self) -> str:

@@ -99,7 +99,7 @@ class AdaptiveAvgPool2d(Module):
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, *output_size)."""
+        """(N, C, H, W) -> ``(N, C, *output_size)``."""
         return F.adaptive_avg_pool2d(input, self.output_size)
 
     def extra_repr(self) -> str:
@@ -115,7 +115,7 @@ class AdaptiveMaxPool2d(Module):
         self.output_size, self.return_indices = output_size, return_indices
 
     def forward(self, input: Tensor) -> Any:
-        """(N, C, H, W) -> (N, C, *output_size), with ``return_indices`` also where the maxima stood."""
+        """(N, C, H, W) -> ``(N, C, *output_size)``, with ``return_indices`` also where the maxima stood."""
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
     def extra_repr(self) -> str:
