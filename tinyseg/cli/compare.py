@@ -58,12 +58,10 @@ def compare(
 
         @contextmanager
         def show(name: str) -> Iterator[Callbacks]:
-            from rich.console import Console
-
             from .. import console
 
-            console.line(Console(), f"\n{name}", style="bold")
-            with console.TrainingDisplay(Console(), quiet) as display:
+            console.line(console.output(), f"\n{name}", style="bold")
+            with console.TrainingDisplay(console.output(), quiet) as display:
                 yield display
 
         try:
@@ -84,9 +82,7 @@ def compare(
 
 
 def _print(comparison: Comparison, out: Path) -> None:
-    from rich.console import Console
-
     from .. import console, engine
 
-    console.print_comparison(Console(), comparison)
-    console.line(Console(), f"report: {out / engine.REPORT}")
+    console.print_comparison(console.output(), comparison)
+    console.line(console.output(), f"report: {out / engine.REPORT}")
