@@ -3,7 +3,7 @@
 Source: Yu and Koltun 2016, "Multi-scale context aggregation by dilated convolutions", section 3 (the context module
 and its initial weights), section 4 (the front end) and section 5 (what each adds).
 
-    python examples/dilatednet_two_stages.py --out pictures            about two minutes on two cores
+    python examples/dilatednet_two_stages.py --out pictures            about a minute on two cores
     python examples/dilatednet_two_stages.py --out pictures --quick    in seconds: fewer images, a narrower network
 """
 
@@ -148,8 +148,8 @@ print("          with random weights, before the first epoch", *(f"{curve[0]:.3f
 
 # %% [markdown]
 # A module of two classes has two channels in each layer. At random it is likely that both of some layer are below
-# 0 everywhere: then ReLU passes on nothing, neither scores nor gradients, and only the last bias learns. The identity
-# passes on every score that it is given, and every gradient.
+# 0 nearly everywhere: then ReLU passes on next to nothing, neither scores nor gradients, and for many epochs only the
+# last bias learns. The identity passes on every positive score that it is given, and its gradient.
 
 # %%
 print("\n  epoch   identity   random")
@@ -164,8 +164,8 @@ viz.save_lines(
     options.out / "dilatednet_curves.png",
     {
         "begun as the identity": (steps, identity_curve),
-        **{f"begun at random ({seed})": (steps, curve) for seed, curve in enumerate(random_curves, start=1)},
         "the front end alone": (steps, [front_end_iu] * len(steps)),
+        **{f"begun at random ({seed})": (steps, curve) for seed, curve in enumerate(random_curves, start=1)},
     },
     "epochs of the context module",
     "mean IU, test images",
