@@ -213,7 +213,7 @@ def test_sun_rgbd_says_what_it_needs(tmp_path: Path) -> None:
     except ImportError:
         for name in ("Metadata/SUNRGBD2Dseg.mat", "traintestSUNRGBD/allsplit.mat"):
             layouts.write(tmp_path / "SUNRGBDtoolbox" / name)
-        with pytest.raises(InputError, match=r"reading it needs h5py: pip install 'tinyseg\[hdf5\]'"):
+        with pytest.raises(InputError, match=r"reading it needs h5py: pip install -e '.\[hdf5\]'"):
             open_dataset("sun-rgbd", "train", root=tmp_path)
     else:
         pytest.skip("h5py is installed: nothing is missing")

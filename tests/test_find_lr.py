@@ -121,7 +121,7 @@ def test_without_tensorboard_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
-    with pytest.raises(InputError, match=r"pip install 'tinyseg\[tensorboard\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '.\[tensorboard\]'"):
         engine.TensorBoard()
 
 
