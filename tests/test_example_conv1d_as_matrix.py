@@ -8,34 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lecture_tables import STRIDE_1, STRIDE_1_TRANSPOSED, STRIDE_2, STRIDE_2_TRANSPOSED
 from PIL import Image
 
-STRIDE_1 = """
-x y z 0 0 0
-0 x y z 0 0
-0 0 x y z 0
-0 0 0 x y z
-"""
-STRIDE_1_TRANSPOSED = """
-x 0 0 0
-y x 0 0
-z y x 0
-0 z y x
-0 0 z y
-0 0 0 z
-"""
-STRIDE_2 = """
-x y z 0 0 0
-0 0 x y z 0
-"""
-STRIDE_2_TRANSPOSED = """
-x 0
-y 0
-z x
-0 y
-0 z
-0 0
-"""
 PADDING_0_TRANSPOSED = """
 x 0
 y 0

@@ -8,19 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lecture_tables import CROSS, SLIDE
 from PIL import Image
 from scipy.signal import correlate2d
 
-CROSS = [(1, 1), (1, 7), (2, 2), (2, 6), (3, 3), (3, 5), (4, 4), (5, 3), (5, 5), (6, 2), (6, 6), (7, 1), (7, 7)]
-TABLE = """
- 0.77 -0.11  0.11  0.33  0.55 -0.11  0.33
--0.11  1.00 -0.11  0.33 -0.11  0.11 -0.11
- 0.11 -0.11  1.00 -0.33  0.11 -0.11  0.55
- 0.33  0.33 -0.33  0.55 -0.33  0.33  0.33
- 0.55 -0.11  0.11 -0.33  1.00 -0.11  0.11
--0.11  0.11 -0.11  0.33 -0.11  1.00 -0.11
- 0.33 -0.11  0.55  0.33  0.11 -0.11  0.77
-"""
 # Found with SciPy from the lecture's pixels and kernels, as the test does again below.
 OUTPUT = [
     [-25, 466, 466, 475, 653],
@@ -49,8 +40,8 @@ def test_the_table_and_the_sums_are_the_lectures(
 
     assert sorted(map(tuple, np.argwhere(shown["image"] == 1).tolist())) == CROSS
     assert (shown["image"] == -1).sum() == 81 - len(CROSS)
-    assert shown["table"].split() == TABLE.split()
-    assert TABLE in printed
+    assert shown["table"].split() == SLIDE.split()
+    assert SLIDE in printed
     assert shown["cut"](shown["first"]) == "0.77"
 
     assert shown["corner_sums"] == [308, -498, 164]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lecture_tables import CROSS, SLIDE
 
 import tinyseg
 from tinyseg import Tensor
@@ -67,17 +68,6 @@ def test_transposed_convolution_with_stride_2(device: str) -> None:
 
 
 # 2-D convolution by hand
-
-CROSS = [(1, 1), (1, 7), (2, 2), (2, 6), (3, 3), (3, 5), (4, 4), (5, 3), (5, 5), (6, 2), (6, 6), (7, 1), (7, 7)]
-SLIDE = """
- 0.77 -0.11  0.11  0.33  0.55 -0.11  0.33
--0.11  1.00 -0.11  0.33 -0.11  0.11 -0.11
- 0.11 -0.11  1.00 -0.33  0.11 -0.11  0.55
- 0.33  0.33 -0.33  0.55 -0.33  0.33  0.33
- 0.55 -0.11  0.11 -0.33  1.00 -0.11  0.11
--0.11  0.11 -0.11  0.33 -0.11  1.00 -0.11
- 0.33 -0.11  0.55  0.33  0.11 -0.11  0.77
-"""
 
 
 def test_a_filter_finds_the_strokes_of_an_x(device: str) -> None:

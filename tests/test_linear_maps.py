@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lecture_tables import STRIDE_1, STRIDE_1_TRANSPOSED, STRIDE_2, STRIDE_2_TRANSPOSED
 from op_cases import spread
 from scipy import sparse
 
@@ -28,32 +29,6 @@ def assert_equal(matrix: Any, wanted: Any) -> None:
 
 # --- The lectures' examples: kernel (x, y, z), padding 1, on (0, a, b, c, d, 0)
 
-STRIDE_1 = """
-x y z 0 0 0
-0 x y z 0 0
-0 0 x y z 0
-0 0 0 x y z
-"""
-STRIDE_1_TRANSPOSED = """
-x 0 0 0
-y x 0 0
-z y x 0
-0 z y x
-0 0 z y
-0 0 0 z
-"""
-STRIDE_2 = """
-x y z 0 0 0
-0 0 x y z 0
-"""
-STRIDE_2_TRANSPOSED = """
-x 0
-y 0
-z x
-0 y
-0 z
-0 0
-"""
 X1, X2 = symbolic_conv1d("xyz", 4, stride=1, padding=1), symbolic_conv1d("xyz", 4, stride=2, padding=1)
 XYZ = {"x": 11.0, "y": 13.0, "z": 17.0}
 KERNEL = np.array([[list(XYZ.values())]])
