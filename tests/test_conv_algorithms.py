@@ -27,6 +27,9 @@ SHAPES = [
     (1, 1, 1, 1, 1, 1, 1),
     (1, 170, 165, 6, 5, 1, 1),  # channels so many that Winograd's stages are kept apart
     (1, 165, 150, 9, 14, 2, 2),
+    (1, 16, 16, 5, 33, 2, 2),  # grids of 17 and 16 columns, 5 and 4 tiles: the smaller one's last tile is empty
+    (1, 5, 20, 37, 6, 3, 3),
+    (1, 165, 150, 34, 35, 4, 4),
     (0, 16, 16, 8, 8, 1, 1),
 ]
 

@@ -286,6 +286,8 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
     right, down = dilation[1] * channels, dilation[0] * width * channels
     for t in range(count):
         n, top, left = tile_corner(first + t, tiles, dilation)
+        if top >= height or left >= width:
+            continue  # a smaller grid than the largest of a dilation: its last tile may have no pixel at all
         columns = (width - left + dilation[1] - 1) // dilation[1]
         rows = min(4, (height - top + dilation[0] - 1) // dilation[0])
         for k in range(k0, k1, wide):
