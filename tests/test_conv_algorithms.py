@@ -108,19 +108,94 @@ def test_the_same_bits_for_any_number_of_threads(name: str, threads: None) -> No
                 np.testing.assert_array_equal(one, several)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_winograd_hides_no_value_that_is_not_finite(value: float) -> None:
-    x = np.random.default_rng(0).standard_normal((1, 16, 12, 12)).astype("float32")
-    weight = np.random.default_rng(1).standard_normal((16, 16, 3, 3)).astype("float32")
-    x[0, 3, 6, 5] = value
-    results = []
+# channels, outputs, size, padding, dilation: blocks of tiles, and stages for many channels; grids of unequal size.
+FINITE = [(16, 16, 24, 1, 1), (7, 20, 19, 2, 2), (5, 33, 18, 0, 3), (165, 150, 15, 1, 1)]
+
+
+@pytest.mark.parametrize("memo", [False, True], ids=["anew", "packed"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, 1e8, 1e4])
+@pytest.mark.parametrize("case", FINITE, ids=str)
+def test_winograd_keeps_a_value_where_it_belongs(case: tuple[int, ...], value: float, memo: bool) -> None:
+    """What is not finite reaches the 3x3 outputs that depend on it, in the image that it is in; the other outputs
+    are wrong by at most 1e-5 of the largest value.
+    """
+    channels, outputs, size, padding, dilation = case
+    random = np.random.default_rng(0)
+    weight = (random.standard_normal((outputs, channels, 3, 3)) / (9 * channels)).astype("float32")
+    x = random.standard_normal((2, channels, size, size)).astype("float32")
+    grown = size + 2 * padding - 2 * dilation
+    y = random.standard_normal((2, outputs, grown, grown)).astype("float32")
+    x[1, channels // 2, size // 2, size - 3] = y[0, 1, 4, 5] = value
+    window = ((1, 1), (padding, padding), (dilation, dilation), 1)
+    tinyseg.set_conv_algorithm("winograd")
+    forward, back = (np.full_like(array, 7) for array in (y, x))
+    cpu.conv2d(x, weight, None, forward, *window, False, {} if memo else None)
+    cpu.conv_transpose2d(y, weight, None, back, *window, False, {} if memo else None)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for found, source, operation in ((forward, x, reference.conv2d), (back, y, reference.conv_transpose2d)):
+            exact = np.empty(found.shape)
+            operation(source.astype("float64"), weight.astype("float64"), None, exact, *window, False, None)
+            wrong = np.isfinite(exact.astype("float32"))
+            np.testing.assert_array_equal(np.isfinite(found), wrong)
+            largest = np.abs(source[np.isfinite(source)]).max()
+            assert np.abs(found[wrong] - exact[wrong]).max() <= 1e-5 * largest
+
+
+@pytest.mark.parametrize("case", FINITE, ids=str)
+def test_winograd_overflows_where_a_direct_sum_does(case: tuple[int, ...]) -> None:
+    channels, outputs, size, padding, dilation = case
+    random = np.random.default_rng(0)
+    x = (1e37 * random.standard_normal((1, channels, size, size))).astype("float32")
+    weight = (random.standard_normal((outputs, channels, 3, 3)) / 12).astype("float32")
+    window = ((1, 1), (padding, padding), (dilation, dilation), 1)
+    grown = size + 2 * padding - 2 * dilation
+    exact, out = np.empty((1, outputs, grown, grown)), np.empty((1, outputs, grown, grown), "float32")
+    reference.conv2d(x.astype("float64"), weight.astype("float64"), None, exact, *window, False, None)
+    tinyseg.set_conv_algorithm("winograd")
+    cpu.conv2d(x, weight, None, out, *window, True, None)
+    assert np.abs(exact).max() < np.finfo("float32").max
+    assert np.abs(out - np.maximum(exact, 0)).max() <= 1e-5 * np.abs(x).max()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("channels", [16, 165])
+@pytest.mark.parametrize("where", ["x", "grad"])
+def test_the_weight_gradient_keeps_a_value_where_it_belongs(where: str, channels: int, value: float) -> None:
+    """A pixel at the upper right corner meets only the four taps that lead into the image."""
+    random = np.random.default_rng(0)
+    x, grad = (random.standard_normal((1, channels, 13, 13)).astype("float32") / 100 for _ in range(2))
+    (x if where == "x" else grad)[0, 5, 0, 12] = value
+    belongs = np.zeros((channels, channels, 3, 3), bool)
+    if where == "x":
+        belongs[:, 5, :2, 1:] = not np.isfinite(value)
+    else:
+        belongs[5, :, 1:, :2] = not np.isfinite(value)
+    window = ((1, 1), (1, 1), (1, 1), 1)
+    exact, out = np.empty(belongs.shape), np.empty(belongs.shape, "float32")
+    with np.errstate(invalid="ignore", over="ignore"):
+        reference.conv2d_weight_gradient(x.astype("float64"), grad.astype("float64"), exact, *window)
+    tinyseg.set_conv_algorithm("winograd")
+    cpu.conv2d_weight_gradient(x, grad, out, *window)
+    np.testing.assert_array_equal(~np.isfinite(out), belongs)
+    largest = max(np.abs(array[np.isfinite(array)]).max() for array in (x, grad))
+    both = np.isfinite(out) & np.isfinite(exact)  # the definition multiplies zeros around the image with the value, too
+    assert np.abs(out[both] - exact[both]).max() <= 1e-5 * largest
+
+
+def test_marked_tiles_are_computed_as_a_direct_sum_computes_them() -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 16, 20, 20)).astype("float32")
+    weight, bias = random.standard_normal((32, 16, 3, 3)).astype("float32"), random.standard_normal(32).astype("float32")
+    x[1, 0, 9, 9] = np.nan
+    results = {}
     for name in ("direct", "winograd"):
         tinyseg.set_conv_algorithm(name)
-        results.append(np.zeros_like(x))
-        cpu.conv2d(x, weight, None, results[-1], (1, 1), (1, 1), (1, 1), 1, False, None)
-    direct, winograd = (~np.isfinite(result) for result in results)
-    assert direct.sum() == 16 * 9  # the 3x3 pixels that meet it, in every channel
-    assert (winograd | ~direct).all()
+        results[name] = np.empty((2, 32, 20, 20), "float32")
+        cpu.conv2d(x, weight, bias, results[name], (1, 1), (1, 1), (1, 1), 1, True, None)
+    equal = (results["direct"] == results["winograd"]) | np.isnan(results["direct"])
+    assert equal[1, :, 8:12, 8:12].all()  # the tile of pixel (9, 9)
+    assert not equal[1, :, :8].all()  # others are Winograd's
+    assert not equal[0].all()
 
 
 def shape(images: int, channels: int, outputs: int, size: int, **others: Any) -> algorithm.Shape:

@@ -1,12 +1,14 @@
 """Convolution forward, its adjoint, and its gradient by the weight: the choice of the way.
 
 Directly: ``walk.py`` (the first two) and ``correlate.py`` (the third). By Winograd's tiles: ``winograd.py`` and
-``winograd_gradient.py``. One channel at a time: ``depthwise.py``.
+``winograd_gradient.py``; what is not finite then is computed directly, so that a NaN or an infinity reaches only the
+results that depend on it. One channel at a time: ``depthwise.py``.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,6 +87,11 @@ def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[0], shape[2], shape[3], shape[1]
 
 
+def _first(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """N,C,H,W of N,H,W,C."""
+    return shape[0], shape[3], shape[1], shape[2]
+
+
 @functools.lru_cache(maxsize=1024)
 def _plan(
     x: tuple[int, ...],
@@ -104,6 +111,20 @@ def _plan(
     ]
     pixels = Lattice((0, 0), (out[2], out[3]), taps)
     return plan(_last(x), _last(out), itemsize, strides, [pixels], (1, 1), stride)
+
+
+def _redo(marks: Array, out: Array, dilation: Pair, direct: Callable[[int, Array], None]) -> None:
+    """Compute marked tiles of Winograd's algorithm directly: ``direct(n, image)`` computes all of image n.
+
+    ``out`` is (N,H,W,K). An image with a marked tile is computed twice; one without costs nothing.
+    """
+    if not marks.any():
+        return
+    pixels = winograd.pixels_of(marks, out.shape[0], (out.shape[1], out.shape[2]), dilation)
+    image = empty((1, *out.shape[1:]), out.dtype)
+    for n in np.flatnonzero(pixels.any(axis=(1, 2))):
+        direct(n, image)
+        out[n][pixels[n]] = image[0][pixels[n]]
 
 
 def conv2d(
@@ -132,12 +153,18 @@ def conv2d(
     memory = channels_last(out)
     flat, strides = _flat_weight(weight)
     shape = _shape(x.shape, out.shape, weight.shape, stride, padding, dilation, x.itemsize)
+    source = channels_last(x)
+
+    def direct(source: Array, target: Array, memo: Memo) -> None:
+        shapes = (_first(source.shape), _first(target.shape), weight.shape)
+        how = _plan(*shapes, strides, stride, padding, dilation, x.itemsize)
+        walk(how, source, flat, bias, target, relu, memo)
+
     if uses_winograd(shape, memo is not None):
-        winograd.convolve(channels_last(x), flat, strides, False, bias, memory, padding, dilation, relu, memo)
-        deliver(memory, out)
-        return
-    how = _plan(x.shape, out.shape, weight.shape, strides, stride, padding, dilation, x.itemsize)
-    walk(how, channels_last(x), flat, bias, memory, relu, memo)
+        marks = winograd.convolve(source, flat, strides, False, bias, memory, padding, dilation, relu, memo)
+        _redo(marks, memory, dilation, lambda n, image: direct(source[n : n + 1], image, None))
+    else:
+        direct(source, memory, memo)
     deliver(memory, out)
 
 
@@ -213,15 +240,20 @@ def conv_transpose2d(
     strides = (i, o, r_stride, s_stride)
     turned = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
     shape = _shape(y.shape, out.shape, weight.shape, stride, turned, dilation, y.itemsize)
+
+    def direct(source: Array, target: Array, memo: Memo) -> None:
+        shapes = (_first(source.shape), _first(target.shape), weight.shape)
+        how, unmet = _transposed_plan(*shapes, strides, stride, padding, dilation, y.itemsize)
+        for row, column in unmet:
+            value = np.zeros(out.shape[1], out.dtype) if bias is None else bias
+            target[:, row :: stride[0], column :: stride[1]] = np.maximum(value, 0) if relu else value
+        walk(how, source, flat, bias, target, relu, memo)
+
     if uses_winograd(shape, memo is not None):
-        winograd.convolve(source, flat, strides, True, bias, memory, turned, dilation, relu, memo)
-        deliver(memory, out)
-        return
-    how, unmet = _transposed_plan(y.shape, out.shape, weight.shape, strides, stride, padding, dilation, y.itemsize)
-    for row, column in unmet:
-        value = np.zeros(out.shape[1], out.dtype) if bias is None else bias
-        memory[:, row :: stride[0], column :: stride[1]] = np.maximum(value, 0) if relu else value
-    walk(how, source, flat, bias, memory, relu, memo)
+        marks = winograd.convolve(source, flat, strides, True, bias, memory, turned, dilation, relu, memo)
+        _redo(marks, memory, dilation, lambda n, image: direct(source[n : n + 1], image, None))
+    else:
+        direct(source, memory, memo)
     deliver(memory, out)
 
 
@@ -237,9 +269,14 @@ def conv2d_weight_gradient(
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
     whole = out if out.flags.c_contiguous else empty(out.shape, out.dtype)
+    source, gradient = channels_last(x), channels_last(grad)
     if gradient_uses_winograd(_shape(x.shape, grad.shape, out.shape, stride, padding, dilation, x.itemsize)):
-        winograd_gradient.weight_gradient(channels_last(x), channels_last(grad), whole, padding, dilation)
+        if winograd_gradient.weight_gradient(source, gradient, whole, padding, dilation):
+            direct = empty(out.shape, out.dtype)
+            correlate.weight_gradient(source, gradient, direct, stride, padding, dilation)
+            filters = ~np.isfinite(whole).all(axis=(2, 3))
+            whole[filters] = direct[filters]
     else:
-        correlate.weight_gradient(channels_last(x), channels_last(grad), whole, stride, padding, dilation)
+        correlate.weight_gradient(source, gradient, whole, stride, padding, dilation)
     if whole is not out:
         out[...] = whole

@@ -133,6 +133,12 @@ class Vectors:
         """The larger of a and low, lane by lane; a NaN in a stays."""
         return self.builder.select(self.builder.fcmp_ordered("<", a, low), low, a)
 
+    def any_nan(self, a: Any) -> Any:
+        """True if a lane of a is NaN."""
+        lanes = ir.IntType(self.lanes)
+        unordered = self.builder.bitcast(self.builder.fcmp_unordered("uno", a, a), lanes)
+        return self.builder.icmp_unsigned("!=", unordered, lanes(0))
+
     def add(self, a: Any, b: Any) -> Any:
         """a + b."""
         return self.builder.fadd(a, b)
@@ -223,6 +229,16 @@ def at_least(typingctx, a, low):
         return Vectors(builder, sig.args[0].dtype).at_least(*args)
 
     return a(a, a), codegen
+
+
+@intrinsic
+def any_nan(typingctx, a):
+    """True if a lane of a is NaN."""
+
+    def codegen(context, builder, sig, args):
+        return Vectors(builder, sig.args[0].dtype).any_nan(args[0])
+
+    return types.boolean(a), codegen
 
 
 @intrinsic

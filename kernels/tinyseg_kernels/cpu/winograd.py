@@ -24,8 +24,11 @@ image of their own, and tiles are cut from these interleaved grids.
 The gradient by the input is the same with the filter turned round. The gradient by the weight runs the transforms
 backwards (the adjoint of y(g) above):  dg = G^T [sum over tiles (B^T d B) * (A dy A^T)] G.
 
-The factors of A reach 8, so results lose about a digit against a direct sum. A value that is not finite spreads over
-the 4x4 patch it meets, and infinities may become NaN (inf - inf); none is hidden.
+The factors of A reach 8, so results lose about a digit against a direct sum: the error grows with the largest value
+of a tile's patch, not with the values that an output depends on.
+
+A NaN, an infinity or an overflow anywhere in a patch makes outputs of the whole tile non-finite, also those that do not
+depend on it. Such tiles are marked, at the cost of an addition for each output, and the caller computes them directly.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty
 from .microkernel import gather_product
-from .simd import ROWS, VECTORS, at_least, lanes, load, load_first, splat, store, store_first
+from .simd import ROWS, VECTORS, any_nan, at_least, fma, lanes, load, load_first, splat, store, store_first
 from .transpose import transpose
 
 FREQUENCIES = 36
@@ -276,13 +279,13 @@ def _output_column(M, e, row):
 
 
 @helper
-def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bias, low, wide, out, d):
+def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bias, low, wide, out, marks, d):
     """Step 3 for ``count`` tiles and the output channels from k0 to k1: out = max(low, bias + A^T M A), as far as it
-    lies in the image. M[f step + t pitch] is for the channel k0.
+    lies in the image. M[f step + t pitch] is for the channel k0. marks[tile] = True where A^T M A is not finite.
     """
     height, width, channels = out.shape[1:]
     flat = out.reshape(-1)
-    lowest = splat(low)
+    lowest, zero = splat(low), splat(out.dtype.type(0))
     right, down = dilation[1] * channels, dilation[0] * width * channels
     for t in range(count):
         n, top, left = tile_corner(first + t, tiles, dilation)
@@ -290,6 +293,7 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
             continue  # a smaller grid than the largest of a dilation: its last tile may have no pixel at all
         columns = (width - left + dilation[1] - 1) // dilation[1]
         rows = min(4, (height - top + dilation[0] - 1) // dilation[0])
+        bad = zero
         for k in range(k0, k1, wide):
             start = load(bias, k)
             e = t * pitch + k - k0
@@ -302,6 +306,7 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
             place = ((n * height + top) * width + left) * channels + k
             for p in range(rows):
                 y = _output_column(d, p * 6 * wide, wide)
+                bad = fma(zero, (y[0] + y[1]) + (y[2] + y[3]), bad)  # 0 times infinity is NaN, too
                 y0, y1 = at_least(y[0] + start, lowest), at_least(y[1] + start, lowest)
                 y2, y3 = at_least(y[2] + start, lowest), at_least(y[3] + start, lowest)
                 store_first(flat, place, y0, channels - k)
@@ -312,10 +317,14 @@ def _transform_outputs(M, pitch, step, first, count, k0, k1, tiles, dilation, bi
                 if columns > 3:
                     store_first(flat, place + 3 * right, y3, channels - k)
                 place += down
+        if any_nan(bad):
+            marks[first + t] = True
 
 
 @kernel
-def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, total, tiles_a_block, wide, scratch):
+def _convolve(
+    start, stop, x, packed, bias, low, out, marks, tiles, padding, dilation, total, tiles_a_block, wide, scratch
+):  # fmt: skip
     """All three steps, with U made beforehand. Items: blocks of tiles."""
     outputs = out.shape[3]
     block = VECTORS * wide
@@ -340,7 +349,7 @@ def _convolve(start, stop, x, packed, bias, low, out, tiles, padding, dilation, 
                     _columns(b, outputs, wide),
                 )  # fmt: skip
         _transform_outputs(
-            M, pitch, m_step, first, count, 0, outputs, tiles, dilation, bias, low, wide, out, d
+            M, pitch, m_step, first, count, 0, outputs, tiles, dilation, bias, low, wide, out, marks, d
         )  # fmt: skip
 
 
@@ -356,8 +365,8 @@ def transform_all(start, stop, x, first, count, depth, step, tiles, padding, dil
 
 @kernel
 def _by_outputs(
-    start, stop, V, first, count, weight, strides, turned, channels, depth, packed, bias, low, out, tiles, dilation,
-    parts, wide, scratch,
+    start, stop, V, first, count, weight, strides, turned, channels, depth, packed, bias, low, out, marks, tiles,
+    dilation, parts, wide, scratch,
 ):  # fmt: skip
     """Steps 2 and 3, V being there. Items: (block of output channels, part of the tiles).
 
@@ -390,7 +399,7 @@ def _by_outputs(
                     anything, M, f * m_step, written, 0, columns,
                 )  # fmt: skip
             _transform_outputs(
-                M, block, m_step, first + t, here, k0, k1, tiles, dilation, bias, low, wide, out, d
+                M, block, m_step, first + t, here, k0, k1, tiles, dilation, bias, low, wide, out, marks, d
             )  # fmt: skip
 
 
@@ -446,19 +455,23 @@ def convolve(
     dilation: Pair,
     relu: bool = False,
     memo: dict[Any, Any] | None = None,
-) -> None:
+) -> Array:
     """out (N,H',W',K) = convolution of x (N,H,W,C), both C-contiguous, with a flat 3x3 weight.
 
     ``strides`` say how far apart in the weight are output channels, input channels, rows and columns; a kernel's
     nine numbers stand side by side. ``turned``: the filter is read from its last tap to its first.
+
+    Returns a boolean for each tile, in the order of ``tile_corner``: True where a result before ReLU is not finite
+    and the tile has to be computed directly; see ``pixels_of``.
     """
     wide = lanes(x.itemsize)
     block = VECTORS * wide
     outputs = out.shape[3]
     tiles = tiling(out.shape[1:3], dilation)
     total = count_tiles(x.shape[0], out.shape[1:3], dilation)
+    marks = np.zeros(total, np.bool_)
     if not total:
-        return
+        return marks
     start = np.zeros(-(-outputs // block) * block, x.dtype)
     if bias is not None:
         start[:outputs] = bias
@@ -466,7 +479,18 @@ def convolve(
     source = _Filter(weight, strides[:2], turned, x.shape[3], outputs, depth, memo)
     few = FREQUENCIES * depth * outputs * x.itemsize <= _SMALL_BYTES
     way = _few_channels if few else _many_channels
-    way(x, source, start, x.dtype.type(0 if relu else -np.inf), out, tiles, padding, dilation, total)
+    way(x, source, start, x.dtype.type(0 if relu else -np.inf), out, marks, tiles, padding, dilation)
+    return marks
+
+
+def pixels_of(marks: Array, images: int, size: Pair, dilation: Pair) -> Array:
+    """Which pixels belong to marked tiles: (N,H,W) booleans, for images of that height and width."""
+    (rows, columns), (height, width) = tiling(size, dilation), size
+    by_tile = marks.reshape(images, *dilation, rows, columns)
+    h, w = np.arange(height)[:, None], np.arange(width)
+    within = h // dilation[0] // 4, w // dilation[1] // 4
+    pixels: Array = by_tile[:, h % dilation[0], w % dilation[1], within[0], within[1]]
+    return pixels
 
 
 def _few_channels(
@@ -475,18 +499,18 @@ def _few_channels(
     start: Array,
     low: Any,
     out: Array,
+    marks: Array,
     tiles: Pair,
     padding: Pair,
     dilation: Pair,
-    total: int,
 ) -> None:
     """Blocks of tiles go through all three steps."""
-    wide = lanes(x.itemsize)
+    wide, total = lanes(x.itemsize), marks.size
     depth, pitch = source.depth, filled(out.shape[3], wide)
     fitting = BLOCK_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize)
     # Whole blocks of rows for the products, and some eight items or more where there are tiles for it.
     T = max(1, min(fitting // ROWS, -(-total // (8 * ROWS)))) * ROWS
-    arguments = (x, source.packed(), start, low, out, tiles, padding, dilation, total, T, wide)
+    arguments = (x, source.packed(), start, low, out, marks, tiles, padding, dilation, total, T, wide)
     scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
     parallel.run(_convolve, -(-total // T), 1, *arguments, scratch=(scratch, x.dtype))
 
@@ -497,13 +521,13 @@ def _many_channels(
     start: Array,
     low: Any,
     out: Array,
+    marks: Array,
     tiles: Pair,
     padding: Pair,
     dilation: Pair,
-    total: int,
 ) -> None:
     """Step 1 for many tiles, then steps 2 and 3 by blocks of output channels."""
-    wide = lanes(x.itemsize)
+    wide, total = lanes(x.itemsize), marks.size
     block, depth = VECTORS * wide, source.depth
     blocks = -(-out.shape[3] // block)
     staged = max(_TILES_TOGETHER, _STAGED_BYTES // (FREQUENCIES * depth * x.itemsize))
@@ -517,7 +541,7 @@ def _many_channels(
         count = min(staged, total - first)
         stage(x, first, count, depth, tiles, padding, dilation, V)
         reading = (source.weight, source.strides, source.turned, source.channels, depth, packed)
-        arguments = (V, first, count, *reading, start, low, out, tiles, dilation, parts, wide)
+        arguments = (V, first, count, *reading, start, low, out, marks, tiles, dilation, parts, wide)
         parallel.run(_by_outputs, blocks * parts, 1, *arguments, scratch=(scratch, x.dtype))
 
 

@@ -6,6 +6,9 @@ For each of the 36 frequencies this is a matrix product over tiles, dU[f, c, k] 
 Z = A dy A^T. Where dU is small, parts of the tiles have partial sums of their own and blocks of tiles go through all
 steps in the cache. Where channels are many, dU is large and tiles are few: V and Z are made for all tiles, and then
 each part of dU is summed at once and leaves as a gradient of the weight.
+
+A value that is not finite in x or dy makes all nine taps non-finite, also those that do not meet it at a border. Results
+that are not finite are reported, and the caller computes them directly.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from .array import Array, Pair
 from .compiler import helper, kernel
 from .memory import empty, zeros
 from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
-from .simd import VECTORS, lanes, load, store
+from .simd import VECTORS, any_nan, fma, lanes, load, splat, store
 from .transpose import transpose
 from .winograd import (
     BLOCK_BYTES,
@@ -154,8 +157,9 @@ def _store_three(g, place, wide, vectors):
 
 
 @helper
-def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g):
-    """out[k + lane, c] = G^T u[:, c, k + lane] G for a vector of output channels and c from c0 to c1.
+def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, found, g):
+    """out[k + lane, c] = G^T u[:, c, k + lane] G for a vector of output channels and c from c0 to c1; found[0] = True
+    if a number of it is not finite.
 
     The numbers of c are ``pitch`` apart in u, from ``place`` on. A vector holds neighbouring output channels, which
     lie far apart in out; so the nine taps of some channels c are collected in g and turned into rows together.
@@ -163,6 +167,8 @@ def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g):
     outputs, channels = out.shape[:2]
     flat = out.reshape(-1)
     row = 6 * step
+    zero = splat(out.dtype.type(0))
+    bad = zero
     for low in range(c0, c1, _TURNED_TOGETHER):
         high = min(low + _TURNED_TOGETHER, c1)
         for c in range(low, high):
@@ -171,17 +177,24 @@ def _transform_sums(u, place, step, pitch, k, c0, c1, wide, out, g):
             e += 3 * step
             s3, s4, s5 = _sums_column(u, e, row), _sums_column(u, e + step, row), _sums_column(u, e + 2 * step, row)
             o = (c - low) * 9 * wide
-            _store_three(g, o, wide, _weight_adjoint(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0]))
-            _store_three(g, o + 3 * wide, wide, _weight_adjoint(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1]))
-            _store_three(g, o + 6 * wide, wide, _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2]))
+            upper = _weight_adjoint(s0[0], s1[0], s2[0], s3[0], s4[0], s5[0])
+            middle = _weight_adjoint(s0[1], s1[1], s2[1], s3[1], s4[1], s5[1])
+            lower = _weight_adjoint(s0[2], s1[2], s2[2], s3[2], s4[2], s5[2])
+            _store_three(g, o, wide, upper)
+            _store_three(g, o + 3 * wide, wide, middle)
+            _store_three(g, o + 6 * wide, wide, lower)
+            total = (upper[0] + upper[1] + upper[2]) + (middle[0] + middle[1] + middle[2])
+            bad = fma(zero, total + (lower[0] + lower[1] + lower[2]), bad)  # 0 times infinity is NaN, too
         count = (high - low) * 9
         for q in range(0, count, wide):
             there = (k * channels + low) * 9 + q
             transpose(g, q * wide, wide, min(wide, count - q), flat, there, channels * 9, min(wide, outputs - k))
+    if any_nan(bad):
+        found[0] = True
 
 
 @kernel
-def _finish(start, stop, partial, wide, out):
+def _finish(start, stop, partial, wide, out, found):
     """out[k, c] = G^T (sum over s of partial[s, :, c, k]) G. Items: vectors of output channels."""
     sums, _, step = partial.shape
     outputs, channels = out.shape[:2]
@@ -196,11 +209,11 @@ def _finish(start, stop, partial, wide, out):
                 for s in range(1, sums):
                     total = total + load(flat, place + s * FREQUENCIES * step)
                 store(flat, place, total)
-        _transform_sums(flat, item * wide, step, pitch, item * wide, 0, channels, wide, out, g)
+        _transform_sums(flat, item * wide, step, pitch, item * wide, 0, channels, wide, out, found, g)
 
 
 @kernel
-def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wide, out, scratch):
+def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wide, out, found, scratch):
     """Items: (block of output channels, part of the input channels). Sums over ``count`` tiles, the ``first`` ones or
     later ones; transforms after the ``last``. Until then sums are kept in ``partial``, which is empty if there are no
     more tiles than these.
@@ -226,21 +239,25 @@ def _by_blocks(start, stop, V, Z, count, depth, pitch, partial, first, last, wid
             )  # fmt: skip
         if last:
             for j in range(0, min(block, outputs - k), wide):
-                _transform_sums(u, j, u_step, block, k + j, c0, min(c1, channels), wide, out, g)
+                _transform_sums(u, j, u_step, block, k + j, c0, min(c1, channels), wide, out, found, g)
 
 
-def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> None:
-    """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous."""
+def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: Pair) -> bool:
+    """out (K,C,3,3), C-contiguous, from x (N,H,W,C) and grad (N,H',W',K), C-contiguous.
+
+    Returns True if a number of ``out`` may not be finite.
+    """
     wide = lanes(x.itemsize)
     depth, pitch = filled(x.shape[3], max(wide, SUM_ROWS)), filled(grad.shape[3], wide)
     tiles = tiling(grad.shape[1:3], dilation)
     total = count_tiles(x.shape[0], grad.shape[1:3], dilation)
     if not total:
         out[...] = 0
-        return
+        return False
+    found = np.zeros(1, np.bool_)
     if FREQUENCIES * depth * pitch * x.itemsize > _SMALL_BYTES:
-        _staged(x, grad, out, tiles, total, padding, dilation)
-        return
+        _staged(x, grad, out, found, tiles, total, padding, dilation)
+        return bool(found[0])
     per_sum = FREQUENCIES * apart(depth * pitch, wide)
     sums = max(1, min(8, _PARTIAL_BYTES // (per_sum * x.itemsize), total // 32))
     fitting = BLOCK_BYTES // (FREQUENCIES * (depth + pitch) * x.itemsize)
@@ -249,10 +266,13 @@ def weight_gradient(x: Array, grad: Array, out: Array, padding: Pair, dilation: 
     scratch = FREQUENCIES * (apart(T * depth, wide) + apart(T * pitch, wide))
     arguments = (x, grad, partial, tiles, padding, dilation, total, T, wide)
     parallel.run(_correlate, sums, 1, *arguments, scratch=(scratch, x.dtype))
-    parallel.run(_finish, -(-out.shape[0] // wide), 1, partial, wide, out)
+    parallel.run(_finish, -(-out.shape[0] // wide), 1, partial, wide, out, found)
+    return bool(found[0])
 
 
-def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding: Pair, dilation: Pair) -> None:
+def _staged(
+    x: Array, grad: Array, out: Array, found: Array, tiles: Pair, total: int, padding: Pair, dilation: Pair
+) -> None:
     """V and Z for many tiles at once, then sums by blocks of channels."""
     wide = lanes(x.itemsize)
     block = VECTORS * wide
@@ -272,5 +292,5 @@ def _staged(x: Array, grad: Array, out: Array, tiles: Pair, total: int, padding:
         parallel.run(
             _transform_all, -(-count // grain), 1, grad, first, count, pitch, step, tiles, dilation, grain, wide, Z
         )  # fmt: skip
-        arguments = (V, Z, count, depth, pitch, partial, first == 0, first + count == total, wide, out)
+        arguments = (V, Z, count, depth, pitch, partial, first == 0, first + count == total, wide, out, found)
         parallel.run(_by_blocks, items, 1, *arguments, scratch=(FREQUENCIES * u_step, x.dtype))
