@@ -178,14 +178,15 @@ def test_the_weight_gradient_keeps_a_value_where_it_belongs(where: str, channels
     cpu.conv2d_weight_gradient(x, grad, out, *window)
     np.testing.assert_array_equal(~np.isfinite(out), belongs)
     largest = max(np.abs(array[np.isfinite(array)]).max() for array in (x, grad))
-    both = np.isfinite(out) & np.isfinite(exact)  # the definition multiplies zeros around the image with the value, too
+    both = np.isfinite(out) & np.isfinite(exact)  # the definition multiplies the value with the padding's zeros, too
     assert np.abs(out[both] - exact[both]).max() <= 1e-5 * largest
 
 
 def test_marked_tiles_are_computed_as_a_direct_sum_computes_them() -> None:
     random = np.random.default_rng(0)
     x = random.standard_normal((2, 16, 20, 20)).astype("float32")
-    weight, bias = random.standard_normal((32, 16, 3, 3)).astype("float32"), random.standard_normal(32).astype("float32")
+    weight = random.standard_normal((32, 16, 3, 3)).astype("float32")
+    bias = random.standard_normal(32).astype("float32")
     x[1, 0, 9, 9] = np.nan
     results = {}
     for name in ("direct", "winograd"):

@@ -350,6 +350,27 @@ def test_winograd(cuda: ModuleType, name: str, dtype: Any) -> None:
         cuda.set_conv_algorithm("auto")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_winograd_keeps_a_value_where_it_belongs(cuda: ModuleType, dilation: int, value: float) -> None:
+    """What is not finite reaches only the 3x3 outputs that depend on it; others are wrong by 1e-5 of the largest."""
+    x, y, weight = random((2, 3, 9, 9)), random((2, 4, 9, 9), seed=1), random((4, 3, 3, 3), seed=2) / 27
+    x[1, 2, 4, 3] = y[0, 1, 0, 8] = value
+    window = ONE, (dilation, dilation), (dilation, dilation), 1, False, None
+    cuda.set_conv_algorithm("winograd")
+    try:
+        for name, source, shape in (("conv2d", x, y.shape), ("conv_transpose2d", y, x.shape)):
+            exact, out = np.empty(shape), cuda.from_numpy(np.zeros(shape, "float32"))
+            with np.errstate(invalid="ignore", over="ignore"):
+                getattr(reference, name)(source.astype("float64"), weight.astype("float64"), None, exact, *window)
+                getattr(cuda, name)(cuda.from_numpy(source), cuda.from_numpy(weight), None, out, *window)
+                found, finite = cuda.to_numpy(out), np.isfinite(exact)
+            np.testing.assert_array_equal(np.isfinite(found), finite)
+            assert np.abs(found[finite] - exact[finite]).max() <= 1e-5 * np.abs(source[np.isfinite(source)]).max()
+    finally:
+        cuda.set_conv_algorithm("auto")
+
+
 def test_a_memo_keeps_what_winograd_made_of_the_weight(cuda: ModuleType) -> None:
     """The second call of either direction finds it; the two do not take each other's."""
     x, weight, memo = random((1, 2, 5, 6)), random((2, 2, 3, 3), seed=1), {}

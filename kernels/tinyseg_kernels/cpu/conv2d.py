@@ -122,7 +122,7 @@ def _redo(marks: Array, out: Array, dilation: Pair, direct: Callable[[int, Array
         return
     pixels = winograd.pixels_of(marks, out.shape[0], (out.shape[1], out.shape[2]), dilation)
     image = empty((1, *out.shape[1:]), out.dtype)
-    for n in np.flatnonzero(pixels.any(axis=(1, 2))):
+    for n in np.flatnonzero(pixels.any(axis=(1, 2))).tolist():
         direct(n, image)
         out[n][pixels[n]] = image[0][pixels[n]]
 

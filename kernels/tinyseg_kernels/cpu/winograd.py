@@ -27,8 +27,9 @@ backwards (the adjoint of y(g) above):  dg = G^T [sum over tiles (B^T d B) * (A 
 The factors of A reach 8, so results lose about a digit against a direct sum: the error grows with the largest value
 of a tile's patch, not with the values that an output depends on.
 
-A NaN, an infinity or an overflow anywhere in a patch makes outputs of the whole tile non-finite, also those that do not
-depend on it. Such tiles are marked, at the cost of an addition for each output, and the caller computes them directly.
+A NaN, an infinity or an overflow anywhere in a patch makes outputs of the whole tile non-finite, also those that do
+not depend on it. Such tiles are marked, at the cost of an addition for each output, and the caller computes them
+directly.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ Z = A dy A^T. Where dU is small, parts of the tiles have partial sums of their o
 steps in the cache. Where channels are many, dU is large and tiles are few: V and Z are made for all tiles, and then
 each part of dU is summed at once and leaves as a gradient of the weight.
 
-A value that is not finite in x or dy makes all nine taps non-finite, also those that do not meet it at a border. Results
-that are not finite are reported, and the caller computes them directly.
+A value that is not finite in x or dy makes all nine taps non-finite, also those that do not meet it at a border.
+Results that are not finite are reported, and the caller computes them directly.
 """
 
 from __future__ import annotations

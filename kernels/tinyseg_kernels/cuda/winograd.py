@@ -15,6 +15,9 @@ u, v and m pass through global memory, so this pays where the products are large
 
 A dilated convolution is d*d ordinary ones on interleaved grids of pixels, so a tile takes every d-th pixel. The
 adjoint is a convolution with the kernel turned round.
+
+A NaN, an infinity or an overflow anywhere in a patch makes outputs of the whole tile non-finite, also those that do
+not depend on it. A thread that finds such a tile sums its outputs directly.
 """
 
 from __future__ import annotations
@@ -139,10 +142,32 @@ def _transform_source(x, out, first, tiles, channels, pitch, h, w, down, across,
                 out[(e * channels + c) * pitch + tile] = patch[e]
 
 
-@kernel("T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_back(m, bias, out, first, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs):
+@inlined
+def _sum_directly(x, start, inputs, h, w, top, left, dh, dw, weight, first, input_step, turned, zero, patch):
+    """patch[6 r + s] = the sum over inputs and taps for output (r, s) of a tile.
+
+    ``start``: where the image begins in x, an input channel being h x w; ``top`` and ``left``: the pixel of the first
+    output's first tap. The weight of input c is weight[first + c input_step : ... + 9].
+    """
+    for r in range(4):
+        for s in range(4):
+            total = zero
+            for c in range(inputs):
+                for tap in range(9):
+                    row, column = top + (r + tap // 3) * dh, left + (s + tap % 3) * dw
+                    if 0 <= row < h and 0 <= column < w:
+                        factor = weight[first + c * input_step + (8 - tap if turned else tap)]
+                        total += factor * x[start + (c * h + row) * w + column]
+            patch[6 * r + s] = total
+
+
+@kernel("T* T* T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
+def _transform_back(
+    m, bias, out, x, weight, first, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs,
+    inputs, source_h, source_w, ph, pw, input_step, output_step, turned,
+):  # fmt: skip
     """A thread for each tile; what of it lies outside of the image is dropped. ``pairs``: two pixels of a row can be
-    written at once.
+    written at once. What follows ``pairs``, x and weight are read only for tiles that are not finite.
     """
     patch = cuda.local.array(36, T)
     tile = own_pixel()
@@ -154,8 +179,15 @@ def _transform_back(m, bias, out, first, tiles, channels, pitch, h, w, down, acr
                 patch[e] = m[(e * channels + c) * pitch + tile]
             for s in range(6):
                 _times_a(patch, s, 6)
+            total = T(0)
             for r in range(4):
                 _times_a(patch, 6 * r, 1)
+                for s in range(4):
+                    total += patch[6 * r + s]
+            if not abs(total) < np.inf:
+                image = n * inputs * source_h * source_w
+                rows_of = image, inputs, source_h, source_w, top - ph, left - pw, dh, dw
+                _sum_directly(x, *rows_of, weight, c * output_step, input_step, turned, T(0), patch)
             offset = bias[c] if has_bias else T(0)
             start = (n * channels + c) * h
             for r in range(4):
@@ -206,6 +238,12 @@ def pays(source: tuple[int, ...], out: tuple[int, ...], dilation: Pair, kept: bo
     return products + numbers * _MULTIPLICATIONS_PER_NUMBER + _LAUNCHES < direct
 
 
+def _steps(weight: DeviceArray, adjoint: bool) -> Pair:
+    """How far apart in the weight are the filters of two input channels, and of two output channels."""
+    per_filter = 9 * weight.shape[1]
+    return (per_filter, 9) if adjoint else (9, per_filter)
+
+
 def _transformed_weight(weight: DeviceArray, adjoint: bool, memo: dict[Any, Any] | None) -> DeviceArray:
     """u, kept in the memo if there is one."""
     key = "winograd", adjoint
@@ -214,7 +252,7 @@ def _transformed_weight(weight: DeviceArray, adjoint: bool, memo: dict[Any, Any]
         return kept
     first, second = weight.shape[:2]
     inputs, outputs = (first, second) if adjoint else (second, first)
-    steps = (second * 9, 9) if adjoint else (9, second * 9)
+    steps = _steps(weight, adjoint)
     u = empty((_ELEMENTS, inputs, -(-outputs // _MULTIPLE) * _MULTIPLE), weight.dtype)
     over_planes(_transform_weight, (inputs, 1, outputs), weight, u, inputs, outputs, u.shape[2], *steps, adjoint)
     if memo is not None:
@@ -252,4 +290,6 @@ def convolve(
         over_planes(_transform_source, (inputs, 1, count), source, v, *numbers)
         product(u, v, m)
         numbers = first, count, outputs, pitch, *out.shape[2:], *grid, *dilation, bias is not None, relu, pairs
-        over_planes(_transform_back, (outputs, 1, count), m, out if bias is None else bias, out, *numbers)
+        direct = *source.shape[1:], *padding, *_steps(weight, adjoint), adjoint
+        arrays = m, out if bias is None else bias, out, source, weight
+        over_planes(_transform_back, (outputs, 1, count), *arrays, *numbers, *direct)
