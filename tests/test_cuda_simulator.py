@@ -19,6 +19,7 @@ cuda = simulator.cuda
 def run(function: Any, threads: int, *arrays: Any, blocks: int = 1) -> list[np.ndarray]:
     memories = [simulator.Memory(np.array(array, np.float64)) for array in arrays]
     simulator.run(function, simulator.has_barriers(function), (blocks, 1, 1), (threads, 1, 1), *memories)
+    simulator.stream.synchronize()
     return [memory.elements for memory in memories]
 
 
