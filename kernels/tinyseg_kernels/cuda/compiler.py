@@ -157,9 +157,8 @@ def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, 
     folder = _cache_folder()
     variant = hashlib.sha256(" ".join([kernel.name, *codes]).encode()).hexdigest()[:16]
     path = folder / f"{kernel.name}-{variant}.sm_{capability[0]}{capability[1]}" if folder else None
-    if path is not None and path.exists():
-        name, _, code = path.read_bytes().partition(b"\n")
-        return name.decode(), code
+    if path is not None and (stored := _stored(path)):
+        return stored
     try:
         ptx = compile_ptx(kernel, codes, capability)
         name, code = entry_name(ptx).encode(), toolchain.link(ptx, capability)
@@ -169,7 +168,29 @@ def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, 
             f" {capability[0]}.{capability[1]}: {error}"
         ) from error
     if path is not None:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(name + b"\n" + code)
-        os.replace(file.name, path)  # whole or not at all, whoever else writes it just now
+        _store(path, name, code)
     return name.decode(), code
+
+
+def _stored(path: Path) -> tuple[str, bytes] | None:
+    """Name and machine code of a file whose checksum is right."""
+    try:
+        digest, name, code = path.read_bytes().split(b"\n", 2)
+    except (OSError, ValueError):  # not there, or cut
+        return None
+    if digest.decode("ascii", "replace") != hashlib.sha256(name + code).hexdigest():
+        return None
+    return name.decode(), code
+
+
+def _store(path: Path, name: bytes, code: bytes) -> None:
+    """Write it whole or not at all; where that fails the next process compiles again."""
+    aside = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            aside = file.name
+            file.write(hashlib.sha256(name + code).hexdigest().encode() + b"\n" + name + b"\n" + code)
+        os.replace(aside, path)
+    except OSError:
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)
