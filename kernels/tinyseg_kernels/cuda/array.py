@@ -139,11 +139,13 @@ def send(array: np.ndarray[Any, Any]) -> Callable[[], DeviceArray]:
 def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
     """A copy on the host, once the device has come so far; what is not contiguous is made so there first."""
     values = np.empty(array.shape, array.dtype)
-    if isinstance(array.storage, HostStorage):
-        values.reshape(-1).view(np.uint8)[...] = array.storage.read(values.nbytes)
-    elif array.size:
+    if array.size:
         source = contiguous(array)
-        runtime.download(values, source.storage, source.offset * array.dtype.itemsize)
+        start = source.offset * array.dtype.itemsize
+        if isinstance(source.storage, HostStorage):
+            values.reshape(-1).view(np.uint8)[...] = source.storage.read(start, values.nbytes)
+        else:
+            runtime.download(values, source.storage, start)
     return values
 
 

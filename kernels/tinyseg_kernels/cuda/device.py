@@ -177,7 +177,7 @@ class Gpu:
         try:
             self.launch(_prove, (1, 1, 1), (1, 1, 1), ("i4*",), [report.address])
             report.is_written()
-            found = int(report.read(4).view(np.int32)[0])
+            found = int(report.read(0, 4).view(np.int32)[0])
         except driver.CudaError as error:
             version: int = self.driver.ask("cuDriverGetVersion", kind=ctypes.c_int)
             raise RuntimeError(

@@ -259,11 +259,11 @@ class HostStorage:
         """A launch that writes here was queued just now."""
         self._mark = self._device.mark(self._mark)
 
-    def read(self, count: int) -> Any:
-        """The first ``count`` bytes."""
+    def read(self, start: int, count: int) -> Any:
+        """Bytes, as the kernels that were launched so far leave them."""
         if self._mark is not None:
             self._device.reach(self._mark)
-        return self._elements[:count]
+        return self._elements[start : start + count]
 
     @property
     def elements(self) -> Any:

@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 
 from .compiler import SIMULATED, Kernel
+from .device import Gpu
 from .memory import HostStorage, Storage
-
-if SIMULATED:
-    from .simulated_device import SimulatedGpu as Gpu
-else:
-    from .device import Gpu
+from .simulated_device import SimulatedGpu
 
 # Under the simulator a launch has so few threads that it ends soon, and so many that they must divide the work.
 ELEMENT_THREADS = 3 if SIMULATED else 256
@@ -55,7 +52,7 @@ copies = Copies()
 @functools.cache
 def gpu() -> Any:
     """The device, made ready and tried at the first call; raises ``RuntimeError`` where there is none that works."""
-    made = Gpu()
+    made = SimulatedGpu() if SIMULATED else Gpu()
     made.prove()
     return made
 
