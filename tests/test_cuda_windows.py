@@ -329,6 +329,7 @@ THREE_BY_THREE = {  # x, outputs, padding, dilation
     "wide padding": ((1, 2, 3, 4), 3, (3, 2), ONE),
     "one pixel": ((1, 1, 1, 1), 1, ONE, ONE),
     "dilated": ((1, 2, 7, 9), 3, (2, 3), (2, 3)),
+    "dilated, with empty tiles in the shorter grids": ((1, 2, 9, 17), 2, (2, 4), (2, 4)),
     "dilated beyond the image": ((1, 2, 3, 3), 2, (4, 4), (4, 4)),
 }  # fmt: skip
 
