@@ -368,6 +368,20 @@ def test_too_little_memory_is_told_after_all_pools_gave_way(gpu: Any) -> None:
     del kept
 
 
+def test_a_launch_gets_the_memory_that_the_pools_keep(gpu: Any) -> None:
+    """It needs some of its own where registers overflow; where there is none the error is one of memory."""
+    launch, source = copying(gpu), np.arange(8, dtype=np.uint8)
+    memory = storage(gpu.pool, 100)
+    storage(gpu.pool, 40 << 20)  # let go at once, but kept
+    real, answers = gpu.driver.launch_raw, [OUT_OF_MEMORY, 0]
+    gpu.driver.launch_raw = lambda *arguments: answers.pop(0) or real(*arguments)
+    launch(memory.address, source.ctypes.data, 8)
+    assert gpu.library.names().count("cuMemFree_v2") == 1
+    answers[:] = [OUT_OF_MEMORY, OUT_OF_MEMORY]
+    with pytest.raises(MemoryError, match=r"^cuda: launch of .*; a smaller batch or smaller images need less"):
+        launch(memory.address, source.ctypes.data, 8)
+
+
 # Errors
 
 
@@ -375,6 +389,12 @@ def test_errors_are_named(gpu: Any) -> None:
     driver = importlib.import_module("tinyseg_kernels.cuda.driver")
     with pytest.raises(driver.CudaError, match=r"^cuModuleLoadData: CUDA_ERROR_OF_SOME_KIND: \?$"):
         gpu.driver.fail("cuModuleLoadData", 209)
+
+
+def test_a_forked_process_is_told_what_to_do(gpu: Any) -> None:
+    gpu.library._cuCtxGetCurrent = lambda _: 3
+    with pytest.raises(RuntimeError, match="forked after its parent used the GPU cannot use it: start it by spawn"):
+        gpu.synchronize()
 
 
 def test_a_kernels_error_that_comes_late_says_so(gpu: Any) -> None:
@@ -442,5 +462,7 @@ def test_a_driver_that_does_not_take_the_code_is_told(gpu: Any, monkeypatch: pyt
     monkeypatch.setattr(device, "machine_code", lambda *_: ("prove", b"code"))
     gpu.library._cuModuleLoadData = lambda *_: 200
     gpu.library._cuDriverGetVersion = lambda answer: setattr(answer._obj, "value", 11040) or 0
-    with pytest.raises(RuntimeError, match=r"with a driver for CUDA 11\.4\) runs no kernel.*cuModuleLoadData"):
+    with pytest.raises(
+        RuntimeError, match=r"driver for CUDA 11\.4, where 12 or later.*runs no kernel: cuModuleLoadData"
+    ):
         gpu.prove()

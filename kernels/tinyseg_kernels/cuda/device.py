@@ -182,8 +182,7 @@ class Gpu:
             version: int = self.driver.ask("cuDriverGetVersion", kind=ctypes.c_int)
             raise RuntimeError(
                 f"{self.name} (compute capability {self.capability[0]}.{self.capability[1]}, with a driver for CUDA"
-                f" {version // 1000}.{version % 1000 // 10}) runs no kernel, which needs a driver for CUDA 12 or"
-                f" later: {error}"
+                f" {version // 1000}.{version % 1000 // 10}, where 12 or later is needed) runs no kernel: {error}"
             ) from error
         if found != 42:
             raise RuntimeError(f"{self.name} runs a kernel, but the host does not see what it wrote")
@@ -197,13 +196,15 @@ class Gpu:
         try:
             with self.context:
                 address: int = self.driver.ask("cuMemAlloc_v2", size, kind=ctypes.c_uint64)
-        except driver.CudaError as error:
-            if error.code != driver.OUT_OF_MEMORY:
-                raise
-            for pool in (self.pool, self.uploads):  # what one of them keeps is of use to the other
-                pool.empty()
+        except driver.CudaMemoryError:
+            self._make_room()
             return None
         return address
+
+    def _make_room(self) -> None:
+        """Give the driver what the pools keep: each other's, and its own calls', memory."""
+        for pool in (self.pool, self.uploads):
+            pool.empty()
 
     def mark_use(self) -> None:
         """What is queued up to now is what copies to memory of the upload pool have to wait for."""
@@ -285,7 +286,11 @@ class Gpu:
         with self.loading:
             if codes not in kernel.ready:
                 name, code = machine_code(kernel, codes, self.capability)
-                module = self.driver.ask("cuModuleLoadData", code)
+                try:
+                    module = self.driver.ask("cuModuleLoadData", code)
+                except driver.CudaMemoryError:
+                    self._make_room()
+                    module = self.driver.ask("cuModuleLoadData", code)
                 function = self.driver.ask("cuModuleGetFunction", module, name.encode())
                 kernel.ready[codes] = function, argument_format(codes)
         loaded: tuple[int, struct.Struct] = kernel.ready[codes]
@@ -299,13 +304,20 @@ class Gpu:
         codes: tuple[str, ...],
         values: list[Any],
     ) -> None:
-        """Queue a launch; the driver copies the arguments before it returns."""
+        """Queue a launch; the driver copies the arguments before it returns.
+
+        Raises ``MemoryError`` where it needs memory of its own that is not there when the pools have given theirs.
+        """
         local = self.local
         with self.context:
             loaded = kernel.ready.get(codes)
             function, layout = loaded if loaded is not None else self.load(kernel, codes)
             layout.pack_into(local.slots, 0, *values)
-            code = self.driver.launch_raw(function, *blocks, *threads, 0, self.stream, local.pointers, None)
+            geometry = *blocks, *threads, 0, self.stream
+            code = self.driver.launch_raw(function, *geometry, local.pointers, None)
+            if code == driver.OUT_OF_MEMORY:
+                self._make_room()
+                code = self.driver.launch_raw(function, *geometry, local.pointers, None)
             if code:
                 self.driver.fail(f"launch of {kernel.name}", code)
             if self.driver.blocking and (code := self.driver.library.cuStreamSynchronize(self.stream)):

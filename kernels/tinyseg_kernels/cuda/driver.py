@@ -45,7 +45,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "cuGetErrorString": (_int, _REF),
 }
 
-OUT_OF_MEMORY = 2
+OUT_OF_MEMORY = 2  # CUresults
 _NOT_INITIALIZED = 3
 # A kernel that failed (an address outside of all memory, too long a run, ...): told by any later call.
 _LATE = {214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999}
@@ -64,6 +64,10 @@ class CudaError(RuntimeError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class CudaMemoryError(CudaError, MemoryError):
+    """The device has no memory for what a call needs itself: a kernel's code, its registers' overflow, an event."""
 
 
 def waits_after_each_launch() -> bool:
@@ -105,7 +109,10 @@ class Driver:
             text = ctypes.c_char_p()
             ask(code, ctypes.byref(text))
             texts.append((text.value or b"?").decode())
-        raise CudaError(code, f"{name}: {texts[0]}: {texts[1]}{self._hint(code)}")
+        message = f"{name}: {texts[0]}: {texts[1]}{self._hint(code)}"
+        if code == OUT_OF_MEMORY:
+            raise CudaMemoryError(code, f"cuda: {message}; a smaller batch or smaller images need less")
+        raise CudaError(code, message)
 
     def _hint(self, code: int) -> str:
         if code in _LATE and not self.blocking:
