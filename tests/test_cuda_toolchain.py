@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -49,13 +50,32 @@ def test_the_version_whose_private_names_are_used_is_bounded() -> None:
     """By the next one that may have other names; the one that is installed is inside."""
     project = tomllib.loads((FOLDER.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (requirement,) = project["optional-dependencies"]["cuda"]
-    bounds = re.fullmatch(r"numba-cuda\[cu12\]>=(\d+)\.(\d+),<(\d+)\.(\d+)", requirement)
+    bounds = re.fullmatch(r"numba-cuda\[cu12\]>=(\d+)\.(\d+)\.(\d+),<(\d+)\.(\d+)", requirement)
     assert bounds is not None
-    low, high = tuple(map(int, bounds.groups()[:2])), tuple(map(int, bounds.groups()[2:]))
-    assert low < high <= (low[0], low[1] + 1)
+    low, high = tuple(map(int, bounds.groups()[:3])), tuple(map(int, bounds.groups()[3:]))
+    assert high == (low[0], low[1] + 1)
     if importlib.util.find_spec("numba_cuda") is not None:
         version = importlib.import_module("numba_cuda").__version__
-        assert low <= tuple(map(int, version.split(".")[:2])) < high
+        assert low <= tuple(map(int, version.split(".")[:3])) < high
+
+
+def test_a_numba_that_is_too_new_for_numba_cuda_is_told() -> None:
+    """As Numba 0.68 is for numba-cuda 0.30.0, which then fails with an ``AttributeError`` while it is imported."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        pytest.skip("numba-cuda is not installed")
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numba.cuda':\n"
+        "            raise AttributeError('no attribute NPDatetime')\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "import tinyseg\n"
+        "print(tinyseg.cuda.is_available(), tinyseg.cuda.unavailable_reason())\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert re.search(r"^False device 'cuda' needs numba-cuda: .*does not work with Numba .*NPDatetime", done.stdout)
 
 
 PROBE = """

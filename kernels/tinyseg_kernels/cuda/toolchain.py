@@ -11,15 +11,23 @@ import types as python_types
 from collections.abc import Callable
 from typing import Any
 
-import numba.cuda as cuda
+import numba
 import numba_cuda  # without this package numba.cuda is Numba's own, which is out of date
-from cuda.bindings import nvjitlink
-from cuda.pathfinder import DynamicLibNotFoundError
-from llvmlite import ir
-from numba.cuda import cgutils, dispatcher, libdevice, types
-from numba.cuda.core.errors import NumbaError, RequireLiteralValue
-from numba.cuda.cudadrv.error import CCSupportError, NvvmError, NvvmSupportError
-from numba.cuda.extending import intrinsic, overload
+
+VERSION: str = numba_cuda.__version__
+
+try:
+    import numba.cuda as cuda
+    from cuda.bindings import nvjitlink
+    from cuda.pathfinder import DynamicLibNotFoundError
+    from llvmlite import ir
+    from numba.cuda import cgutils, dispatcher, libdevice, types
+    from numba.cuda.core.errors import NumbaError, RequireLiteralValue
+    from numba.cuda.cudadrv.error import CCSupportError, NvvmError, NvvmSupportError
+    from numba.cuda.extending import intrinsic, overload
+except AttributeError as error:
+    # numba-cuda takes names from Numba's modules, of which a newer Numba may lack some.
+    raise ImportError(f"numba-cuda {VERSION} does not work with Numba {numba.__version__}: {error}") from error
 
 __all__ = [
     "FAILURES",
@@ -35,8 +43,6 @@ __all__ = [
     "overload",
     "types",
 ]
-
-VERSION: str = numba_cuda.__version__
 
 # What these packages raise where a library of theirs is missing, or is not made for the GPU or for each other.
 FAILURES: tuple[type[Exception], ...] = (
