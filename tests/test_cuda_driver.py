@@ -7,6 +7,7 @@ may, or the copies as early as they may, and every result must be the same.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import random
 import struct
@@ -403,6 +404,16 @@ def test_a_kernels_error_that_comes_late_says_so(gpu: Any) -> None:
     gpu.library.error = ILLEGAL_ADDRESS
     with pytest.raises(RuntimeError, match=r"cuStreamSynchronize: .* may be an earlier launch.*TINYSEG_CUDA_SYNC=1"):
         gpu.synchronize()
+
+
+def test_arrays_that_go_after_a_kernel_failed_print_nothing(gpu: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning of an error in ``__del__`` would fail here."""
+    memory, kept = storage(gpu.uploads, 100), storage(gpu.pool, 100)
+    gpu.library._cuEventRecord = lambda *_: ILLEGAL_ADDRESS
+    del memory, kept
+    gc.collect()
+    assert gpu.uploads.count().allocated > 0  # its memory is not handed out again
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["TINYSEG_CUDA_SYNC", "CUDA_LAUNCH_BLOCKING"])

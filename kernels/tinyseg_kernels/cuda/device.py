@@ -129,8 +129,15 @@ class _UploadPool(Pool):
     """
 
     def give_back(self, block: Block) -> None:
-        """After the kernels that are queued now."""
-        self.system.mark_use()  # type: ignore[attr-defined]
+        """After the kernels that are queued now.
+
+        Where one of them has failed no call succeeds any more. That is for those to tell who wait for values: this is
+        called when an array is collected, where an error would only be printed.
+        """
+        try:
+            self.system.mark_use()  # type: ignore[attr-defined]
+        except driver.CudaError:
+            return
         super().give_back(block)
 
 
