@@ -16,12 +16,10 @@ import numpy as np
 
 from . import driver
 from .compiler import Kernel, kernel, machine_code
-from .memory import Block, HostStorage, Pool, Storage, report_slots
+from .memory import REPORTS_BYTES, Block, HostStorage, Pool, Storage, report_slots
 
 _STAGING_BYTES = 16 << 20  # of each half
 _LARGE_UPLOAD = 64 << 10  # bytes
-_REPORT_BYTES = 64  # of a report: what the device tells the host
-_REPORTS = 1024  # are allocated at a time
 
 _FORMATS = {
     "i8": "q",
@@ -253,10 +251,9 @@ class Gpu:
 
     def new_reports(self) -> None:
         """Where addresses are unified, as on all 64-bit systems, the device writes there by the same address."""
-        size = _REPORTS * _REPORT_BYTES
         with self.context:
-            start: int = self.driver.ask("cuMemHostAlloc", size, driver.PORTABLE | driver.MAPPED)
-        self.reports.extend(report_slots(start, (ctypes.c_uint8 * size).from_address(start), _REPORT_BYTES))
+            start: int = self.driver.ask("cuMemHostAlloc", REPORTS_BYTES, driver.PORTABLE | driver.MAPPED)
+        self.reports.extend(report_slots(start, (ctypes.c_uint8 * REPORTS_BYTES).from_address(start)))
 
     def mark(self, previous: int | None) -> int:
         """An event after all launches that are queued now."""

@@ -24,6 +24,8 @@ _SMALL_SEGMENT = 2 << 20
 _MEDIUM = 10 << 20  # bytes: requests below it get a segment with room for more
 _MEDIUM_SEGMENT = 20 << 20
 _STEP = 2 << 20  # bytes: sizes of larger segments are multiples
+_REPORT_BYTES = 64  # of a report: what the device tells the host
+REPORTS_BYTES = 1024 * _REPORT_BYTES  # are allocated at a time
 
 
 class OutOfDeviceMemory(MemoryError):
@@ -275,10 +277,10 @@ class HostStorage:
             self._device.reports.append((self.address, self._elements, self._mark))
 
 
-def report_slots(address: int, memory: Any, size: int) -> list[tuple[int, Any, Any]]:
-    """Memory for reports, cut into slots of ``size`` bytes."""
-    whole = np.frombuffer(memory, np.uint8)
-    return [(address + start, whole[start : start + size], None) for start in range(0, whole.size, size)]
+def report_slots(address: int, memory: Any) -> list[tuple[int, Any, Any]]:
+    """Memory of ``REPORTS_BYTES``, cut into slots."""
+    whole, starts = np.frombuffer(memory, np.uint8), range(0, REPORTS_BYTES, _REPORT_BYTES)
+    return [(address + start, whole[start : start + _REPORT_BYTES], None) for start in starts]
 
 
 class Storage:

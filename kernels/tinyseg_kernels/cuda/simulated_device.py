@@ -13,10 +13,9 @@ import numpy as np
 
 from . import driver, simulator
 from .compiler import Kernel
-from .memory import Pool, Storage, report_slots
+from .memory import REPORTS_BYTES, Pool, Storage, report_slots
 
 _TOTAL = 1 << 30  # bytes of the device that is simulated
-_REPORT_BYTES, _REPORTS = 64, 1024
 
 
 class SimulatedGpu:
@@ -58,7 +57,7 @@ class SimulatedGpu:
 
     def new_reports(self) -> None:
         """Memory that host and kernels share."""
-        self.reports.extend(report_slots(0, bytearray(_REPORTS * _REPORT_BYTES), _REPORT_BYTES))
+        self.reports.extend(report_slots(0, bytearray(REPORTS_BYTES)))
 
     def mark(self, previous: int | None) -> int:
         """All launches that are queued now."""
