@@ -27,11 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """Each test starts with the same random numbers and leaves the default device as it was."""
+    """Each test starts with the same random numbers and leaves the default device as it was.
+
+    What it has queued on a GPU, or on its simulator, is done before the next one: an error there is this test's.
+    """
     tinyseg.manual_seed(0)
     device = tinyseg.get_default_device()
     yield
     tinyseg.set_default_device(device)
+    if "tinyseg_kernels.cuda" in sys.modules and tinyseg.cuda.is_available():
+        tinyseg.cuda.synchronize()
     if not tinyseg.is_grad_enabled():
         tinyseg.set_grad_enabled(True).__enter__()
         pytest.fail("the test left recording switched off")

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tinyseg_kernels import cuda, spec
-from tinyseg_kernels.cuda import compiler
+from tinyseg_kernels.cuda import compiler, toolchain
 
 CAPABILITIES = ((7, 5), (8, 0), (8, 6), (9, 0))
 FULL = (8, 6)
@@ -35,7 +35,7 @@ def check(number: int) -> tuple[str, int, list[str]]:
             try:
                 ptx = compiler.compile_ptx(kernel, codes, capability)
                 if place == 0 and capability == CAPABILITIES[-1]:
-                    compiler.link(ptx, capability)
+                    toolchain.link(ptx, capability)
             except Exception as error:  # whatever the compilers raise belongs into the list
                 problems.append(f"{where}: {error}")
                 continue

@@ -1,4 +1,4 @@
-"""The GPU's memory pool, with a device of a few megabytes that is only counted, and what a launch hands over."""
+"""The GPU's memory pool, with a device of a few megabytes that is only counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import importlib
 import itertools
 import random
-import struct
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +27,7 @@ class Device:
     """So many bytes of memory; addresses that were given back are not given again."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.held, self.next, self.calls = total, {}, 4096, 0
+        self.total, self.held, self.next, self.calls, self.waited = total, {}, 4096, 0, False
 
     def allocate(self, size: int) -> int | None:
         self.calls += 1
@@ -39,7 +38,11 @@ class Device:
         return self.next - size
 
     def free(self, address: int) -> None:
+        assert self.waited, "memory that launches may use was given back"
         del self.held[address]
+
+    def synchronize(self) -> None:
+        self.waited = True
 
     def info(self) -> tuple[int, int]:
         return self.total - sum(self.held.values()), self.total
@@ -105,18 +108,6 @@ def test_counts_of_memory_follow_tensors() -> None:
     assert tinyseg.cuda.memory_allocated() == before
     assert tinyseg.cuda.max_memory_allocated() >= before + 4096
     tinyseg.cuda.empty_cache()
-
-
-def test_arguments_are_packed_in_slots_of_eight_bytes() -> None:
-    """Little-endian machines alone have CUDA: the driver reads as many bytes of a slot as the argument's type has."""
-    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
-    layout = runtime.argument_format(("f4*", "i8", "f4", "u8", "f8", "i4", "u1"))
-    packed = layout.pack(0x7F0000001000, -3, np.float32(1.5), np.uint64(2**64 - 1), 2.5, np.int32(-7), np.uint8(200))
-    slots = [packed[start : start + 8] for start in range(0, len(packed), 8)]
-    assert len(slots) == 7
-    formats = ("<Q", "<q", "<f", "<Q", "<d", "<i", "<B")
-    values = [struct.unpack_from(form, slot)[0] for form, slot in zip(formats, slots, strict=True)]
-    assert values == [0x7F0000001000, -3, 1.5, 2**64 - 1, 2.5, -7, 200]
 
 
 def test_an_undeclared_type_is_refused_by_name() -> None:

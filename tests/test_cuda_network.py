@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,51 @@ def test_a_gpu_that_is_not_there_is_told_in_a_line() -> None:
     assert said.startswith("device 'cuda' ")
     assert said.count("\n") == 1
     assert "numba-cuda" in said or "driver" in said
+
+
+@pytest.fixture
+def _forgotten(cuda: str) -> Iterator[None]:
+    """What is known of the GPU is found out again, before and after."""
+
+    def forget() -> None:
+        backend.gpu_problem.cache_clear()
+        backend.kernels.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("_forgotten")
+def test_a_gpu_on_which_no_kernel_runs_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is kept: what is tried can take seconds."""
+    tried = []
+
+    def gpu() -> Any:
+        tried.append(1)
+        raise RuntimeError("Some GPU runs no kernel:\ncuModuleLoadData: too old a driver")
+
+    monkeypatch.setattr("tinyseg_kernels.cuda.gpu", gpu)
+    assert not tinyseg.cuda.is_available()
+    assert tinyseg.cuda.device_count() == 0
+    reason = "device 'cuda' cannot be used: Some GPU runs no kernel: cuModuleLoadData: too old a driver"
+    assert tinyseg.cuda.unavailable_reason() == reason
+    for _ in range(2):
+        with pytest.raises(RuntimeError) as caught:
+            tinyseg.zeros(1, device="cuda")
+        assert str(caught.value) == reason
+    assert tried == [1]
+
+
+@pytest.mark.usefixtures("_forgotten")
+def test_a_gpu_that_works_is_tried_before_it_is_said_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call makes the device and runs a kernel on it."""
+    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
+    proved = []
+    monkeypatch.setattr(type(runtime.gpu()), "prove", lambda self: proved.append(self))
+    found = runtime.gpu.__wrapped__()
+    assert proved == [found]
+    assert tinyseg.cuda.unavailable_reason() is None
 
 
 def test_the_cpu_imports_nothing_of_the_gpu() -> None:

@@ -329,6 +329,7 @@ THREE_BY_THREE = {  # x, outputs, padding, dilation
     "wide padding": ((1, 2, 3, 4), 3, (3, 2), ONE),
     "one pixel": ((1, 1, 1, 1), 1, ONE, ONE),
     "dilated": ((1, 2, 7, 9), 3, (2, 3), (2, 3)),
+    "dilated, with empty tiles in the shorter grids": ((1, 2, 9, 17), 2, (2, 4), (2, 4)),
     "dilated beyond the image": ((1, 2, 3, 3), 2, (4, 4), (4, 4)),
 }  # fmt: skip
 
@@ -381,6 +382,44 @@ def test_a_memo_keeps_what_winograd_made_of_the_weight(cuda: ModuleType) -> None
     finally:
         cuda.set_conv_algorithm("auto")
     assert len(memo) == 2
+
+
+@pytest.mark.parametrize("free", [40_000, 3_000, 300])
+def test_winograd_makes_do_with_less_memory(cuda: ModuleType, free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its usual workspace does not fit it takes smaller ones, and then direct convolution is left.
+
+    ``free``: bytes that the device has for each array. The usual ones have 36 x 2 x 20 float32, 5,760 bytes, here.
+    """
+    winograd = importlib.import_module("tinyseg_kernels.cuda.winograd")
+    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    asked: list[int] = []
+
+    def empty(shape: tuple[int, ...], dtype: Any) -> Any:
+        asked.append(int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        if asked[-1] > free:
+            raise memory.OutOfDeviceMemory(asked[-1], free, free, 0)
+        return cuda.empty(shape, dtype)
+
+    monkeypatch.setattr(winograd, "empty", empty)
+    monkeypatch.setattr(winograd, "_WORKSPACE", 2**15)
+    x, weight, y = random((1, 2, 18, 14)), random((2, 2, 3, 3), seed=1), random((1, 2, 18, 14), seed=2)
+    cuda.set_conv_algorithm("winograd")
+    try:
+        for name, read, out in (("conv2d", x, y), ("conv_transpose2d", y, x)):
+            memo: dict[Any, Any] = {}
+            compare(cuda, name, [read, weight, None], [out], ONE, ONE, ONE, 1, False, memo)
+            assert len(memo) == (free > 300), "u is kept though there is no memory for anything else"
+    finally:
+        cuda.set_conv_algorithm("auto")
+    fitting = [size for size in asked if size <= free]
+    assert bool(fitting) == (free > 300)
+    assert (len(asked) > len(fitting)) == (free < 40_000)
+
+
+def test_too_little_memory_comes_with_advice(cuda: ModuleType) -> None:
+    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    text = str(memory.OutOfDeviceMemory(3 << 30, 1 << 30, 8 << 30, 7 << 30))
+    assert text.endswith("tensors hold 7.0 GiB; a smaller batch or smaller images need less")
 
 
 def test_winograd_is_chosen_where_channels_are_many(cuda: ModuleType) -> None:

@@ -58,8 +58,8 @@ def kernels(device: str) -> ModuleType:
     """
     import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
 
-    if resolve(device) == "cuda":
-        _need_gpu(tinyseg_kernels)
+    if resolve(device) == "cuda" and (problem := gpu_problem()):
+        raise RuntimeError(str(problem)) from problem.__cause__
     module = tinyseg_kernels.load(resolve(device))
     module.set_conv_algorithm(_conv_algorithm)
     if device == "cuda":
@@ -68,14 +68,30 @@ def kernels(device: str) -> ModuleType:
     return module
 
 
-def _need_gpu(tinyseg_kernels: ModuleType) -> None:
-    """``RuntimeError`` unless the GPU's kernels can be imported and there is a GPU."""
+@functools.cache
+def gpu_problem() -> RuntimeError | None:
+    """Why the device ``"cuda"`` cannot be used; None if it can: the smallest kernel was compiled and has run there.
+
+    It is tried once in a process.
+    """
+    import tinyseg_kernels
+
     try:
         importlib.import_module(f"{tinyseg_kernels.__name__}.cuda").gpu()
+        return None
     except ImportError as error:
-        raise RuntimeError(f"device 'cuda' needs numba-cuda: {how_to_install('cuda')} ({error})") from error
+        cause: Exception = error
+        problem = f"device 'cuda' needs numba-cuda: {how_to_install('cuda')} ({_line(error)})"
     except RuntimeError as error:
-        raise RuntimeError(f"device 'cuda' cannot be used: {error}") from error
+        cause, problem = error, f"device 'cuda' cannot be used: {_line(error)}"
+    found = RuntimeError(problem)
+    found.__cause__ = cause
+    return found
+
+
+def _line(error: Exception) -> str:
+    """What it says, in one line."""
+    return " ".join(str(error).split())
 
 
 def send(device: str, values: Any) -> Callable[[], Any]:
@@ -90,8 +106,8 @@ def send(device: str, values: Any) -> Callable[[], Any]:
 
 
 def report(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array for a few numbers that a kernel finds out for the host: to read it costs no copy, but it is to be read
-    by a function that is handed to ``check_later``.
+    """A small array in which a kernel reports diagnostics to the host. To read it costs no copy, but waits for the
+    kernel, so read it in a function that is given to ``check_later``.
     """
     module = kernels(device)
     return module.empty_report(shape, dtype) if device == "cuda" else module.empty(shape, dtype)
@@ -115,9 +131,24 @@ def check_later(device: str, check: Callable[[], None]) -> None:
 
 
 def settle(device: str) -> None:
-    """The host has waited for the device: run the checks that are due."""
+    """The host has waited for the device: run the checks that are due. Raises the first error that one raises, with
+    what the others say as notes, so that none of them is left for a later call.
+    """
+    failed: Exception | None = None
     while device == "cuda" and _checks:
-        _checks.popleft()()
+        try:
+            check = _checks.popleft()
+        except IndexError:  # another thread took the last one
+            break
+        try:
+            check()
+        except (ValueError, IndexError) as error:
+            if failed is None:
+                failed = error
+            elif str(error) != str(failed):
+                failed.add_note(f"also: {error}")
+    if failed is not None:
+        raise failed
 
 
 def get_default_device() -> str:

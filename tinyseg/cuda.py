@@ -6,22 +6,25 @@ of the GPU is imported before a device ``"cuda"`` is named or a function here is
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from . import backend
 
 
-@functools.cache
 def is_available() -> bool:
-    """Whether tensors can be made on the device ``"cuda"``: there are numba-cuda, a driver and a GPU, or the
-    simulator (``NUMBA_ENABLE_CUDASIM=1``), with which no GPU is needed and a tiny network takes seconds.
+    """Whether the device ``"cuda"`` can be used: numba-cuda, a driver and a GPU are there and have compiled and run a
+    smallest kernel; or there is the simulator (``NUMBA_ENABLE_CUDASIM=1``), with which no GPU is needed and a tiny
+    network takes seconds. It is tried once in a process.
     """
-    try:
-        backend.kernels("cuda")
-    except RuntimeError:
-        return False
-    return True
+    return unavailable_reason() is None
+
+
+def unavailable_reason() -> str | None:
+    """Why the device ``"cuda"`` cannot be used, in a line: no numba-cuda, no driver, no GPU, a driver too old for the
+    compiler's code ...; None if it can.
+    """
+    problem = backend.gpu_problem()
+    return None if problem is None else str(problem)
 
 
 def device_count() -> int:

@@ -71,37 +71,32 @@ class SoftCrossEntropy(Op):
         return by_logits, by_target, None, None
 
 
-def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> int:
-    """How many labels are not ignored; raises ``IndexError`` for one that is neither a class nor ignored."""
-    bounds = _bounds(target, ignore_index)
-    low, high, counted = target.backend.to_numpy(bounds).tolist()
-    _refuse_others(who, low, high, classes, ignore_index)
-    return int(counted)
+def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> int | None:
+    """How many labels are not ignored; raises ``IndexError`` for one that is neither a class nor ignored.
 
-
-def need_classes(who: str, target: Tensor, classes: int, ignore_index: int) -> None:
-    """Raises ``IndexError`` for a label that is neither a class nor ignored; on a GPU as soon as the loss is read."""
+    On a GPU the host would have to wait for the number, so there it is None, and the error comes as soon as the loss
+    is read.
+    """
     bounds = _bounds(target, ignore_index)
+    counted: int | None = None
 
     def check() -> None:
-        low, high, _ = target.backend.to_numpy(bounds).tolist()
-        _refuse_others(who, low, high, classes, ignore_index)
+        nonlocal counted
+        low, high, counted = target.backend.to_numpy(bounds).tolist()
+        if low < 0 or high >= classes:
+            raise IndexError(
+                f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
+                f"(ignore_index={ignore_index})"
+            )
 
     check_later(target.device, check)
+    return counted
 
 
 def _bounds(target: Tensor, ignore_index: int) -> Any:
     bounds = report(target.device, (3,), int64)
     target.backend.label_bounds(target.array, bounds, ignore_index)
     return bounds
-
-
-def _refuse_others(who: str, low: int, high: int, classes: int, ignore_index: int) -> None:
-    if low < 0 or high >= classes:
-        raise IndexError(
-            f"{who}: target holds {low if low < 0 else high}, but there are classes 0 .. {classes - 1} "
-            f"(ignore_index={ignore_index})"
-        )
 
 
 def _as_images(x: Tensor) -> Tensor:
@@ -174,7 +169,7 @@ def cross_entropy(
         losses, weights = SoftCrossEntropy.apply(logits, _as_images(target), weight, smoothing), None
     else:
         labels = _as_pixels(need_labels(who, x, target), logits)
-        need_classes(who, labels, logits.shape[1], ignore_index)
+        count_labels(who, labels, logits.shape[1], ignore_index)
         losses, weights = CrossEntropy.apply(logits, labels, weight, ignore_index, smoothing)
         weights = weights.detach()
     shape = _pixel_shape(x)
@@ -217,7 +212,7 @@ def nll_loss(
     _check_options("nll_loss", x, weight, ignore_index, reduction)
     images = _as_images(x)
     labels = _as_pixels(need_labels("nll_loss", x, target), images).unsqueeze(1)
-    need_classes("nll_loss", labels, images.shape[1], ignore_index)
+    count_labels("nll_loss", labels, images.shape[1], ignore_index)
     counted = labels != ignore_index
     labels = where(counted, labels, 0)
     each = new(x, (images.shape[1],)).fill_(1) if weight is None else weight.detach()

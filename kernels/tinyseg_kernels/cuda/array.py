@@ -40,10 +40,10 @@ class DeviceArray:
         self.is_contiguous = is_row_major(shape, strides)
 
     def memory(self) -> Memory:
-        """What a simulated kernel may index: from the first element on to the end of the storage."""
+        """What a simulated kernel may index: from the array's first element on to its last one in memory."""
         stored = self.dtype if self.dtype.kind != "b" else np.dtype(np.uint8)
         whole = self.storage.elements[: self.storage.size // stored.itemsize * stored.itemsize].view(stored)
-        return Memory(whole[self.offset :])
+        return Memory(whole[self.offset : _span(self)[1] // self.dtype.itemsize if self.size else self.offset])
 
     def __deepcopy__(self, _: Any) -> DeviceArray:
         """A copy on the device, in row-major order."""
@@ -90,8 +90,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
 
 
 def empty_report(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
-    """A few elements that kernels write and ``to_numpy`` reads without a copy and without waiting: they are good once
-    anything was read that came later.
+    """A few elements that kernels write and ``to_numpy`` reads without a copy. It waits for these kernels, which
+    costs nothing if the host has waited for anything that came later.
     """
     dtype, shape = np.dtype(dtype), tuple(shape)
     storage = runtime.report_storage(math.prod(shape) * dtype.itemsize)
@@ -139,13 +139,13 @@ def send(array: np.ndarray[Any, Any]) -> Callable[[], DeviceArray]:
 def to_numpy(array: DeviceArray) -> np.ndarray[Any, Any]:
     """A copy on the host, once the device has come so far; what is not contiguous is made so there first."""
     values = np.empty(array.shape, array.dtype)
-    if isinstance(array.storage, HostStorage):
-        values.reshape(-1).view(np.uint8)[...] = array.storage.elements[: values.nbytes]
-    elif array.size:
+    if array.size:
         source = contiguous(array)
-        runtime.download(
-            values, source.storage.address, source.storage.elements, source.offset * array.dtype.itemsize
-        )
+        start = source.offset * array.dtype.itemsize
+        if isinstance(source.storage, HostStorage):
+            values.reshape(-1).view(np.uint8)[...] = source.storage.read(start, values.nbytes)
+        else:
+            runtime.download(values, source.storage, start)
     return values
 
 

@@ -26,10 +26,9 @@ if SIMULATED:
 
     cuda: Any = simulator.cuda
 else:
-    import numba.cuda
-    import numba_cuda  # noqa: F401 - without this package numba.cuda is Numba's own, which is out of date
+    from . import toolchain
 
-    cuda = numba.cuda
+    cuda = toolchain.cuda
 
 __all__ = [
     "FLOATS",
@@ -120,54 +119,9 @@ def helper(function: F) -> F:
     return compiled
 
 
-def _numba_type(code: str) -> Any:
-    from numba import types as numba_types
-
-    of = {
-        "f4": "float32",
-        "f8": "float64",
-        "i4": "int32",
-        "i8": "int64",
-        "u1": "uint8",
-        "u4": "uint32",
-        "u8": "uint64",
-    }
-    base = getattr(numba_types, of[code.removesuffix("*")])
-    return numba_types.CPointer(base) if code.endswith("*") else base
-
-
 def compile_ptx(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> str:
     """PTX of a variant for a compute capability such as (8, 6); no GPU is needed."""
-    ptx: str
-    with _without_device(capability):
-        ptx, _ = cuda.compile(
-            kernel.bound(codes),
-            tuple(_numba_type(code) for code in codes),
-            cc=capability,
-            device=False,
-            abi="numba",
-            output="ptx",
-            launch_bounds=kernel.threads,
-        )
-    return ptx
-
-
-class _without_device:
-    """Numba asks the current device for its capability when a kernel calls a helper, also if none is there."""
-
-    def __init__(self, capability: tuple[int, int]) -> None:
-        self.device = types.SimpleNamespace(compute_capability=capability)
-
-    def __enter__(self) -> None:
-        from numba.cuda import dispatcher
-
-        self.kept = dispatcher.get_current_device
-        dispatcher.get_current_device = lambda: self.device
-
-    def __exit__(self, *_: Any) -> None:
-        from numba.cuda import dispatcher
-
-        dispatcher.get_current_device = self.kept
+    return toolchain.compile_ptx(kernel.bound(codes), codes, capability, kernel.threads)
 
 
 def entry_name(ptx: str) -> str:
@@ -175,33 +129,15 @@ def entry_name(ptx: str) -> str:
     return ptx.split(".entry ", 1)[1].split("(", 1)[0].strip()
 
 
-def link(ptx: str, capability: tuple[int, int]) -> bytes:
-    """Machine code; done here and not by the driver, which may be older than the PTX."""
-    from cuda.bindings import nvjitlink
-
-    handle = nvjitlink.create(1, [f"-arch=sm_{capability[0]}{capability[1]}"])
-    try:
-        data = ptx.encode()
-        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, data, len(data), "kernel")
-        nvjitlink.complete(handle)
-        code = bytearray(nvjitlink.get_linked_cubin_size(handle))
-        nvjitlink.get_linked_cubin(handle, code)
-    finally:
-        nvjitlink.destroy(handle)
-    return bytes(code)
-
-
 @functools.cache
 def _cache_folder() -> Path | None:
     """Machine code of these sources and this numba-cuda; beside the compiled kernels of the CPU."""
-    import numba_cuda
-
     from ..cpu.compiler import cache_folder
 
     beside = cache_folder()
     if beside is None:
         return None
-    digest = hashlib.sha256(numba_cuda.__version__.encode())
+    digest = hashlib.sha256(toolchain.VERSION.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     folder = beside.parent / f"kernels-cuda-{digest.hexdigest()[:16]}"
@@ -214,17 +150,47 @@ def _cache_folder() -> Path | None:
 
 
 def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
-    """The kernel's name in its machine code, and that, from the cache on disk if it has been compiled before."""
+    """The kernel's name in its machine code, and that, from the cache on disk if it has been compiled before.
+
+    Raises ``RuntimeError`` where the compilers are not complete, or do not know this GPU.
+    """
     folder = _cache_folder()
     variant = hashlib.sha256(" ".join([kernel.name, *codes]).encode()).hexdigest()[:16]
     path = folder / f"{kernel.name}-{variant}.sm_{capability[0]}{capability[1]}" if folder else None
-    if path is not None and path.exists():
-        name, _, code = path.read_bytes().partition(b"\n")
-        return name.decode(), code
-    ptx = compile_ptx(kernel, codes, capability)
-    name, code = entry_name(ptx).encode(), link(ptx, capability)
+    if path is not None and (stored := _stored(path)):
+        return stored
+    try:
+        ptx = compile_ptx(kernel, codes, capability)
+        name, code = entry_name(ptx).encode(), toolchain.link(ptx, capability)
+    except toolchain.FAILURES as error:
+        raise RuntimeError(
+            f"numba-cuda {toolchain.VERSION} cannot compile {kernel.name} for a GPU of compute capability"
+            f" {capability[0]}.{capability[1]}: {error}"
+        ) from error
     if path is not None:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(name + b"\n" + code)
-        os.replace(file.name, path)  # whole or not at all, whoever else writes it just now
+        _store(path, name, code)
     return name.decode(), code
+
+
+def _stored(path: Path) -> tuple[str, bytes] | None:
+    """Name and machine code of a file whose checksum is right."""
+    try:
+        digest, name, code = path.read_bytes().split(b"\n", 2)
+    except (OSError, ValueError):  # not there, or cut
+        return None
+    if digest.decode("ascii", "replace") != hashlib.sha256(name + code).hexdigest():
+        return None
+    return name.decode(), code
+
+
+def _store(path: Path, name: bytes, code: bytes) -> None:
+    """Write it whole or not at all; where that fails the next process compiles again."""
+    aside = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            aside = file.name
+            file.write(hashlib.sha256(name + code).hexdigest().encode() + b"\n" + name + b"\n" + code)
+        os.replace(aside, path)
+    except OSError:
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)

@@ -79,9 +79,9 @@ def conv2d(
         depthwise.conv2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(x, out, weight, stride, padding, dilation, groups)
-        if _uses_winograd(x, out, window, memo):
-            winograd.convolve(source, weight, bias, memory, padding, dilation, False, relu, memo)
-        else:
+        if not _uses_winograd(x, out, window, memo) or not winograd.convolve(
+            source, weight, bias, memory, padding, dilation, False, relu, memo
+        ):
             _correlate(source, weight, bias, memory, window, False, relu)
     deliver(memory, out)
 
@@ -107,10 +107,10 @@ def conv_transpose2d(
         depthwise.conv_transpose2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(out, y, weight, stride, padding, dilation, groups)
-        if _uses_winograd(y, out, window, memo):
-            turned = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
-            winograd.convolve(source, weight, bias, memory, turned, dilation, True, relu, memo)
-        else:
+        turned = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
+        if not _uses_winograd(y, out, window, memo) or not winograd.convolve(
+            source, weight, bias, memory, turned, dilation, True, relu, memo
+        ):
             _correlate(source, weight, bias, memory, window, True, relu)
     deliver(memory, out)
 

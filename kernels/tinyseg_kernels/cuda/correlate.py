@@ -72,14 +72,16 @@ def _make_kernel(tile: Tile) -> Kernel:
         images, source_image, source_group = plan[0], np.int64(plan[1]), plan[2]
         source_rows, source_columns = plan[3], plan[4]
         outputs, out_channels, weight_row, weight_group = plan[5], plan[6], plan[7], plan[8]
-        row_tiles, parts = plan[15], plan[16]
-        block = np.int32(cuda.blockIdx.x)
+        row_tiles, parts, tiles, lattices = plan[15], plan[16], plan[19], plan[20]
+        rest = np.int32(cuda.blockIdx.x // tiles)
+        block = np.int32(cuda.blockIdx.x - rest * tiles)
+        part = np.int32(rest % parts)
+        rest = np.int32(rest // parts)
+        group = np.int32(rest // lattices)
+        lattice = np.int32(rest - group * lattices)
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_pixel = np.int32(column_tile * columns)
-        part = np.int32(cuda.blockIdx.y % parts)
-        lattice = np.int32(cuda.blockIdx.y // parts)
-        group = np.int32(cuda.blockIdx.z)
 
         # The lattice, and the pixel of it for which this thread fetches.
         start = HEADER + lattice * LATTICE

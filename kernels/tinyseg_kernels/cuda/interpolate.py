@@ -52,6 +52,11 @@ def _bilinear(source: int, target: int, step: float, corners: bool) -> tuple[np.
 @functools.lru_cache(maxsize=256)
 def _taps(source: tuple[int, ...], target: tuple[int, ...], step: Steps, corners: bool | None, dtype: str) -> _Taps:
     """``corners`` None: nearest."""
+    if max(*source, *target) >= 2**31:
+        raise ValueError(
+            f"interpolate on a GPU: from {source} to {target} pixels, and rows and columns are counted in 32 bits;"
+            " use smaller images"
+        )
     pixels, shares = [], []
     for size, count, length in zip(source, target, step, strict=True):
         found = _nearest(size, count, length) if corners is None else _bilinear(size, count, length, corners)

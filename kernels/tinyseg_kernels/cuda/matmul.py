@@ -63,7 +63,8 @@ def _make_kernel(tile: Tile) -> Kernel:
         sweep_a, sweep_b = r_sweep * a_row + k_sweep_a * a_k, c_sweep * b_column + k_sweep_b * b_k
         put_a, put_sweep_a = np.int32(k_a * pitch + r), np.int32(k_sweep_a * pitch + r_sweep)
         put_b, put_sweep_b = np.int32(b_start + k_b * b_pitch + c), np.int32(k_sweep_b * b_pitch + c_sweep)
-        rows_left, columns_left = np.int32(n - first_row - r), np.int32(m - first_column - c)
+        rows_left = np.int32(min(n - first_row, rows) - r)
+        columns_left = np.int32(min(m - first_column, columns) - c)
         left_a, left_b = np.int32(depths - first_k - k_a), np.int32(depths - first_k - k_b)
 
         for e in range(sums_size):
@@ -91,7 +92,7 @@ def _make_kernel(tile: Tile) -> Kernel:
 
         in_out = (part * cuda.gridDim.z + batch) * n * m
         for r in range(height):
-            row = first_row + in_a + r // row_run * row_stride + r % row_run * row_step
+            row = np.int64(first_row) + in_a + r // row_run * row_stride + r % row_run * row_step
             if row < n:
                 read_row(right, sums, r, height, width)
                 for q in range(column_vectors):
@@ -107,6 +108,7 @@ def _make_kernel(tile: Tile) -> Kernel:
 
 _PRODUCT = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}
 _MOST_PRODUCTS = 65535  # of one launch
+_MOST_TERMS = 2**31 - 2**20  # of a sum: they are counted in 32 bits, to the end of the last part
 
 
 def _as_batch(x: DeviceArray) -> tuple[DeviceArray, tuple[int, int, int]]:
@@ -126,6 +128,11 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
     if depth == 0:
         fill(out, 0)
         return
+    if depth > _MOST_TERMS:
+        raise ValueError(
+            f"matmul on a GPU: sums of {depth} terms, and at most {_MOST_TERMS} can be counted; cut them in parts and"
+            " add these up"
+        )
     target: Any = row_major_like(out)
     products = math.prod(out.shape[:-2])
     (a, of_a), (b, of_b) = _as_batch(a), _as_batch(b)

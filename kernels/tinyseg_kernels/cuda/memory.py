@@ -16,12 +16,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+
 _GRAIN = 512  # bytes: a block's size and place are multiples, so that vectors are loaded whole
 _SMALL = 1 << 20  # bytes: requests up to here share segments
 _SMALL_SEGMENT = 2 << 20
 _MEDIUM = 10 << 20  # bytes: requests below it get a segment with room for more
 _MEDIUM_SEGMENT = 20 << 20
 _STEP = 2 << 20  # bytes: sizes of larger segments are multiples
+_REPORT_BYTES = 64  # of a report: what the device tells the host
+REPORTS_BYTES = 1024 * _REPORT_BYTES  # are allocated at a time
 
 
 class OutOfDeviceMemory(MemoryError):
@@ -34,7 +38,8 @@ class OutOfDeviceMemory(MemoryError):
     def __str__(self) -> str:
         return (
             f"cuda: out of memory: {in_units(self.requested)} were asked for, {in_units(self.free)} of"
-            f" {in_units(self.total)} are free, and tensors hold {in_units(self.allocated)}"
+            f" {in_units(self.total)} are free, and tensors hold {in_units(self.allocated)}; a smaller batch or"
+            " smaller images need less"
         )
 
 
@@ -56,7 +61,11 @@ class System(Protocol):
         ...
 
     def free(self, address: int) -> None:
-        """A segment is given back."""
+        """A segment is given back; nothing that was queued uses it any more."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until all that was queued is done."""
         ...
 
     def info(self) -> tuple[int, int]:
@@ -122,19 +131,28 @@ class Pool:
         self._returned.append(block)
 
     def empty(self) -> None:
-        """Give all segments in which nothing is in use back to the driver."""
+        """Give all segments in which nothing is in use back to the driver.
+
+        Launches that are still queued may use them, and the driver does not promise to wait, so this does.
+        """
         with self.usage.lock:
             self._take_back()
+            whole: list[Block] = []
+            kept: dict[bool, list[tuple[int, int, Block]]] = {True: [], False: []}
             for small, blocks in self._free.items():
-                kept = []
                 for entry in blocks:
                     block = entry[2]
                     if block.previous is None and block.next is None:
-                        self.system.free(block.address)
-                        self.usage.reserved -= block.size
+                        whole.append(block)
                     else:
-                        kept.append(entry)
-                self._free[small] = kept
+                        kept[small].append(entry)
+            if not whole:
+                return
+            self.system.synchronize()
+            self._free = kept
+            for block in whole:
+                self.usage.reserved -= block.size
+                self.system.free(block.address)
 
     def _best_fit(self, size: int, small: bool) -> Block | None:
         blocks = self._free[small]
@@ -201,18 +219,68 @@ class Pool:
             other.next.previous = block
 
 
+class Reports(Protocol):
+    """What host storage needs of a device. A *slot* is an address for kernels, the same bytes for the host, and a
+    mark of the last launch that writes there (None: there was none).
+    """
+
+    reports: deque[tuple[int, Any, Any]]
+
+    def new_reports(self) -> None:
+        """Add slots to ``reports``."""
+        ...
+
+    def mark(self, previous: Any) -> Any:
+        """A mark of what is queued now; it may be the ``previous`` one, moved."""
+        ...
+
+    def reach(self, mark: Any) -> None:
+        """Wait until what was queued at the mark is done."""
+        ...
+
+
 class HostStorage:
-    """A few bytes of the host's memory that the device writes and the host reads, once it has waited, for nothing."""
+    """A few bytes of the host's memory that kernels write and the host reads without a copy.
 
-    __slots__ = ("__weakref__", "_free", "address", "elements", "size")
+    It knows the last launch that writes to it, and ``read`` waits for that one.
+    """
 
-    def __init__(self, free: deque[Any], size: int) -> None:
-        self._free, self.size = free, size
-        self.address, self.elements = free.pop()
+    __slots__ = ("__weakref__", "_device", "_elements", "_mark", "address", "size")
+
+    def __init__(self, device: Reports, size: int) -> None:
+        slot = None
+        while slot is None:
+            try:
+                slot = device.reports.pop()
+            except IndexError:
+                device.new_reports()
+        self._device, self.size = device, size
+        self.address, self._elements, self._mark = slot
+
+    def is_written(self) -> None:
+        """A launch that writes here was queued just now."""
+        self._mark = self._device.mark(self._mark)
+
+    def read(self, start: int, count: int) -> Any:
+        """Bytes, as the kernels that were launched so far leave them."""
+        if self._mark is not None:
+            self._device.reach(self._mark)
+        return self._elements[start : start + count]
+
+    @property
+    def elements(self) -> Any:
+        """The bytes as a simulated kernel sees them."""
+        return self._elements
 
     def __del__(self) -> None:
-        if hasattr(self, "elements"):
-            self._free.append((self.address, self.elements))
+        if hasattr(self, "_mark"):
+            self._device.reports.append((self.address, self._elements, self._mark))
+
+
+def report_slots(address: int, memory: Any) -> list[tuple[int, Any, Any]]:
+    """Memory of ``REPORTS_BYTES``, cut into slots."""
+    whole, starts = np.frombuffer(memory, np.uint8), range(0, REPORTS_BYTES, _REPORT_BYTES)
+    return [(address + start, whole[start : start + _REPORT_BYTES], None) for start in starts]
 
 
 class Storage:

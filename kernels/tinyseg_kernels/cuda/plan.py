@@ -18,11 +18,12 @@ from .vector import inverse
 
 Pair = tuple[int, int]
 
-HEADER = 20  # numbers before the lattices
+HEADER = 24  # numbers before the lattices
 LATTICE = 8  # numbers of a lattice
 NOWHERE = -(2**29)  # a row that is outside of every image, whatever is added
 _DEEPEST = 16  # no tile is deeper: tables are filled up so that a whole slice can be read
-_LARGEST = 2**31
+_LARGEST = 2**31  # numbers are counted in 32 bits
+_MARGIN = 1024  # no tile reaches further beyond the last pixel, channel or weight
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,39 @@ class Window:
     kind: str
 
     def __post_init__(self) -> None:
-        """Places inside of an image, and pixels, are counted in 32 bits. (A weight is smaller than that.)"""
+        """Places in an image and in a weight, pixels, and rows are counted in 32 bits; ``ValueError`` for more."""
         for shape in (self.x_shape, self.y_shape):
             pixels = shape[0] * shape[2] * shape[3]
-            if math.prod(shape[1:]) >= _LARGEST or pixels >= _LARGEST:
+            if math.prod(shape[1:]) >= _LARGEST or pixels >= _LARGEST - _MARGIN:
                 raise ValueError(f"convolution on a GPU: an array of shape {shape} has 2**31 or more elements in one"
                                  " image, or pixels in the batch; use smaller images or a smaller batch")  # fmt: skip
+        inputs, outputs, taps = self.x_shape[1] // self.groups, self.y_shape[1], math.prod(self.kernel)
+        # A table has four numbers for each pair of a channel of a group and a tap.
+        table = 4 * max(inputs, outputs // self.groups) * taps
+        if max(inputs * outputs * taps, table) >= _LARGEST - _MARGIN:
+            raise ValueError(f"convolution on a GPU: a weight of shape {(outputs, inputs, *self.kernel)} is too"
+                             " large, as places in it, and in tables made of it, are counted in 32 bits; use fewer"
+                             " channels or a smaller kernel")  # fmt: skip
+        down, across = (dilation * (size - 1) for dilation, size in zip(self.dilation, self.kernel, strict=True))
+        padded = (size + 2 * padding for size, padding in zip(self.x_shape[2:], self.padding, strict=True))
+        rows = max(*padded, *self.y_shape[2:], down, across)
+        places = max(math.prod(shape[1:]) + down * shape[3] + across for shape in (self.x_shape, self.y_shape))
+        if rows >= -NOWHERE or places >= _LARGEST:
+            raise ValueError(f"convolution on a GPU: an array of shape {self.x_shape}, with padding {self.padding}"
+                             f" and windows of {down + 1} x {across + 1} pixels, has more places than can be counted"
+                             " in 32 bits; use smaller images, or less padding or dilation")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Of one kind of launch: blocks, and the integers on the device."""
+    """Of one kind of launch: blocks, and the integers on the device.
+
+    Blocks are counted along one dimension of the grid, the only one that may have more than 65535: tile by tile, then
+    part by part, lattice by lattice, and group by group.
+    """
 
     split: Split
-    blocks: tuple[int, int, int]
+    blocks: int
     numbers: DeviceArray
 
 
@@ -90,7 +110,10 @@ def _remainders(size: int, kernel: int, stride: int, padding: int, dilation: int
 
 
 def _on_device(header: list[int], *tables: np.ndarray) -> DeviceArray:
-    return from_numpy(np.concatenate([np.array(header, np.int64), *map(np.ravel, tables)]).astype(np.int32))
+    numbers = np.concatenate([np.array(header, np.int64), *map(np.ravel, tables)])
+    if numbers.size and (numbers.max() >= _LARGEST or numbers.min() < -_LARGEST):
+        raise ValueError("convolution on a GPU: a number of its plan has more than 32 bits; use smaller arrays")
+    return from_numpy(numbers.astype(np.int32))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -119,6 +142,7 @@ def correlation(window: Window, adjoint: bool) -> Plan:
     pixels = max(images * row.count * column.count for row, column in lattices)
     split = choose(window.kind, outputs, pixels, max(terms), groups * len(lattices))
     row_tiles = -(-outputs // split.tile.rows)
+    tiles = row_tiles * -(-pixels // split.tile.columns)
 
     entries = []
     descriptions = []
@@ -159,9 +183,13 @@ def correlation(window: Window, adjoint: bool) -> Plan:
         split.parts,
         int(len(lattices) == 1 and out_step == (1, 1) and out[2] * out[3] % split.tile.vector == 0),
         math.prod(out) if split.parts > 1 else 0,
+        tiles,
+        len(lattices),
+        0,
+        0,
         0,
     ]  # fmt: skip
-    blocks = row_tiles * -(-pixels // split.tile.columns), len(lattices) * split.parts, groups
+    blocks = tiles * split.parts * len(lattices) * groups
     return Plan(split, blocks, _on_device(header, np.array(descriptions), *entries))
 
 
@@ -175,6 +203,7 @@ def weight_gradient(window: Window) -> Plan:
     results, pixels = inputs * taps_down * taps_across, images * out_rows * out_columns
     split = choose(window.kind, group_outputs, results, pixels, window.groups)
     row_tiles = -(-group_outputs // split.tile.rows)
+    tiles = row_tiles * -(-results // split.tile.columns)
     channel, r, s = np.indices((inputs, taps_down, taps_across))
     down, across = r * window.dilation[0], s * window.dilation[1]
     table = np.stack([(channel * height + down) * width + across, down, across, 0 * r], -1)
@@ -196,9 +225,9 @@ def weight_gradient(window: Window) -> Plan:
         row_tiles,
         split.parts,
         24,  # where the table begins
-        0,
+        tiles,
         0,
         0,
     ]
-    blocks = row_tiles * -(-results // split.tile.columns), split.parts, window.groups
+    blocks = tiles * split.parts * window.groups
     return Plan(split, blocks, _on_device(header, table))

@@ -17,6 +17,7 @@ from .planes import deliver, over_planes, own_pixel, row_major
 Pair = tuple[int, int]
 
 _PLANE_THREADS = 4 if SIMULATED else 512
+_MOST_VALUES = 2**31 - 1  # of a plane that is unpooled: they are counted in 32 bits
 
 
 @helper
@@ -213,6 +214,11 @@ def _unpool(
         return
     planes, pixels = out.shape[0] * out.shape[1], plane[0] * plane[1]
     values = indices.shape[2] * indices.shape[3]
+    if values > _MOST_VALUES:
+        raise ValueError(
+            f"max_unpool2d on a GPU: a plane has {values} values, at most {_MOST_VALUES} can be counted; use smaller"
+            " images"
+        )
     writers, memory = empty((planes, pixels), np.int32), row_major(out)
     arrays = contiguous(source), contiguous(indices), writers, memory
     runtime.launch(kernel, planes, _PLANE_THREADS, *arrays, values, pixels)

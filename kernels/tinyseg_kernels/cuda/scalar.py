@@ -12,9 +12,7 @@ from .compiler import SIMULATED
 from .simulator import Memory
 
 if not SIMULATED:
-    from numba import types
-    from numba.cuda import libdevice
-    from numba.cuda.extending import overload
+    from .toolchain import libdevice, overload, types
 
 
 def load(x: Any, i: Any) -> Any:

@@ -4,6 +4,10 @@ A kernel runs as the function it was written as, block after block, and in a blo
 it meets a barrier or its end. So runs are the same every time; a barrier costs no polling; and mistakes that a GPU
 punishes late or never are errors here: an index outside of an array, shared memory that is read before it was
 written (it holds NaN), a barrier that not all threads of a block reach.
+
+As on a GPU, launches run later than they are asked for: here as late as the host can tell, when it waits for them. So
+whatever is read too early has not been written yet. A launch has its numbers as they were then, and its arrays as
+they are when it runs.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import itertools
 import sys
 import threading
 import types
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -154,7 +159,6 @@ class _Cuda:
 
 
 cuda = _Cuda()
-_running = threading.Lock()
 
 
 def has_barriers(function: Callable[..., Any]) -> bool:
@@ -195,10 +199,67 @@ def _run_block(run: Callable[[], None], threads: list[_Thread]) -> None:
         alive = waiting
 
 
+class Stream:
+    """Work that is queued, and done in that order when it is waited for."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._queued = 0  # since the beginning
+        self._working = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def queue(self, work: Callable[[], None]) -> None:
+        """Do this after all that was queued before."""
+        with self._working:
+            self._waiting.append(work)
+            self._queued += 1
+
+    def mark(self) -> int:
+        """What is queued by now, for ``reach``."""
+        return self._queued
+
+    def reach(self, mark: int) -> None:
+        """Do what was queued up to the mark. After an error nothing that is left is done, as on a GPU."""
+        with self._working:
+            while self._waiting and self._queued - len(self._waiting) < mark:
+                try:
+                    self._waiting.popleft()()
+                except BaseException:
+                    self._waiting.clear()
+                    raise
+
+    def synchronize(self) -> None:
+        """Do all that is queued."""
+        self.reach(self._queued)
+
+
+stream = Stream()
+
+
 def run(
     function: Callable[..., Any], barriers: bool, blocks: tuple[int, ...], threads: tuple[int, ...], *arguments: Any
 ) -> None:
-    """Launch a kernel and wait for it."""
+    """Launch a kernel: queue it on the stream."""
+
+    def work() -> None:
+        try:
+            _execute(function, barriers, (*blocks, 1, 1)[:3], (*threads, 1, 1)[:3], arguments)
+        except Exception as error:
+            error.add_note(f"in the kernel {function.__qualname__} of {function.__module__}")
+            raise
+
+    stream.queue(work)
+
+
+def _execute(
+    function: Callable[..., Any],
+    barriers: bool,
+    blocks: tuple[int, ...],
+    threads: tuple[int, ...],
+    arguments: tuple[Any, ...],
+) -> None:
 
     def quietly() -> None:
         with np.errstate(all="ignore"):  # a GPU does not warn of an overflow either
@@ -207,14 +268,12 @@ def run(
     def places(sizes: tuple[int, ...]) -> list[_Place]:
         return [_Place(x, y, z) for z, y, x in itertools.product(*(range(size) for size in reversed(sizes)))]
 
-    blocks, threads = (*blocks, 1, 1)[:3], (*threads, 1, 1)[:3]
-    with _running:
-        cuda.gridDim, cuda.blockDim = _Place(*blocks), _Place(*threads)
-        for at in places(blocks):
-            block = _Block(at)
-            members = [_Thread(block, place) for place in places(threads)]
-            if barriers:
-                _run_block(quietly, members)
-            else:
-                for cuda.thread in members:
-                    quietly()
+    cuda.gridDim, cuda.blockDim = _Place(*blocks), _Place(*threads)
+    for at in places(blocks):
+        block = _Block(at)
+        members = [_Thread(block, place) for place in places(threads)]
+        if barriers:
+            _run_block(quietly, members)
+        else:
+            for cuda.thread in members:
+                quietly()

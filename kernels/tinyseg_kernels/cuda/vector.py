@@ -24,17 +24,26 @@ if SIMULATED:
         """``size`` elements of shared memory, at an address that is a multiple of 16; once in a kernel."""
         return cuda.shared.array(size, dtype)
 
+    def _slice(memory: Any, start: int, count: int) -> Any:
+        """``count`` elements, all of which are there: NumPy would shorten the slice without a word."""
+        if start < 0 or start + count > memory.elements.size:
+            raise IndexError(
+                f"elements {start} .. {start + count - 1} are outside of the {memory.elements.size} there are"
+            )
+        return memory.elements[start : start + count]
+
+    def _vector(memory: Any, start: int, count: int) -> Any:
+        if start % count:
+            raise IndexError(f"no vector of {count} begins at {start}")
+        return _slice(memory, start, count)
+
     def read_vector(registers: Any, i: int, memory: Any, j: int, count: int) -> None:
         """registers[i : i + count] = memory[j : j + count], ``count`` a constant that j is a multiple of."""
-        if j < 0 or j % count:
-            raise IndexError(f"no vector of {count} begins at {j}")
-        registers.elements[i : i + count] = memory.elements[j : j + count]
+        _slice(registers, i, count)[...] = _vector(memory, j, count)
 
     def write_vector(memory: Any, i: int, registers: Any, j: int, count: int) -> None:
         """memory[i : i + count] = registers[j : j + count], ``count`` a constant that i is a multiple of."""
-        if i < 0 or i % count:
-            raise IndexError(f"no vector of {count} begins at {i}")
-        memory.elements[i : i + count] = registers.elements[j : j + count]
+        _vector(memory, i, count)[...] = _slice(registers, j, count)
 
     def add_outer_product(sums: Any, a: Any, b: Any, rows: int, columns: int) -> None:
         """sums[i * columns + j] += a[i] * b[j]: all three are in registers, their lengths constants."""
@@ -65,13 +74,13 @@ if SIMULATED:
         lines = [in_a + 16 * i + 8 * h for i in range(rows) for h in (0, 1)]
         ranks = [in_b + 8 * j + h for j in range(columns) for h in (0, 1)]
         for k in range(8):
-            left = memory.elements[[a + k * a_pitch + line for line in lines]]
-            right = memory.elements[[b + k * b_pitch + rank for rank in ranks]]
+            left = [memory[a + k * a_pitch + line] for line in lines]
+            right = [memory[b + k * b_pitch + rank] for rank in ranks]
             sums.elements += np.outer(left, right).reshape(-1)
 
     def read_row(registers: Any, sums: Any, row: int, rows: int, columns: int) -> None:
         """registers[j] = sums[row * columns + j]: registers have no addresses, so this jumps to that row's copy."""
-        registers.elements[:] = sums.elements[row * columns : (row + 1) * columns]
+        registers.elements[:] = _slice(sums, row * columns, columns)
 
     def fetch(memory: Any, index: int, inside: bool) -> Any:
         """``memory[index]`` if ``inside``, else 0 and nothing is read. No kernel is to write there meanwhile."""
@@ -82,10 +91,7 @@ if SIMULATED:
         return 0 <= index < size
 
 else:
-    from llvmlite import ir
-    from numba.cuda import cgutils, types
-    from numba.cuda.core.errors import RequireLiteralValue
-    from numba.cuda.extending import intrinsic
+    from .toolchain import RequireLiteralValue, cgutils, intrinsic, ir, types
 
     def inlined(function: Any) -> Any:
         """See its twin."""

@@ -51,12 +51,14 @@ def _make_kernel(tile: Tile) -> Kernel:
         image_size, group_size, x_rows, x_columns = np.int64(plan[0]), plan[1], plan[2], plan[3]
         outputs, channels, results = plan[4], plan[5], plan[6]
         plane, width_of_y, pixels = plan[7], plan[8], plan[9]
-        row_tiles, parts, table = plan[18], plan[19], plan[20]
-        block = np.int32(cuda.blockIdx.x)
+        row_tiles, parts, table, tiles = plan[18], plan[19], plan[20], plan[21]
+        rest = np.int32(cuda.blockIdx.x // tiles)
+        block = np.int32(cuda.blockIdx.x - rest * tiles)
+        group = np.int32(rest // parts)
+        part = np.int32(rest - group * parts)
         column_tile = np.int32(block // row_tiles)
         first_m = np.int32((block - column_tile * row_tiles) * rows)
         first_column = np.int32(column_tile * columns)
-        part, group = np.int32(cuda.blockIdx.y), np.int32(cuda.blockIdx.z)
 
         for e in range(fetched_b):
             column = np.int32(first_column + line + e * sweep)

@@ -30,6 +30,7 @@ import numpy as np
 
 from .array import DeviceArray, empty
 from .compiler import FLOATS, SIMULATED, T, cuda, kernel
+from .memory import OutOfDeviceMemory
 from .planes import over_planes, own_pixel
 from .product import product
 from .vector import fetch, inlined, within, write_vector
@@ -38,7 +39,7 @@ Pair = tuple[int, int]
 
 _TILE = 4
 _ELEMENTS = (_TILE + 2) ** 2
-_WORKSPACE = 8192 if SIMULATED else 2**29  # bytes of v and m at a time
+_WORKSPACE = 8192 if SIMULATED else 2**29  # bytes of v and m at a time, or less where memory is short
 _BATCH_MULTIPLE = 4 if SIMULATED else 128  # tiles of a batch: no product is to have a border inside
 _MULTIPLE = 4  # elements of the longest vector, of which rows in u, v and m have a whole number
 
@@ -260,6 +261,22 @@ def _transformed_weight(weight: DeviceArray, adjoint: bool, memo: dict[Any, Any]
     return u
 
 
+def _workspace(tiles: int, inputs: int, outputs: int, dtype: np.dtype[Any]) -> tuple[int, DeviceArray, DeviceArray]:
+    """How many tiles are dealt with at a time, and v and m for them: half as many, and again, where the device has no
+    memory for more. Raises ``OutOfDeviceMemory`` where it has none for the fewest.
+    """
+    most = _WORKSPACE // (_ELEMENTS * (inputs + outputs) * dtype.itemsize)
+    while True:
+        batch = min(tiles, max(1, most // _BATCH_MULTIPLE) * _BATCH_MULTIPLE)
+        pitch = -(-batch // _MULTIPLE) * _MULTIPLE
+        try:
+            return batch, empty((_ELEMENTS, inputs, pitch), dtype), empty((_ELEMENTS, outputs, pitch), dtype)
+        except OutOfDeviceMemory:
+            if batch <= _BATCH_MULTIPLE:
+                raise
+        most = batch // 2
+
+
 def convolve(
     source: DeviceArray,
     weight: DeviceArray,
@@ -270,18 +287,22 @@ def convolve(
     adjoint: bool,
     relu: bool,
     memo: dict[Any, Any] | None,
-) -> None:
+) -> bool:
     """Either direction, of contiguous arrays. ``padding`` is that of the convolution from source to out.
 
-    Tiles are dealt with in batches whose v and m fit into the workspace.
+    Tiles are dealt with in batches whose v and m fit into the workspace. False where the device has no memory for u
+    and the smallest workspace; then nothing is written, and direct convolution, which needs none, is left.
     """
-    u = _transformed_weight(weight, adjoint, memo)
     tiling = Tiling.of(out.shape, dilation)
     inputs, outputs = source.shape[1], out.shape[1]
-    most = _WORKSPACE // (_ELEMENTS * (inputs + outputs) * out.dtype.itemsize)
-    batch = min(tiling.count, max(1, most // _BATCH_MULTIPLE) * _BATCH_MULTIPLE)
-    pitch = -(-batch // _MULTIPLE) * _MULTIPLE
-    v, m = (empty((_ELEMENTS, channels, pitch), out.dtype) for channels in (inputs, outputs))
+    try:
+        u = _transformed_weight(weight, adjoint, memo)
+        batch, v, m = _workspace(tiling.count, inputs, outputs, out.dtype)
+    except OutOfDeviceMemory:
+        if memo is not None:
+            memo.pop(("winograd", adjoint), None)  # its memory is of more use elsewhere
+        return False
+    pitch = v.shape[2]
     grid = tiling.down, tiling.across
     pairs = dilation[1] == 1 and out.shape[3] % 2 == 0 and out.address % 16 == 0
     for first in range(0, tiling.count, batch):
@@ -293,3 +314,4 @@ def convolve(
         direct = *source.shape[1:], *padding, *_steps(weight, adjoint), adjoint
         arrays = m, out if bias is None else bias, out, source, weight
         over_planes(_transform_back, (outputs, 1, count), *arrays, *numbers, *direct)
+    return True

@@ -16,7 +16,8 @@ class Pixels(NamedTuple):
     """``logits`` (N, C, H, W), ``labels`` (N, H, W), and ``mass``, how much each pixel counts.
 
     ``mass`` is (N, H, W) in the logits' type: 0 where a pixel is ignored, its weight elsewhere; or None if every
-    pixel counts 1. Ignored pixels have the label 0 and logits of 0 here, so that nothing in them reaches a loss.
+    pixel counts 1 and the host knows it. Ignored pixels have the label 0 and logits of 0 here, so that nothing in
+    them reaches a loss.
     """
 
     logits: Tensor
@@ -65,7 +66,7 @@ def need_pixels(
             raise ValueError(
                 f"{who}: pixel_weight must have shape {labels.shape}, one for each pixel, got {pixel_weight.shape}"
             )
-    if counted == labels.numel():
+    if counted == labels.numel():  # on a GPU it is not known yet, and pixels that count have a mass of 1
         return Pixels(x, labels, pixel_weight)
     counts = labels != ignore_index
     mass = counts.to(x.dtype) if pixel_weight is None else where(counts, pixel_weight, 0.0)
