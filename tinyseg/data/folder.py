@@ -20,12 +20,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
+from .image_file import suffixes
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, written
 from .mapping import Table
@@ -224,7 +223,7 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     """The image files in ``folder`` by their names without extension; hidden and other files are passed by."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images/ and masks/ with names that match")
-    readable = Image.registered_extensions()
+    readable = suffixes()
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in readable or not path.is_file():
