@@ -329,6 +329,7 @@ def test_formats_that_are_opened_are_a_list() -> None:
     assert not {".eps", ".ps", ".pdf", ".fits", ".h5", ".wmf", ".mpg", ".psd"} & suffixes()
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to twice its limit Pillow only warns."""
     numbers = np.zeros((40, 40), np.uint8)

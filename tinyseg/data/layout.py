@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from ..errors import DataError, InputError
 from ..paths import PathLike
 from .dataset import Classes, Sample, Size, check_index
+from .image_file import check_pixels
 from .images import read_header, read_image, read_raw_mask
 from .mapping import Table, color_table, identity_table, to_labels
+from .mat_file import read_variable
 
 Pair = tuple[Path, Path]
 
@@ -148,36 +150,24 @@ def read_list(path: Path) -> list[str]:
     return lines
 
 
-def read_mat(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file (up to version 7); ``DataError``, naming it, if it cannot be read."""
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except Exception as error:  # what a broken file raises depends on where it is broken
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({error}); is it complete?") from error
-
-
-def mat_variable(path: Path, name: str) -> NDArray[Any]:
-    """A variable of a MATLAB file as it is stored; ``DataError`` if there is none of this name."""
-    content = read_mat(path)
-    if name not in content:
-        found = [key for key in content if not key.startswith("__")]
-        raise DataError(f"{path}: has no variable {name!r}; it has {', '.join(found)}")
-    return np.asarray(content[name])
-
-
 def mat_mask(path: Path, name: str) -> NDArray[Any]:
     """A mask ``(H, W)`` of whole numbers in a MATLAB file."""
-    values = mat_variable(path, name)
-    if values.ndim != 2 or values.dtype.kind not in "iufb":
-        raise DataError(f"{path}: {name} is {values.dtype} {values.shape}, expected a mask (H, W)")
-    whole = values.astype(np.int64) if values.dtype.kind == "f" else values
-    if values.dtype.kind == "f" and not np.array_equal(whole, values):
+    return whole_numbers(read_variable(path, name), name, path)
+
+
+def whole_numbers(values: Any, name: str, path: Path) -> NDArray[Any]:
+    """``values``, found as ``name`` in a MATLAB file, if they are a mask ``(H, W)``; ``DataError`` otherwise."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iuf":
+        what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{path}: {name} is {what}, expected a mask (H, W)")
+    check_pixels(path, (values.shape[0], values.shape[1]))
+    if values.dtype.kind != "f":
+        return values
+    if not (
+        np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53 and (values == np.rint(values)).all()
+    ):
         raise DataError(f"{path}: {name} has values that are no whole numbers")
-    return whole
+    return values.astype(np.int64)
 
 
 def natural(path: Path) -> list[str | int]:
