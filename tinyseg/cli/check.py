@@ -21,6 +21,9 @@ def check(
     mapping: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What numbers and colours in masks mean.")
     ] = None,
+    as_stored: Annotated[
+        bool, typer.Option("--as-stored", help="Do not turn images as their EXIF orientation says.")
+    ] = False,
     fix_mapping: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +52,13 @@ def check(
             check_writable(chart, PICTURES)
         with console.counting("checking", 0) as progress:
             report = engine.check(
-                data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
+                data,
+                root,
+                num_classes=num_classes,
+                mapping=mapping,
+                as_stored=as_stored,
+                workers=workers,
+                progress=progress,
             )
         if fix_mapping is not None and report.mapping:
             write_mapping(fix_mapping, report.mapping)

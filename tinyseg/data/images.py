@@ -43,6 +43,15 @@ class Header(NamedTuple):
     bits: int
     notes: tuple[str, ...]
 
+    @property
+    def depth(self) -> int:
+        """Bits of the numbers that :func:`read_image` gives: 8, or those of a grey image that has more."""
+        return self.bits if self.channels == 1 and self.bits > 8 else 8
+
+    def size_as(self, as_stored: bool) -> tuple[int, int]:
+        """(height, width) of what :func:`read_image` gives."""
+        return self.stored_size if as_stored else self.size
+
 
 def read_header(path: PathLike, frame: int | None = None) -> Header:
     """What an image file says of itself, without decoding it. Raises ``DataError`` as :func:`read_image`."""

@@ -35,7 +35,7 @@ class Layout:
 
     A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
     samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
-    layout itself knows otherwise or not at all.
+    layout itself knows otherwise or not at all. ``as_stored``: images are not turned as their EXIF orientation says.
     """
 
     name: ClassVar[str]
@@ -47,6 +47,7 @@ class Layout:
     split: str
     pairs: list[Pair]
     mapping: Table | None = None
+    as_stored: bool = False
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -59,7 +60,7 @@ class Layout:
 
     def image(self, index: int) -> NDArray[Any]:
         """The image of sample ``index``."""
-        return read_image(self.pairs[index][0], self.in_channels)
+        return read_image(self.pairs[index][0], self.in_channels, as_stored=self.as_stored)
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of sample ``index``, which must have the size that its image's header says."""
@@ -70,7 +71,7 @@ class Layout:
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """What the mask of sample ``index`` stores: numbers ``(H, W)``, or colours ``(H, W, 3)``."""
-        return read_raw_mask(self.pairs[index][1])
+        return read_raw_mask(self.pairs[index][1], as_stored=self.as_stored)
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The objects of sample ``index``, numbered; None as long as a layout does not tell them apart."""
@@ -78,7 +79,7 @@ class Layout:
 
     def size(self, index: int) -> Size:
         """Height and width of sample ``index``, from its image's header."""
-        return read_header(self.pairs[check_index(index, len(self))][0]).size
+        return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
 
     def sample_name(self, index: int) -> str:
         """The name of its image file, without the extension."""
@@ -98,13 +99,26 @@ class Layout:
             image_path, mask_path = self.pairs[index]
             raise DataError(
                 f"{mask_path}: the mask is {written(mask)} but its image {image_path.name} is {written(image)} "
-                "(height x width); they must be equal"
+                f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
             )
 
 
 def written(size: tuple[int, ...]) -> str:
     """``360x480``."""
     return "x".join(str(length) for length in size)
+
+
+def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
+    """What to add to a message about sizes that differ, where the image would fit if it was turned otherwise."""
+    try:
+        header = read_header(image)
+    except DataError:
+        return ""
+    if mask != header.size_as(not as_stored) or header.size == header.stored_size:
+        return ""
+    if as_stored:
+        return "; they are once it is turned as its EXIF orientation says: leave out --as-stored"
+    return "; they are before it is turned as its EXIF orientation says: --as-stored leaves images as they are stored"
 
 
 def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:
