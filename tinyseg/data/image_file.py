@@ -16,7 +16,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -146,31 +146,41 @@ def opened(path: PathLike, frame: int | None = None) -> Iterator[OpenImage]:
     ``DataError``, naming the file, for a file that is missing, damaged, or has several images, and for one whose
     numbers Pillow's types cannot hold.
     """
-    with _decoding(path), Path(path).open("rb") as file:
+    with ExitStack() as stack:
+        with _decoding(path):
+            file = stack.enter_context(Path(path).open("rb"))
+        page, wanted, frames = _chosen_page(path, file, frame)
+        # An open file and not its name: by name Pillow maps uncompressed pixels into memory, and takes the size that
+        # they have once they are turned for the one in which they lie.
+        with _decoding(path, page):
+            image = Image.open(file, formats=_formats_of(path))
+        with image:
+            with _decoding(path):
+                if page is None:
+                    frames = getattr(image, "n_frames", 1)
+                    # Phones write MPO: a JPEG photograph followed by a preview of itself.
+                    _check_frame(path, frame, 1 if image.format == "MPO" and frame is None else frames)
+                if wanted or frame is not None:
+                    image.seek(wanted)
+                facts = _facts(path, image, page)
+            check_pixels(path, facts.size)
+            _fit(image, facts)
+            yield OpenImage(path, image, facts, frames)
+
+
+def _chosen_page(path: PathLike, file: BinaryIO, frame: int | None) -> tuple[Page | None, int, int]:
+    """Of a TIFF the image that is wanted, its place among all that are in the file, and how many can be wanted."""
+    with _decoding(path):
         start = file.read(64)
         pages = _pages(path, file) if tiff_tags.is_tiff(start) else None
-    wanted, frames = (frame or 0), None
-    if pages is not None:
-        numbers = [number for number, page in enumerate(pages) if page.is_image] or list(range(len(pages)))
-        frames = len(numbers)
-        _check_frame(path, frame, frames)
-        wanted = numbers[wanted]
-        _check_tiff(path, pages[wanted])
-    with _decoding(path, None if pages is None else pages[wanted]):
-        image = Image.open(path, formats=_formats_of(path))
-    with image:
-        with _decoding(path):
-            if frames is None:
-                frames = getattr(image, "n_frames", 1)
-                # Phones write MPO: a JPEG photograph followed by a preview of itself.
-                _check_frame(path, frame, 1 if image.format == "MPO" and frame is None else frames)
-            if wanted or frame is not None:
-                image.seek(wanted)
-        with _decoding(path):
-            facts = _facts(path, image, None if pages is None else pages[wanted])
-        check_pixels(path, facts.size)
-        _fit(image, facts)
-        yield OpenImage(path, image, facts, frames)
+        file.seek(0)
+    if pages is None:
+        return None, frame or 0, 1
+    places = [place for place, page in enumerate(pages) if page.is_image] or list(range(len(pages)))
+    _check_frame(path, frame, len(places))
+    place = places[frame or 0]
+    _check_tiff(path, pages[place])
+    return pages[place], place, len(places)
 
 
 @contextmanager

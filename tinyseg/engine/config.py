@@ -170,7 +170,7 @@ class Config:
                 f"training.class_weights has {len(training.class_weights)} entries for {data.num_classes} classes"
             )
         # They refuse what cannot be used.
-        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop)
+        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop, data.spread)
         for name in ("epochs", "batch_size", "accumulate"):
             if getattr(training, name) < 1:
                 raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")
