@@ -200,7 +200,7 @@ def read_raw_mask(path: PathLike, frame: int | None = None, as_stored: bool = Fa
             image = image.getchannel(image.mode[0])
         if image.mode in ("1", "L", "P") or image.mode in DEEP_MODES:
             return _stored_numbers(file, np.asarray(image))
-        return _stored_colours(file, np.asarray(image.convert("RGB")))
+        return _stored_colours(file, np.asarray(_in_mode(image, "RGB")))
 
 
 def _check_lossless(file: OpenImage) -> None:

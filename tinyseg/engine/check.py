@@ -18,7 +18,7 @@ from ..data.ahead import in_order
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
 from ..data.images import Header, LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError, turning
-from ..data.mapping import Table, color_codes, color_of, format_key
+from ..data.mapping import Table, color_of, format_key, value_counts
 from ..data.orientation import Turn, turn_of, turning_note
 from ..data.proposal import propose_mapping
 from ..errors import DataError, InputError, many
@@ -127,8 +127,7 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
         hint = turning(seen.image, raw.shape[:2], dataset.as_stored)
         text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width){hint}"
         seen.errors.append(("sizes", text, str(seen.mask)))
-    codes = color_codes(raw) if raw.ndim == 3 else raw
-    values, counts = np.unique(codes, return_counts=True)
+    values, counts = value_counts(raw)
     if len(values) > MAX_VALUES:
         text = f"{seen.mask}: has {len(values)} different values; is it a photograph?"
         seen.errors.append(("values", text, str(seen.mask)))
