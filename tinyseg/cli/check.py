@@ -75,6 +75,8 @@ def check(
             print_check(output, report)
             if fix_mapping is not None:
                 written = f"wrote {quoted(fix_mapping)}; train with --mapping {quoted(fix_mapping)}"
-                console.line(output, written if report.mapping else "no mapping is needed, and none was written")
+                # Of masks that cannot be read nobody knows what they need.
+                none = "no mapping is proposed" if report.problems else "no mapping is needed"
+                console.line(output, written if report.mapping else f"{none}, and none was written")
         if report.problems:
             raise typer.Exit(FAILED)

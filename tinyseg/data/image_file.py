@@ -380,7 +380,8 @@ def _of_jpeg2000(facts: Facts, start: bytes) -> Facts:
     if place < 0 or len(start) < place + 45:
         raise DataError("the codestream has no header")
     (bands,) = struct.unpack_from(">H", start, place + 40)
-    bits = (start[place + 42] & 127) + 1
+    # Pillow scales numbers of other depths to one of these.
+    bits = 8 if (start[place + 42] & 127) < 8 else 16
     coding = start.find(_COD, place + 42 + 3 * bands)
     reversible = 0 <= coding < len(start) - 13 and start[coding + 13] == _REVERSIBLE
     return replace(facts, bits=bits, lossy=None if reversible else True, alpha_is_a_band=bands in (2, 4))
