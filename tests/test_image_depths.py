@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from tinyseg import engine
 from tinyseg.cli import app
-from tinyseg.data import Sample
+from tinyseg.data import Sample, read_image
+from tinyseg.data.images import read_raw_mask
 from tinyseg.data.transforms import RandomNoise, augmentations
 
 
@@ -65,6 +66,13 @@ def test_images_of_another_depth_than_the_runs_are_noted(tmp_path: Path) -> None
         "WARNING: the run was trained on images of 8 bits, and 10 images of these (as 0.png)"
     )
     assert len(evaluated) == 1
+    # What is to be looked at is not black: the image is stretched to its own range.
+    mask = read_raw_mask(tmp_path / "out-low" / "0.png")
+    picture = read_image(tmp_path / "out-low" / "0_overlay.png").astype(int)
+    values = read_raw_mask(low / "images" / "0.png")
+    brightest = np.unravel_index(values.argmax(), values.shape)
+    class_color = np.array(engine.open_run(run).config.data.classes.palette)[mask[brightest]]
+    np.testing.assert_array_equal(picture[brightest], np.rint((255 + class_color) / 2))
     shown = CliRunner().invoke(app, ["predict", str(run), str(low / "images"), "--out", str(tmp_path / "shown")])
     assert "trained on images of 8 bits" in " ".join(shown.stdout.split())
 

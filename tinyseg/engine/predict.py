@@ -19,7 +19,7 @@ from ..data import Classes, read_image, write_palette_png
 from ..errors import DataError, InputError
 from ..nn.utils import fuse
 from ..paths import PathLike
-from ..viz import overlay
+from ..viz import overlay, stretched
 from .image_notes import unlike_training
 from .probabilities import FORMATS, ProbabilityWriter, probability_files
 from .run import load_model, open_run
@@ -266,7 +266,8 @@ def _predict_file(segmenter: Segmenter, job: _Job, probabilities: str | None, te
 def _overlaid(image: NDArray[Any], labels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
     """``overlay``, some rows at a time: its arithmetic takes many times the picture's memory."""
     picture = np.empty((*labels.shape, 3), np.uint8)
+    span = float(image.min()), float(image.max())
     for top in range(0, len(labels), _OVERLAY_ROWS):
         rows = slice(top, top + _OVERLAY_ROWS)
-        picture[rows] = overlay(image[rows], labels[rows], classes)
+        picture[rows] = overlay(stretched(image[rows], span), labels[rows], classes)
     return picture
