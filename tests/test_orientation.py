@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests import layouts
+from tests.test_data_layouts import TINY
 from tests.tiffs import Page, write_tiff
 from tinyseg import engine
 from tinyseg.cli import app
@@ -166,6 +168,19 @@ def test_a_run_predicts_as_it_was_trained(tmp_path: Path) -> None:
     _, result = engine.evaluate(run)
     assert result.images == 1
     assert engine.options_of(engine.open_run(run).config).as_stored
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if name != "isbi2012"])  # slices of one stack
+def test_every_layout_can_leave_images_as_stored(tmp_path: Path, name: str) -> None:
+    root = TINY[name][0](tmp_path / "data")
+    path = open_dataset(name, "train", root=root).pairs[0][0]  # type: ignore[attr-defined]
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif(6))
+    stored = open_dataset(name, "train", root=root, as_stored=True)
+    assert stored[0].image.shape[:2] == stored.size(0) == stored[0].mask.shape == layouts.SIZE
+    with pytest.raises(DataError, match=r"equal; they are before it is turned .* --as-stored"):
+        _ = open_dataset(name, "train", root=root)[0]
 
 
 def test_drawn_images_are_never_turned() -> None:
