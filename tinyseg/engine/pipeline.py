@@ -52,7 +52,7 @@ def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
         geometric=geometric,
-        as_stored=data.as_stored,
+        as_stored=data.as_stored and not kind.drawn,
     )
     check_classes(data, dataset)
     return dataset
