@@ -1,5 +1,6 @@
 """Every kind of image and mask file: what it becomes, or how it is refused."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinyseg.data import Classes, read_image, read_mask, write_palette_png
+from tinyseg.data import Classes, mapping, read_image, read_mask, write_palette_png
 from tinyseg.data.dataset import voc_palette
 from tinyseg.data.images import read_header
+from tinyseg.data.mapping import color_table, to_labels, value_counts
 from tinyseg.errors import DataError
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
@@ -93,9 +95,9 @@ def test_sixteen_bit_png(tmp_path: Path) -> None:
 def test_float_files_must_be_in_unit_range(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(np.array([[0, 0.25, 1]], np.float32)), "float.tif")
     assert read_image(path)[0, :, 0].tolist() == [0, 0.25, 1]
-    for wrong in (3.5, np.nan):
+    for wrong, words in ((3.5, "values run from 0 to 3.5"), (np.nan, "holds values that are no numbers")):
         saved(tmp_path, Image.fromarray(np.array([[0, wrong]], np.float32)), "float.tif")
-        with pytest.raises(DataError, match=r"float.tif: values run from .* expected 0 to 1"):
+        with pytest.raises(DataError, match=f"float.tif: {words}.* expected 0 to 1"):
             read_image(path)
 
 
@@ -215,9 +217,32 @@ def test_lossy_and_unfit_masks(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(GREY % 3), "mask.jpg")
     with pytest.raises(DataError, match=r"mask.jpg: a JPEG mask is lossy.*use PNG"):
         read_mask(path, THREE)
-    path = saved(tmp_path, Image.fromarray(GREY).convert("LA"))
-    with pytest.raises(DataError, match="a mask cannot be of Pillow's mode LA"):
+    path = saved(tmp_path, Image.new("CMYK", (2, 1)), "ink.tif")
+    with pytest.raises(DataError, match=r"ink.tif: a mask of the colour model CMYK is not read"):
         read_mask(path, THREE)
+
+
+def test_large_masks_are_looked_up_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask of 257 kB took 4.4 GB, most of it for the codes of all its colours at once."""
+    colors = np.zeros((2000, 3000, 3), np.uint8)
+    colors[1999, 2999] = 64, 0, 128
+    table = color_table(THREE) | {(0, 0, 0): 1}
+    tracemalloc.start()
+    labels = to_labels(colors, table, THREE, "mask.png")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert labels.sum() == 6_000_000 - 1 + 2
+    assert peak < 100e6  # 144 MB are needed for the colours as 64-bit numbers alone
+    monkeypatch.setattr(mapping, "_BAND", 4)
+    numbers = np.array([[0, 300], [2, 2], [300, 9], [1, -7]])
+    assert [part.tolist() for part in value_counts(numbers)] == [[-7, 0, 1, 2, 9, 300], [1, 1, 1, 2, 1, 2]]
+    with pytest.raises(DataError, match=r"mask.png: values -7, 9, 300 are no class"):
+        to_labels(numbers, {0: 0, 1: 1, 2: 2}, THREE, "mask.png")
+    assert to_labels(numbers, {0: 0, 1: 1, 2: 2, 9: 0, 300: 255, -7: 1}, THREE, "mask.png").tolist() == [
+        [0, 255], [2, 2], [255, 0], [1, 1],
+    ]  # fmt: skip
+    huge = np.array([[2**64 - 1, 3]], np.uint64)
+    assert to_labels(huge, {2**64 - 1: 1, 3: 2, -1: 0}, THREE, "mask.png").tolist() == [[1, 2]]
 
 
 def test_voc_palette_is_the_devkits() -> None:

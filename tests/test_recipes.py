@@ -55,7 +55,7 @@ def test_a_file_of_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epoch = 3", "unknown key epoch; did you mean epochs? there are accumulate, augment,"),
+        ("epoch = 3", "unknown key epoch; did you mean epochs? there are accumulate, as_stored,"),
         ("workers = 3", "unknown key workers"),
         ('epochs = "3"', 'epochs = "3" is not what belongs there: expected a whole number'),
         ("epochs = 3.5", "epochs = 3.5 is not what belongs there"),

@@ -21,6 +21,9 @@ def check(
     mapping: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What numbers and colours in masks mean.")
     ] = None,
+    as_stored: Annotated[
+        bool, typer.Option("--as-stored", help="Do not turn images as their EXIF orientation says.")
+    ] = False,
     fix_mapping: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +52,13 @@ def check(
             check_writable(chart, PICTURES)
         with console.counting("checking", 0) as progress:
             report = engine.check(
-                data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
+                data,
+                root,
+                num_classes=num_classes,
+                mapping=mapping,
+                as_stored=as_stored,
+                workers=workers,
+                progress=progress,
             )
         if fix_mapping is not None and report.mapping:
             write_mapping(fix_mapping, report.mapping)
@@ -66,6 +75,8 @@ def check(
             print_check(output, report)
             if fix_mapping is not None:
                 written = f"wrote {quoted(fix_mapping)}; train with --mapping {quoted(fix_mapping)}"
-                console.line(output, written if report.mapping else "no mapping is needed, and none was written")
+                # Of masks that cannot be read nobody knows what they need.
+                none = "no mapping is proposed" if report.problems else "no mapping is needed"
+                console.line(output, written if report.mapping else f"{none}, and none was written")
         if report.problems:
             raise typer.Exit(FAILED)

@@ -51,6 +51,7 @@ def evaluate(
                 workers=workers,
                 progress=progress,
                 metrics=engine.parse_metrics(metrics),
+                note=lambda text: typer.echo(f"note: {text}", err=True),
             )
         if confusion is not None:
             if result.scores.num_pixels:

@@ -68,10 +68,13 @@ def predict(
             written = ", ".join(file.name for file in files if file is not None)
             console.line(output, f"{prediction.image} -> {written}: {found}")
 
+        def note(text: str) -> None:
+            console.line(output, f"note: {text}", style="yellow")
+
         failed = None
         with console.PredictionProgress() as progress:
             try:
-                done = engine.predict(run, images, out, show, options, progress.tell)
+                done = engine.predict(run, images, out, show, options, progress.tell, note)
             except engine.PredictionError as error:
                 failed, done = error, error.done
                 if not done:

@@ -74,6 +74,12 @@ def train(
             metavar="FILE", help="What numbers and colours in masks mean: tinyseg check --fix-mapping writes one."
         ),
     ] = None,
+    as_stored: Annotated[
+        bool | None,
+        typer.Option(
+            "--as-stored", help="Do not turn images as their EXIF orientation says: for masks that were not."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Times through the images. [default: 3 for shapes, 5 for cells, else 50]")
     ] = None,

@@ -101,11 +101,11 @@ class CellTracking(Layout):
 
     def raw_mask(self, index: int) -> NDArray[np.uint8]:
         """0 and 1; the numbers of the cells are what ``instances`` gives."""
-        return separated_cells(read_raw_mask(self.pairs[index][1]))
+        return separated_cells(super().raw_mask(index))
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The cells, as they are labelled: they touch."""
-        return renumbered(read_raw_mask(self.pairs[check_index(index, len(self))][1]))
+        return renumbered(super().raw_mask(check_index(index, len(self))))
 
 
 class CellTrackingSilver(CellTracking):

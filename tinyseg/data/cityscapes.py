@@ -72,7 +72,7 @@ class Cityscapes(Layout):
         path = mask.with_name(image.name.removesuffix(IMAGE) + INSTANCE_IDS)
         if not path.is_file():
             return None
-        ids = read_raw_mask(path).astype(np.int32)
+        ids = read_raw_mask(path, as_stored=self.as_stored).astype(np.int32)
         return np.where(ids >= 1000, ids, 0)
 
 

@@ -20,14 +20,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
+from .image_file import suffixes
 from .images import read_header
-from .layout import Layout, MissingSplitError, Pair, check_split, written
+from .layout import Layout, MissingSplitError, Pair, check_split, turning, written
 from .mapping import Table
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
@@ -110,6 +109,7 @@ class Folder(Layout):
             given. Met on average, as each name decides for itself; both splits get an image at least.
         seed: which images those are. The same names and seed give the same split, on any machine.
         mapping: what numbers and colours in masks mean that are no class indices.
+        as_stored: leave images as they are stored, whatever orientation their EXIF data give.
         strict: with False, files without a counterpart and sizes that differ are passed over; ``unmatched`` has
             the former.
 
@@ -132,9 +132,10 @@ class Folder(Layout):
         val_fraction: float | None = None,
         seed: int = 0,
         mapping: Table | None = None,
+        as_stored: bool = False,
         strict: bool = True,
     ) -> None:
-        self.root, self.split, self.mapping = Path(root), split, mapping
+        self.root, self.split, self.mapping, self.as_stored = Path(root), split, mapping, as_stored
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder")
         self.classes = _find_classes(self.root, num_classes)
@@ -147,7 +148,7 @@ class Folder(Layout):
         if not is_divided(self.root):
             names = [image.stem for image, _ in found.pairs]
             self.pairs = divide_by_name(self.root, found.pairs, names, split, val_fraction, seed)
-        self.in_channels = _check_headers(self.pairs) if strict else _any_channels(self.pairs)
+        self.in_channels = _check_headers(self.pairs, as_stored) if strict else _any_channels(self.pairs)
 
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:
@@ -224,7 +225,7 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     """The image files in ``folder`` by their names without extension; hidden and other files are passed by."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images/ and masks/ with names that match")
-    readable = Image.registered_extensions()
+    readable = suffixes()
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in readable or not path.is_file():
@@ -235,15 +236,16 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _check_headers(pairs: list[Pair]) -> int:
+def _check_headers(pairs: list[Pair], as_stored: bool) -> int:
     """Compare the sizes of all images with their masks'; the number of channels that fits all images."""
     channels = 1
     for image_path, mask_path in pairs:
         image, mask = read_header(image_path), read_header(mask_path)
-        if image.size != mask.size:
+        size, mask_size = image.size_as(as_stored), mask.size_as(as_stored)
+        if size != mask_size:
             raise DataError(
-                f"{mask_path}: the mask is {written(mask.size)} but its image {image_path.name} is "
-                f"{written(image.size)} (height x width); they must be equal"
+                f"{mask_path}: the mask is {written(mask_size)} but its image {image_path.name} is "
+                f"{written(size)} (height x width); they must be equal{turning(image_path, mask_size, as_stored)}"
             )
         channels = max(channels, image.channels)
     return channels

@@ -74,11 +74,11 @@ class ISBI2012(Layout):
 
     def image(self, index: int) -> NDArray[Any]:
         """One slice ``(H, W, 1)``."""
-        return read_image(self.pairs[index][0], 1, self.frames[index])
+        return read_image(self.pairs[index][0], 1, self.frames[index], self.as_stored)
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The labels of one slice."""
-        return read_raw_mask(self.pairs[index][1], self.frames[index])
+        return read_raw_mask(self.pairs[index][1], self.frames[index], self.as_stored)
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The cells, which are connected parts of what is no membrane."""
@@ -87,7 +87,7 @@ class ISBI2012(Layout):
     def size(self, index: int) -> Size:
         """Height and width of a slice."""
         index = check_index(index, len(self))
-        return read_header(self.pairs[index][0], self.frames[index]).size
+        return read_header(self.pairs[index][0], self.frames[index]).size_as(self.as_stored)
 
     def sample_name(self, index: int) -> str:
         """The file's name, with the slice's number if it is a stack."""

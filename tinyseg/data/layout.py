@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from ..errors import DataError, InputError
 from ..paths import PathLike
 from .dataset import Classes, Sample, Size, check_index
+from .image_file import check_pixels
 from .images import read_header, read_image, read_raw_mask
 from .mapping import Table, color_table, identity_table, to_labels
+from .mat_file import read_variable
 
 Pair = tuple[Path, Path]
 
@@ -33,7 +35,7 @@ class Layout:
 
     A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
     samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
-    layout itself knows otherwise or not at all.
+    layout itself knows otherwise or not at all. ``as_stored``: images are not turned as their EXIF orientation says.
     """
 
     name: ClassVar[str]
@@ -45,6 +47,7 @@ class Layout:
     split: str
     pairs: list[Pair]
     mapping: Table | None = None
+    as_stored: bool = False
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -57,7 +60,7 @@ class Layout:
 
     def image(self, index: int) -> NDArray[Any]:
         """The image of sample ``index``."""
-        return read_image(self.pairs[index][0], self.in_channels)
+        return read_image(self.pairs[index][0], self.in_channels, as_stored=self.as_stored)
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of sample ``index``, which must have the size that its image's header says."""
@@ -68,7 +71,7 @@ class Layout:
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """What the mask of sample ``index`` stores: numbers ``(H, W)``, or colours ``(H, W, 3)``."""
-        return read_raw_mask(self.pairs[index][1])
+        return read_raw_mask(self.pairs[index][1], as_stored=self.as_stored)
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The objects of sample ``index``, numbered; None as long as a layout does not tell them apart."""
@@ -76,7 +79,7 @@ class Layout:
 
     def size(self, index: int) -> Size:
         """Height and width of sample ``index``, from its image's header."""
-        return read_header(self.pairs[check_index(index, len(self))][0]).size
+        return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
 
     def sample_name(self, index: int) -> str:
         """The name of its image file, without the extension."""
@@ -96,13 +99,26 @@ class Layout:
             image_path, mask_path = self.pairs[index]
             raise DataError(
                 f"{mask_path}: the mask is {written(mask)} but its image {image_path.name} is {written(image)} "
-                "(height x width); they must be equal"
+                f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
             )
 
 
 def written(size: tuple[int, ...]) -> str:
     """``360x480``."""
     return "x".join(str(length) for length in size)
+
+
+def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
+    """What to add to a message about sizes that differ, where the image would fit if it was turned otherwise."""
+    try:
+        header = read_header(image)
+    except DataError:
+        return ""
+    if mask != header.size_as(not as_stored) or header.size == header.stored_size:
+        return ""
+    if as_stored:
+        return "; they are once it is turned as its EXIF orientation says: leave out --as-stored"
+    return "; they are before it is turned as its EXIF orientation says: --as-stored leaves images as they are stored"
 
 
 def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:
@@ -148,36 +164,24 @@ def read_list(path: Path) -> list[str]:
     return lines
 
 
-def read_mat(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file (up to version 7); ``DataError``, naming it, if it cannot be read."""
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except Exception as error:  # what a broken file raises depends on where it is broken
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({error}); is it complete?") from error
-
-
-def mat_variable(path: Path, name: str) -> NDArray[Any]:
-    """A variable of a MATLAB file as it is stored; ``DataError`` if there is none of this name."""
-    content = read_mat(path)
-    if name not in content:
-        found = [key for key in content if not key.startswith("__")]
-        raise DataError(f"{path}: has no variable {name!r}; it has {', '.join(found)}")
-    return np.asarray(content[name])
-
-
 def mat_mask(path: Path, name: str) -> NDArray[Any]:
     """A mask ``(H, W)`` of whole numbers in a MATLAB file."""
-    values = mat_variable(path, name)
-    if values.ndim != 2 or values.dtype.kind not in "iufb":
-        raise DataError(f"{path}: {name} is {values.dtype} {values.shape}, expected a mask (H, W)")
-    whole = values.astype(np.int64) if values.dtype.kind == "f" else values
-    if values.dtype.kind == "f" and not np.array_equal(whole, values):
+    return whole_numbers(read_variable(path, name), name, path)
+
+
+def whole_numbers(values: Any, name: str, path: Path) -> NDArray[Any]:
+    """``values``, found as ``name`` in a MATLAB file, if they are a mask ``(H, W)``; ``DataError`` otherwise."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iuf":
+        what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{path}: {name} is {what}, expected a mask (H, W)")
+    check_pixels(path, (values.shape[0], values.shape[1]))
+    if values.dtype.kind != "f":
+        return values
+    if not (
+        np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53 and (values == np.rint(values)).all()
+    ):
         raise DataError(f"{path}: {name} has values that are no whole numbers")
-    return whole
+    return values.astype(np.int64)
 
 
 def natural(path: Path) -> list[str | int]:

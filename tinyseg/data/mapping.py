@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,31 +79,81 @@ def to_labels(raw: NDArray[Any], table: Table, classes: Classes, where: PathLike
     [[0, 255]]
     """
     if raw.ndim == 3:
-        codes = color_codes(raw)
         known = {int(color_codes(np.array(key))): value for key, value in table.items() if isinstance(key, tuple)}
-        return _looked_up(codes, known, lambda wrong: _unknown_colors(where, wrong))
+        return _looked_up(raw, known, lambda wrong: _unknown_colors(where, wrong))
     numbers = {key: value for key, value in table.items() if isinstance(key, int)}
     return _looked_up(raw, numbers, lambda wrong: _unknown_numbers(where, wrong, numbers, classes))
 
 
+_BAND = 1 << 20
+"""Pixels that are looked up at once: what that takes in between is many times the mask, which can be large."""
+
+
+def _bands(raw: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Some rows at a time, and their numbers; those of colours are their codes."""
+    rows = max(1, _BAND // max(1, raw.shape[1]))
+    for top in range(0, len(raw), rows):
+        part = slice(top, top + rows)
+        yield part, color_codes(raw[part]) if raw.ndim == 3 else raw[part]
+
+
+def value_counts(raw: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The different numbers (or codes of colours) in a mask, in order, and how often each occurs.
+
+    >>> [found.tolist() for found in value_counts(np.array([[3, 1, 3]]))]
+    [[1, 3], [1, 2]]
+    """
+    found = [np.unique(numbers, return_counts=True) for _, numbers in _bands(raw)]
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    values, places = np.unique(np.concatenate([values for values, _ in found]), return_inverse=True)
+    counts = np.zeros(len(values), np.int64)
+    np.add.at(counts, places, np.concatenate([counts for _, counts in found]))
+    return values, counts
+
+
 def _looked_up(raw: NDArray[Any], table: Mapping[int, int], refusal: Any) -> NDArray[np.uint8]:
-    unknown = -1
-    if raw.dtype == np.uint8:
-        lookup = np.full(256, unknown, np.int16)
-        for key, value in table.items():
-            if 0 <= key < 256:
-                lookup[key] = value
-        labels = lookup[raw]
-    else:
-        values, inverse = np.unique(raw, return_inverse=True)
-        lookup = np.array([table.get(value, unknown) for value in values.tolist()], np.int16)
-        labels = lookup[inverse].reshape(raw.shape)
-    if labels.size and labels.min() == unknown:
-        raise refusal(np.unique(raw[labels == unknown]).tolist())
-    return labels.astype(np.uint8)
+    labels = np.empty(raw.shape[:2], np.uint8)
+    unknown = []
+    for part, numbers in _bands(raw):
+        found = _bytes_looked_up(numbers, table) if numbers.dtype == np.uint8 else _numbers_looked_up(numbers, table)
+        if found.size and found.min() == _UNKNOWN:
+            unknown.append(np.unique(numbers[found == _UNKNOWN]))
+        labels[part] = found
+    if unknown:
+        raise refusal(np.unique(np.concatenate(unknown)))
+    return labels
 
 
-def _unknown_numbers(where: PathLike, wrong: list[int], table: Mapping[int, int], classes: Classes) -> DataError:
+_UNKNOWN = -1
+
+
+def _bytes_looked_up(numbers: NDArray[np.uint8], table: Mapping[int, int]) -> NDArray[np.int16]:
+    lookup = np.full(256, _UNKNOWN, np.int16)
+    for key, value in table.items():
+        if 0 <= key < 256:
+            lookup[key] = value
+    return lookup[numbers]
+
+
+def _numbers_looked_up(numbers: NDArray[Any], table: Mapping[int, int]) -> NDArray[np.int16]:
+    """By binary search among the keys that this type of numbers can be."""
+    least, most = (-(2**53), 2**53) if numbers.dtype.kind == "f" else _limits(numbers.dtype)
+    keys = sorted(key for key in table if least <= key <= most)
+    if not keys:
+        return np.full(numbers.shape, _UNKNOWN, np.int16)
+    ordered = np.array(keys, numbers.dtype)
+    places = np.minimum(np.searchsorted(ordered, numbers), len(keys) - 1)
+    values = np.array([table[key] for key in keys], np.int16)[places]
+    return np.where(ordered[places] == numbers, values, np.int16(_UNKNOWN))
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _unknown_numbers(where: PathLike, wrong: NDArray[Any], table: Mapping[int, int], classes: Classes) -> DataError:
     if table == identity_table(len(classes)):
         expected = (
             f"with {len(classes)} classes a mask holds 0 to {len(classes) - 1}, and {IGNORE_INDEX} where a pixel "
@@ -114,17 +164,18 @@ def _unknown_numbers(where: PathLike, wrong: list[int], table: Mapping[int, int]
     return DataError(f"{where}: values {listed(wrong)} are no class: {expected}")
 
 
-def _unknown_colors(where: PathLike, wrong: list[int]) -> DataError:
+def _unknown_colors(where: PathLike, wrong: NDArray[Any]) -> DataError:
+    colors = listed(wrong, show=lambda code: str(color_of(int(code))))
     return DataError(
-        f"{where}: colours {listed([color_of(code) for code in wrong])} are no class; give each class its colour in "
-        "classes.txt ('name R G B'), or save class indices as 8-bit grey PNG"
+        f"{where}: colours {colors} are no class; give each class its colour in classes.txt ('name R G B'), or save "
+        "class indices as 8-bit grey PNG"
     )
 
 
-def listed(values: list[Any], limit: int = 8) -> str:
+def listed(values: Sequence[Any] | NDArray[Any], limit: int = 8, show: Callable[[Any], str] = str) -> str:
     """The first few of ``values``, separated by commas."""
     more = f", ... ({len(values)} in all)" if len(values) > limit else ""
-    return ", ".join(str(value) for value in values[:limit]) + more
+    return ", ".join(show(value) for value in values[:limit]) + more
 
 
 # Files

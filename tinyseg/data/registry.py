@@ -19,6 +19,7 @@ from .coco_stuff import CocoStuff
 from .dataset import Dataset, Size, WithGeometric, WithInstances
 from .folder import Folder
 from .isbi2012 import ISBI2012
+from .layout import Layout
 from .mapping import Table
 from .nyudv2 import NYUDv2
 from .pascal_context import PascalContext
@@ -71,7 +72,7 @@ _SIFT = _splits(2488, test=200)
 DATASETS: dict[str, Kind] = {
     "shapes": Kind(Shapes, "disks, squares, triangles, rings and crosses, drawn", _DRAWN, _splits(2000, 200, 200)),
     "cells": Kind(Cells, "cells that touch, with a number each, drawn", _DRAWN, _splits(500, 50, 50)),
-    "folder": Kind(Folder, "your own images and masks", (*_DIVIDED, "num_classes")),
+    "folder": Kind(Folder, "your own images and masks", (*_DIVIDED, "num_classes", "as_stored")),
     "camvid": Kind(CamVid, "streets, 11 classes", _FILES, _splits(367, 101, 233)),
     "voc2011": Kind(VOC2011, "photographs, 20 classes and background", _FILES, _splits(1112, 1111)),
     "voc2012": Kind(VOC, "photographs, 20 classes and background", _FILES, _splits(1464, 1449)),
@@ -106,6 +107,7 @@ def open_dataset(
     mapping: Table | None = None,
     instances: bool = False,
     geometric: int = 0,
+    as_stored: bool = False,
 ) -> Dataset:
     """Open a data set by its name.
 
@@ -122,6 +124,7 @@ def open_dataset(
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
         geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
             :class:`~tinyseg.data.dataset.WithGeometric`.
+        as_stored: images are left as they are stored, and not turned as their EXIF orientation says.
 
     Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
     set; ``DataError`` when the files are not as they should be.
@@ -148,20 +151,33 @@ def open_dataset(
         if root is None:
             raise InputError(f"the data set {name!r} needs its folder: give --root DIR")
         options["root"] = root
-    dataset: Dataset = kind.create(split=split, **options)
+    if as_stored and kind.drawn:
+        raise InputError(f"the data set {name!r} takes no --as-stored; leave it out")
+    dataset = _create(kind, split, options, as_stored)
     _check_classes(name, num_classes, dataset.classes)
     if geometric:
-        dataset = WithGeometric(dataset, _geometric(kind, name, geometric, split, options))
+        dataset = WithGeometric(dataset, _geometric(kind, name, geometric, split, options, as_stored))
     return WithInstances(dataset) if instances else dataset
 
 
-def _geometric(kind: Kind, name: str, classes: int, split: str, options: Mapping[str, Any]) -> Dataset:
+def _create(kind: Kind, split: str, options: Mapping[str, Any], as_stored: bool) -> Dataset:
+    """Only a folder's files are read when it is opened; the others are told afterwards how to read theirs."""
+    extra = {"as_stored": as_stored} if "as_stored" in kind.takes else {}
+    dataset: Dataset = kind.create(split=split, **options, **extra)
+    if isinstance(dataset, Layout):
+        dataset.as_stored = as_stored
+    return dataset
+
+
+def _geometric(
+    kind: Kind, name: str, classes: int, split: str, options: Mapping[str, Any], as_stored: bool
+) -> Dataset:
     """The same images in geometric classes; ``InputError`` where there are none, or not so many."""
     if kind.geometric is None:
         having = ", ".join(other for other, one in DATASETS.items() if one.geometric)
         raise InputError(f"the data set {name!r} has no geometric classes; {having} has")
     given = {key: value for key, value in options.items() if key != "mapping"}
-    other: Dataset = DATASETS[kind.geometric].create(split=split, **given)
+    other = _create(DATASETS[kind.geometric], split, given, as_stored)
     if len(other.classes) != classes:
         named = ", ".join(other.classes.names)
         raise InputError(f"{name}: --geometric-classes must be {len(other.classes)} ({named}), got {classes}")

@@ -11,6 +11,7 @@
 8498 and 2857 images. FCN trains on all that are not in VOC's own validation split.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..paths import PathLike
 from .dataset import check_index
-from .layout import Layout, check_split, find_root, mat_variable, read_split
+from .layout import Layout, check_split, find_root, read_split, whole_numbers
 from .mapping import Table
+from .mat_file import read_variable
 from .voc import CLASSES
 
 
@@ -40,17 +42,17 @@ class SBD(Layout):
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The field ``Segmentation`` of ``GTcls``."""
         path = self.pairs[index][1]
-        return _segmentation(mat_variable(path, "GTcls"), path)
+        return _segmentation(read_variable(path, "GTcls"), path)
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The field ``Segmentation`` of ``GTinst``; None where there is no such file."""
         path = self.root / "inst" / f"{self.pairs[check_index(index, len(self))][1].name}"
         if not path.is_file():
             return None
-        return _segmentation(mat_variable(path, "GTinst"), path).astype(np.int32)
+        return _segmentation(read_variable(path, "GTinst"), path).astype(np.int32)
 
 
-def _segmentation(struct: NDArray[Any], path: object) -> NDArray[Any]:
-    if struct.dtype.names is None or "Segmentation" not in struct.dtype.names or struct.size != 1:
+def _segmentation(struct: Any, path: Path) -> NDArray[Any]:
+    if not isinstance(struct, dict) or "Segmentation" not in struct:
         raise DataError(f"{path}: expected a struct with the field Segmentation")
-    return np.asarray(struct["Segmentation"].flat[0])
+    return whole_numbers(struct["Segmentation"], "Segmentation", path)

@@ -23,8 +23,9 @@ from ..errors import DataError, InputError, how_to_install
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, SPLITS, Classes, check_index
 from .division import divide_by_name
-from .layout import Layout, check_split, find_root, mat_variable
+from .layout import Layout, check_split, find_root
 from .mapping import Table, numbered_from
+from .mat_file import read_variable
 from .nyudv2 import CLASSES as NYU_CLASSES
 
 # NYUDv2's 40 without the three that are a rest of some kind.
@@ -108,9 +109,11 @@ def _open(path: Path) -> Any:
 
 def _folders(path: Path, name: str) -> list[str]:
     """The folders below ``root``: the lists have the paths of the machine where they were made."""
+    cells = read_variable(path, name)
+    if not isinstance(cells, np.ndarray) or not all(isinstance(text, str) for text in cells.flat):
+        raise DataError(f"{path}: {name} is no list of texts")
     folders = []
-    for cell in mat_variable(path, name).flat:
-        text = str(np.asarray(cell).flat[0])
+    for text in cells.flat:
         _, found, below = text.partition("/SUNRGBD/")
         if not found:
             raise DataError(f"{path}: {name} has the path {text!r}, expected one with /SUNRGBD/ in it")

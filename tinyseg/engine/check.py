@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,15 @@ from numpy.typing import NDArray
 from ..data import Classes, Folder, check_mapping, get_kind, open_dataset, parse_table, read_mapping
 from ..data.ahead import in_order
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
-from ..data.images import LossyMaskError, read_header
-from ..data.layout import Layout, MissingSplitError
-from ..data.mapping import Table, color_codes, color_of, format_key
+from ..data.images import Header, LossyMaskError, read_header
+from ..data.layout import Layout, MissingSplitError, turning
+from ..data.mapping import Table, color_of, format_key, value_counts
+from ..data.orientation import Turn, turn_of, turning_note
 from ..data.proposal import propose_mapping
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .check_report import CheckReport, Finding, SplitReport
+from .image_notes import depth_note
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""
@@ -33,11 +36,13 @@ def check(
     *,
     num_classes: int | None = None,
     mapping: PathLike | None = None,
+    as_stored: bool = False,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
     """Read all of a data set, in ``workers`` threads, and say what is in it and what is wrong with it.
 
+    ``as_stored`` leaves images as they are stored, whatever orientation their EXIF data give.
     ``progress(done, total)`` is told the number of images. Raises ``InputError`` when there is no such data set, when
     none of its splits can be opened, and for options that make no sense; what is wrong in the files is reported.
     """
@@ -47,6 +52,7 @@ def check(
         raise InputError(f"the data set {data!r} is read from files: tinyseg check {data} FOLDER")
     texts = None if mapping is None else read_mapping(mapping)
     checker = _Checker(data, str(root), num_classes, None if texts is None else parse_table(texts, str(mapping)))
+    checker.as_stored = as_stored
     datasets = checker.open_splits()
     if texts is not None and not checker.unknown_count:
         check_mapping(texts, len(datasets[0].classes))
@@ -75,7 +81,8 @@ class _Seen:
     mask: Path
     errors: list[tuple[str, str, str]] = field(default_factory=list)
     size: Size | None = None
-    channels: int | None = None
+    header: Header | None = None
+    turn: Turn | None = None
     digest: bytes | None = None
     values: dict[int | Color, int] = field(default_factory=dict)
     pixels: NDArray[np.int64] | None = None
@@ -97,7 +104,8 @@ def _examine(dataset: Layout, index: int) -> _Seen:
 def _examine_image(dataset: Layout, index: int, seen: _Seen) -> None:
     try:
         pixels = dataset.image(index)
-        seen.channels = read_header(seen.image, 0).channels
+        seen.header = read_header(seen.image, 0)
+        seen.turn = turn_of(dataset, index, seen.header)
     except DataError as error:
         seen.errors.append(("unreadable", str(error), str(seen.image)))
         return
@@ -116,10 +124,10 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
         return
     if seen.size is not None and raw.shape[:2] != seen.size:
         mask_size, image_size = (f"{height}x{width}" for height, width in (raw.shape[:2], seen.size))
-        text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width)"
+        hint = turning(seen.image, raw.shape[:2], dataset.as_stored)
+        text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width){hint}"
         seen.errors.append(("sizes", text, str(seen.mask)))
-    codes = color_codes(raw) if raw.ndim == 3 else raw
-    values, counts = np.unique(codes, return_counts=True)
+    values, counts = value_counts(raw)
     if len(values) > MAX_VALUES:
         text = f"{seen.mask}: has {len(values)} different values; is it a photograph?"
         seen.errors.append(("values", text, str(seen.mask)))
@@ -149,6 +157,10 @@ class _Checker:
         self.num_classes = num_classes
         self.unknown_count = data == "folder" and num_classes is None and not (Path(root) / "classes.txt").is_file()
         self.splits: list[SplitReport] = []
+        self.as_stored = False
+        self.turns: dict[str, Turn | None] = {}
+        self.depths: Counter[int] = Counter()
+        self.left_out: dict[str, list[str]] = {}
         self.values: Counter[int | Color] = Counter()
         self.digests: dict[bytes, list[tuple[str, str]]] = {}
         self.errors: dict[str, list[tuple[str, str]]] = {}
@@ -172,10 +184,11 @@ class _Checker:
         return datasets
 
     def _open(self, split: str) -> Layout:
+        given: dict[str, Any] = {"mapping": self.mapping, "as_stored": self.as_stored}
         if self.data == "folder":
             count = MAX_CLASSES if self.unknown_count else self.num_classes
-            return Folder(self.root, split, num_classes=count, mapping=self.mapping, strict=False)
-        dataset = open_dataset(self.data, split, root=self.root, num_classes=self.num_classes, mapping=self.mapping)
+            return Folder(self.root, split, num_classes=count, strict=False, **given)
+        dataset = open_dataset(self.data, split, root=self.root, num_classes=self.num_classes, **given)
         if not isinstance(dataset, Layout):
             raise InputError(f"the data set {self.data!r} has no files to check")
         return dataset
@@ -186,8 +199,12 @@ class _Checker:
             self.errors.setdefault(kind, []).append((text, file))
         if seen.size is not None:
             part.sizes[seen.size] += 1
-        if seen.channels is not None:
-            part.channels[seen.channels] += 1
+        if seen.header is not None:
+            part.channels[seen.header.channels] += 1
+            self.depths[seen.header.depth] += 1
+            for what in seen.header.notes:
+                self.left_out.setdefault(what, []).append(str(seen.image))
+        self.turns[str(seen.image)] = seen.turn
         if seen.digest is not None:
             self.digests.setdefault(seen.digest, []).append((part.split, seen.name))
         self.values.update(seen.values)
@@ -212,6 +229,7 @@ class _Checker:
     def report(self, dataset: Layout) -> CheckReport:
         """The findings, the worst first."""
         self._report_errors()
+        self._report_headers()
         self._report_duplicates()
         table = full_table(dataset)
         count = self._count_classes(dataset, table)
@@ -259,6 +277,16 @@ class _Checker:
                 first = "" if kind in ("missing", "lossy") else f" ({found[0][0]})"
                 text = f"{many(len(found), thing)} {what}{first}"
                 self.problems.append(Finding(kind, text, tuple(file for _, file in found)))
+
+    def _report_headers(self) -> None:
+        """What the files say of themselves: turned images, several depths, bands that are not used."""
+        if (note := turning_note(self.turns.values())) is not None:
+            turned = tuple(file for file, turn in self.turns.items() if turn is not None)
+            self.notes.append(Finding("orientation", note, turned))
+        if (note := depth_note(self.depths)) is not None:
+            self.notes.append(Finding("depth", note))
+        for what, files in self.left_out.items():
+            self.notes.append(Finding("bands", f"{many(len(files), 'image')}: {what}", tuple(files)))
 
     def _report_duplicates(self) -> None:
         across = [places for places in self.digests.values() if len({split for split, _ in places}) > 1]

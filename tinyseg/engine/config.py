@@ -51,7 +51,9 @@ class DataConfig:
     in training. ``crop``: the window that training takes. ``augment``: the random changes of training images, as
     ``data.parse_augmentations`` gives them. ``mapping``: what numbers and colours in masks mean, where a user says
     so. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr`` then come in reverse: as the
-    weights expect them that training began with, or as measured. Colours are #rrggbb.
+    weights expect them that training began with, or as measured. Colours are #rrggbb. ``as_stored``: images are not
+    turned as their EXIF orientation says. ``depths``: bits of the training images' numbers, where they are files;
+    ``spread``: their standard deviation, where noise is relative to it.
     """
 
     name: str
@@ -71,6 +73,9 @@ class DataConfig:
     crop: Size | None = None
     mapping: dict[str, int] | None = None
     bgr: bool = False
+    as_stored: bool = False
+    depths: tuple[int, ...] = ()
+    spread: float | None = None
 
     @property
     def classes(self) -> Classes:
@@ -165,7 +170,7 @@ class Config:
                 f"training.class_weights has {len(training.class_weights)} entries for {data.num_classes} classes"
             )
         # They refuse what cannot be used.
-        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop)
+        _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop, data.spread)
         for name in ("epochs", "batch_size", "accumulate"):
             if getattr(training, name) < 1:
                 raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")

@@ -25,6 +25,7 @@ from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
+from .image_notes import files_of, unlike_training
 from .measures import METRICS, parse_metrics
 from .objective import Objective
 from .pipeline import both_scores, evaluation_loader, open_split
@@ -143,10 +144,12 @@ def evaluate(
     workers: int = 2,
     progress: Progress | None = None,
     metrics: Sequence[str] = (),
+    note: Callable[[str], None] | None = None,
 ) -> tuple[Config, Evaluation]:
     """Evaluate the run at ``path`` (a folder, or a checkpoint in it) on a split of its own or of other data.
 
-    ``metrics``: names in ``METRICS``. Raises ``InputError`` and its kinds for a run, data or labels that cannot be
+    ``metrics``: names in ``METRICS``. ``note`` is told of images of another depth than the run was trained on. Raises
+    ``InputError`` and its kinds for a run, data or labels that cannot be
     used. Returns the configuration that
     was evaluated, too.
     """
@@ -160,6 +163,11 @@ def evaluate(
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
     geometric = config.model.geometric_classes if get_kind(config.data.name).geometric else 0
     dataset = open_split(config.data, split, geometric)
+    files = files_of(dataset)
+    if note is not None and files is not None:
+        unlike = unlike_training(config.data, [image for image, _ in files.pairs])
+        if unlike is not None:
+            note(unlike)
     metrics = parse_metrics(metrics)
     if metrics and len(dataset) and dataset.instances(0) is not None:
         dataset = WithInstances(dataset)

@@ -52,6 +52,7 @@ def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
         geometric=geometric,
+        as_stored=data.as_stored and not kind.drawn,
     )
     check_classes(data, dataset)
     return dataset
@@ -139,7 +140,8 @@ class ToChannels(Transform):
 def training_transform(data: DataConfig) -> Transform:
     """Resize, augment (a crop among the augmentations), normalise: as far as each is asked for."""
     resize: list[Transform] = [] if data.size is None else [Resize(data.size)]
-    return Compose([*resize, *augmentations(data.augment, data.crop), Normalise(data.mean, data.std, data.bgr)])
+    changes = augmentations(data.augment, data.crop, data.spread)
+    return Compose([*resize, *changes, Normalise(data.mean, data.std, data.bgr)])
 
 
 def evaluation_transform(data: DataConfig) -> Transform:

@@ -19,7 +19,8 @@ from ..data import Classes, read_image, write_palette_png
 from ..errors import DataError, InputError
 from ..nn.utils import fuse
 from ..paths import PathLike
-from ..viz import overlay
+from ..viz import overlay, stretched
+from .image_notes import unlike_training
 from .probabilities import FORMATS, ProbabilityWriter, probability_files
 from .run import load_model, open_run
 from .segmenter import Segmenter, Tell, parse_views
@@ -98,13 +99,14 @@ def predict(
     progress: Callable[[Prediction], None] | None = None,
     options: PredictOptions | None = None,
     tell: Tell | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> list[Prediction]:
     """Label image files with the run at ``path`` (a folder, or a checkpoint in it).
 
     ``images`` are files, folders of them, and lists: ``NAME.txt`` with a file a line, relative to the list itself.
     For ``NAME.jpg`` the folder ``out`` gets ``NAME.png``, an indexed PNG whose pixel values are classes, and
     ``NAME_overlay.png``, the image with the classes' colours over it. ``progress`` is told of each, ``tell(done,
-    total)`` of the tiles of one.
+    total)`` of the tiles of one, ``note`` of images of another depth than the run was trained on.
 
     Raises ``InputError`` before anything is written if an image is not there, or a file that would be written is one
     of the images or would be written twice; and at the end, with all others labelled, ``PredictionError`` for images
@@ -122,6 +124,9 @@ def predict(
     done: list[Prediction] = []
     failures: list[DataError] = []
     with pixel_limit(options.max_pixels):
+        unlike = unlike_training(run.config.data, [job.image for job in planned])
+        if unlike is not None and note is not None:
+            note(unlike)
         for job in planned:
             try:
                 prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
@@ -234,7 +239,7 @@ def _make_folder(out: Path) -> None:
 def _predict_file(segmenter: Segmenter, job: _Job, probabilities: str | None, tell: Tell) -> Prediction:
     """Bands of rows come out of the network; nothing else has the image's size but what is read and written."""
     data = segmenter.config.data
-    image = read_image(job.image, data.in_channels)
+    image = read_image(job.image, data.in_channels, as_stored=data.as_stored)
     labels = np.empty(image.shape[:2], np.uint8)
     begin = time.perf_counter()
     try:
@@ -261,7 +266,8 @@ def _predict_file(segmenter: Segmenter, job: _Job, probabilities: str | None, te
 def _overlaid(image: NDArray[Any], labels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
     """``overlay``, some rows at a time: its arithmetic takes many times the picture's memory."""
     picture = np.empty((*labels.shape, 3), np.uint8)
+    span = float(image.min()), float(image.max())
     for top in range(0, len(labels), _OVERLAY_ROWS):
         rows = slice(top, top + _OVERLAY_ROWS)
-        picture[rows] = overlay(image[rows], labels[rows], classes)
+        picture[rows] = overlay(stretched(image[rows], span), labels[rows], classes)
     return picture

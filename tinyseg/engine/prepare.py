@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
+from .image_notes import look_at
 from .memory import check_memory
 from .objective import OF_PIXELS, check_loss
 from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
@@ -50,7 +51,8 @@ class TrainOptions:
     """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
 
     ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
-    numbers and colours in masks mean (``data.read_mapping``), or what it says.
+    numbers and colours in masks mean (``data.read_mapping``), or what it says. With ``as_stored`` images are not
+    turned as their EXIF orientation says.
     ``size`` and ``crop`` are (height, width): what files are resized to, or what images of ``shapes`` and ``cells``
     are drawn at, and the window that training takes then; with ``full_images`` it takes none. ``momentum`` is Adam's
     first beta, too. ``data_seed`` chooses the images that are drawn, or the validation split (of ``folder``),
@@ -69,6 +71,7 @@ class TrainOptions:
     full_images: bool = False
     augment: str | None = None
     mapping: str | Mapping[str, int] | None = None
+    as_stored: bool = False
     model: str = "fcn8s"
     model_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
@@ -120,6 +123,7 @@ def options_of(config: Config) -> TrainOptions:
         full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
         augment=",".join(data.augment) or "none",
         mapping=data.mapping,
+        as_stored=data.as_stored,
         model=config.model.name,
         model_options=config.model.options,
         **{**vars(training), "class_weights": training.class_weights or "none"},
@@ -159,6 +163,7 @@ def prepare(options: TrainOptions) -> Plan:
             seed=options.data_seed,
             mapping=None if mapping is None else parse_table(mapping, "--mapping"),
             geometric=options.model_options.get("geometric_classes", 0),
+            as_stored=options.as_stored,
         )
         for split in ("train", "val")
     )
@@ -171,7 +176,7 @@ def prepare(options: TrainOptions) -> Plan:
     if options.stage == "context":
         _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
-    notes: list[str] = []
+    notes, depths = look_at((train_set, val_set))
     if start is not None and model.preprocessing is None:
         notes.append(
             f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
@@ -182,7 +187,13 @@ def prepare(options: TrainOptions) -> Plan:
     batch_size = _batch_size(options, train_set, notes)
     _check_batch_norm(model, batch_size, crop or options.size)
     counts = _count_labels(options, train_set, val_set, notes)
-    data = _data_config(options, root, train_set, crop, mapping, _preprocessing(options, model, train_set))
+    preprocessing = _preprocessing(options, model, train_set)
+    measured = preprocessing.std if model.preprocessing is None else None
+    data = replace(
+        _data_config(options, root, train_set, crop, mapping, preprocessing),
+        depths=depths,
+        spread=_spread(options, train_set, measured),
+    )
     given = options.class_weights
     weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
     training = _training_config(options, batch_size, weights)
@@ -450,6 +461,17 @@ def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) ->
     return model.preprocessing or Preprocessing(*measure_normalisation(train_set))
 
 
+def _spread(options: TrainOptions, train_set: Dataset, measured: tuple[float, ...] | None) -> float | None:
+    """The standard deviation of the training images, where noise is added to them; channels that never change aside.
+
+    ``measured``: that of each channel, if it was measured already.
+    """
+    if not any(text.startswith("noise") for text in settled_augmentations(options)):
+        return None
+    varied = [value for value in measured or measure_normalisation(train_set).std if value < 1]
+    return sum(varied) / len(varied) if varied else None
+
+
 def _data_config(
     options: TrainOptions,
     root: str | None,
@@ -477,6 +499,7 @@ def _data_config(
         crop=crop,
         mapping=mapping,
         bgr=preprocessing.bgr,
+        as_stored=options.as_stored,
     )
 
 

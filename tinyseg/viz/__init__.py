@@ -4,6 +4,7 @@ Two kinds of functions. These give a picture, an array ``(H, W, 3)`` of ``uint8`
 
 - ``colorize(mask, classes)``: a mask in the colours of its classes
 - ``overlay(image, mask, classes, alpha)``: an image with its mask laid over it
+- ``stretched(image, span)``: an image of few levels, made visible
 - ``heatmap(values, low, high, diverging)``: numbers ``(H, W)`` as colours
 - ``feature_maps(activation, columns)``: the channels of a layer's output ``(C, H, W)`` beside each other
 - ``filters(weight)``: the kernels of a convolution ``(O, I, kh, kw)`` beside each other
@@ -38,7 +39,7 @@ from .fields import save_field
 from .inline import SERIES, inline_lines, line_key
 from .lines import save_curves, save_lines, save_rates
 from .maps import feature_maps, filters, heatmap
-from .overlays import colorize, overlay
+from .overlays import colorize, overlay, stretched
 from .palettes import palette
 from .sheets import save_pictures, save_predictions
 from .tape import save_tape
@@ -63,5 +64,6 @@ __all__ = [
     "save_predictions",
     "save_rates",
     "save_tape",
+    "stretched",
     "voc_palette",
 ]

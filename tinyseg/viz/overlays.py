@@ -45,6 +45,21 @@ def overlay(image: NDArray[Any], mask: NDArray[Any], classes: Classes, alpha: fl
     return shown.astype(np.uint8)
 
 
+def stretched(image: NDArray[Any], span: tuple[float, float] | None = None) -> NDArray[Any]:
+    """An image for the eye: of a ``float32`` one the darkest value becomes black and the brightest white.
+
+    Files of 16 bits often use few of their levels, and would be black. ``span`` is what becomes black and white,
+    where ``image`` is part of another. Bytes, and images of one value, stay as they are.
+
+    >>> stretched(np.array([[[0.001], [0.002], [0.003]]], np.float32)).round(3).tolist()
+    [[[0.0], [0.5], [1.0]]]
+    """
+    if image.dtype == np.uint8 or not image.size:
+        return image
+    low, high = (float(image.min()), float(image.max())) if span is None else span
+    return image if high <= low else ((image - np.float32(low)) / np.float32(high - low)).astype(np.float32)
+
+
 def as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     """An image ``(H, W, 1 or 3)`` as ``(H, W, 3)`` bytes."""
     if image.ndim != 3 or image.shape[2] not in (1, 3):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..data.dataset import IGNORE_INDEX, Classes
 from ..paths import PathLike
 from .figures import new_figure, save, text_width
-from .overlays import as_rgb, colorize
+from .overlays import as_rgb, colorize, stretched
 from .palettes import GREY
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _show(axes: "Axes", picture: Picture | None, classes: Classes | None) -> Non
         return
     if classes is None or not _is_mask(picture):
         # Nearest neighbours when enlarged, averaged when reduced.
-        axes.imshow(as_rgb(picture), interpolation="antialiased")
+        axes.imshow(as_rgb(stretched(picture)), interpolation="antialiased")
         return
     axes.imshow(colorize(picture, classes), interpolation="nearest")
     ignored = picture == IGNORE_INDEX

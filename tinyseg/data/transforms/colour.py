@@ -80,18 +80,29 @@ class RandomBlur(Transform):
 
 
 class RandomNoise(Transform):
-    """Gaussian noise whose standard deviation is 0 to ``strength`` of white, anew for each value."""
+    """Gaussian noise whose standard deviation is 0 to ``strength`` of the images' range, anew for each value.
 
-    def __init__(self, strength: float = 0.05) -> None:
+    ::
+
+        x = x + u strength (4 spread) white n,    u uniform in 0..1, n normal
+
+    Their range is four times their ``spread``, the standard deviation of images in 0..1. With the usual 0.25 it is
+    all of black to white; images that use a few of 65536 levels have a small one, and noise of a share of white would
+    be many times what they show.
+    """
+
+    def __init__(self, strength: float = 0.05, spread: float = 0.25) -> None:
         if strength < 0:
             raise ValueError(f"RandomNoise: strength must not be negative, got {strength}")
-        self.strength = strength
+        if not 0 < spread <= 1:
+            raise ValueError(f"RandomNoise: spread must be more than 0 and at most 1, got {spread}")
+        self.strength, self.spread = strength, spread
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Add noise to the image alone."""
         values, white = _as_floats(sample.image)
         noise = rng.standard_normal(values.shape, np.float32)
-        noise *= np.float32(white * rng.uniform(0, self.strength))
+        noise *= np.float32(4 * self.spread * white * rng.uniform(0, self.strength))
         values += noise
         return sample._replace(image=_as_image(values, white))
 

@@ -32,7 +32,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "rotate90": Augmentation(RandomRotate90, (), "turned by quarters (halves where not square)"),
     "colour": Augmentation(ColourJitter, (0.3,), "brightness, contrast, saturation: times 1 plus or minus this"),
     "blur": Augmentation(RandomBlur, (1.0,), "blurred by so many pixels at most"),
-    "noise": Augmentation(RandomNoise, (0.05,), "noise of such a share of white at most"),
+    "noise": Augmentation(RandomNoise, (0.05,), "noise of such a share of the images' range (4 standard deviations)"),
 }
 """All that can be asked for, in the order in which they are applied."""
 
@@ -89,8 +89,10 @@ def _create(name: str, numbers: Sequence[float]) -> Transform:
         raise InputError(f"--augment: {error}") from error
 
 
-def augmentations(specifications: Sequence[str], crop: Size | None) -> list[Transform]:
+def augmentations(specifications: Sequence[str], crop: Size | None, spread: float | None = None) -> list[Transform]:
     """The transforms for what :func:`parse_augmentations` gave, a window of ``crop`` taken in its place among them.
+
+    ``spread`` is the standard deviation of the images in 0..1, where it is known; see :class:`RandomNoise`.
 
     >>> [type(step).__name__ for step in augmentations(("scale=0.75:1.5", "flip"), (64, 64))]
     ['RandomScale', 'RandomCrop', 'RandomFlip']
@@ -101,6 +103,8 @@ def augmentations(specifications: Sequence[str], crop: Size | None) -> list[Tran
         if name == "rare":
             if crop is not None:
                 steps.append(RandomCrop(crop, *asked.get(name, (0.0,))))
+        elif name == "noise" and name in asked and spread is not None:
+            steps.append(_create(name, (*asked[name], spread)))
         elif name in asked:
             steps.append(_create(name, asked[name]))
     return steps

@@ -1,0 +1,383 @@
+"""What a file says of itself against what is decoded: right numbers, or words that name what the file holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tiffs import RGB, WHITE_IS_ZERO, Page, write_tiff
+from tinyseg.data.image_file import suffixes
+from tinyseg.data.images import LossyMaskError, count_frames, read_header, read_image, read_raw_mask
+from tinyseg.errors import DataError
+
+SIZE = (5, 7)
+
+
+def bands(count: int, dtype: str, step: float) -> np.ndarray:
+    """``count`` bands, of which number k (from 1) is ``step`` times k everywhere."""
+    return np.broadcast_to((np.arange(1, count + 1) * step).astype(dtype), (*SIZE, count)).copy()
+
+
+U8, U16 = ("uint8", 20), ("uint16", 5000)
+
+
+# Bands
+
+
+@pytest.mark.parametrize(
+    ("page", "colour"),
+    [
+        (Page(bands(3, *U16), RGB, planar=True), (19, 39, 58)),  # 5000 k / 65535 as bytes: the upper ones
+        (Page(bands(3, *U16), RGB, planar=True, packed=True), (19, 39, 58)),
+        (Page(bands(3, *U16), RGB), (19, 39, 58)),
+        (Page(bands(4, *U16), RGB, (0,)), (19, 39, 58)),
+        (Page(bands(4, *U8), RGB, (0,)), (20, 40, 60)),
+        (Page(bands(3, *U8), RGB, planar=True), (20, 40, 60)),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_colours_are_those_that_are_stored(tmp_path: Path, page: Page, colour: tuple[int, ...], order: str) -> None:
+    path = write_tiff(tmp_path / "bands.tif", page, order=order)
+    image = read_image(path)
+    assert image.shape == (*SIZE, 3)
+    assert (image == colour).all()
+    left_out = page.pixels.shape[2] > 3
+    assert any("left out" in note for note in read_header(path).notes) == left_out
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        (Page(bands(2, *U8), extra=(0,)), "2 bands of 8 bits, grey"),
+        (Page(bands(2, *U8), extra=(0,), planar=True), "2 bands of 8 bits, grey, band by band"),
+        (Page(bands(4, *U8), extra=(0, 0, 0), planar=True, packed=True), "4 bands of 8 bits, grey, band by band"),
+        (Page(bands(4, *U16), extra=(0, 0, 0), planar=True, packed=True), "4 bands of 16 bits, grey, band by band"),
+        (Page(bands(4, *U16), RGB, (2,), planar=True), "4 bands of 16 bits, RGB, band by band"),
+        (Page(bands(3, "float32", 0.1), extra=(0, 0), planar=True, packed=True), "3 bands of 32 bits (float), grey"),
+        (Page(bands(4, *U16), extra=(0, 0, 0)), "4 bands of 16 bits, grey"),
+        (Page(bands(3, "float32", 0.1), RGB), "3 bands of 32 bits (float), RGB"),
+        (Page(bands(3, "int16", 5), RGB), "3 bands of 16 bits (signed), RGB"),
+        (Page(bands(8, *U8), RGB, (0,) * 5), "8 bands of 8 bits, RGB"),
+        (Page(bands(3, *U8), RGB, tags={258: (8, 16, 8)}), "3 bands of different bits"),
+        (Page(bands(1, *U8), photometric=32803), "colour filter array"),
+        (Page(bands(3, *U8), photometric=6, tags={530: (2, 2)}), "3 bands of 8 bits, YCbCr"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_image, read_raw_mask])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, on what it does not know
+def test_bands_that_cannot_be_read_are_named(tmp_path: Path, page: Page, kind: str, read: Any) -> None:
+    path = write_tiff(tmp_path / "bands.tif", page)
+    with pytest.raises(DataError, match=re.escape(f"bands.tif: a TIFF of {kind}" if kind[0].isdigit() else kind)):
+        read(path)
+
+
+def test_infrared_is_not_taken_for_transparency(tmp_path: Path) -> None:
+    """A fourth band that a program has marked as alpha: 80 everywhere, so that white would shine through."""
+    for count, photometric in ((2, 1), (4, RGB)):
+        path = write_tiff(tmp_path / "infrared.tif", Page(bands(count, *U8), photometric, (2,)))
+        with pytest.raises(
+            DataError, match=r"infrared.tif: has a band that is marked as alpha .* 0 and 255; .*infrared"
+        ):
+            read_image(path)
+    real = bands(4, *U8)
+    real[..., 3] = 255
+    real[0, 0, 3] = 0
+    image = read_image(write_tiff(tmp_path / "alpha.tif", Page(real, RGB, (2,))))
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert (image[1:] == (20, 40, 60)).all()
+    # Of 16 bits the upper ones are decoded: dark infrared would be no transparency but everything white.
+    dark = bands(4, *U16)
+    dark[..., 3] = 200
+    with pytest.raises(DataError, match=r"marked as alpha .* more than its largest value"):
+        read_image(write_tiff(tmp_path / "dark.tif", Page(dark, RGB, (2,))))
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32"])
+def test_numbers_of_masks_are_those_that_are_stored(tmp_path: Path, dtype: str, packed: bool, order: str) -> None:
+    low = -2 if dtype.startswith("int") else 0
+    numbers = np.arange(low, low + 35, dtype=dtype).reshape(SIZE)
+    path = write_tiff(tmp_path / "mask.tif", Page(numbers, packed=packed), order=order)
+    np.testing.assert_array_equal(read_raw_mask(path), numbers)
+
+
+def test_large_numbers_without_a_sign(tmp_path: Path) -> None:
+    numbers = np.array([[0, 1, 2**31, 2**32 - 1]], np.uint32)
+    np.testing.assert_array_equal(read_raw_mask(write_tiff(tmp_path / "ids.tif", Page(numbers))), numbers)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_floats(tmp_path: Path, packed: bool, order: str) -> None:
+    values = np.linspace(0, 1, 35, dtype=np.float32).reshape(SIZE)
+    path = write_tiff(tmp_path / "float.tif", Page(values, packed=packed), order=order)
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], values)
+
+
+def test_where_zero_is_white(tmp_path: Path) -> None:
+    """An image is what is to be seen, a mask what is stored."""
+    stored = np.arange(35, dtype=np.uint8).reshape(SIZE)
+    path = write_tiff(tmp_path / "white.tif", Page(stored, WHITE_IS_ZERO))
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], 255 - stored)
+    np.testing.assert_array_equal(read_raw_mask(path), stored)
+    deep = stored.astype(np.uint16) * 1000
+    path = write_tiff(tmp_path / "deep.tif", Page(deep, WHITE_IS_ZERO))
+    np.testing.assert_allclose(read_image(path)[:, :, 0], 1 - deep / 65535, atol=1e-6)
+    np.testing.assert_array_equal(read_raw_mask(path), deep)
+
+
+def test_one_bit_where_zero_is_white(tmp_path: Path) -> None:
+    """Fax compression is mostly written so, by some programs with the bits turned over and by others as they are."""
+    bits = np.arange(32).reshape(4, 8) % 3 == 0
+    page = Page(np.packbits(bits, axis=1), WHITE_IS_ZERO, tags={256: (8,), 258: (1,)})
+    path = write_tiff(tmp_path / "fax.tif", page)
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], np.where(bits, 0, 255))
+    with pytest.raises(DataError, match=r"fax.tif: a mask of 1 bit in a TIFF whose 0 is white"):
+        read_raw_mask(path)
+
+
+def test_colour_model_that_is_not_named(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "silent.tif", Page(np.full(SIZE, 3, np.uint8), tags={262: ()}))
+    with pytest.raises(DataError, match=r"silent.tif: a TIFF that does not say whether 0 is black or white"):
+        read_image(path)
+    assert (read_raw_mask(path) == 3).all()
+
+
+def packed_bits(numbers: np.ndarray, bits: int) -> bytes:
+    """Rows of numbers of ``bits`` bits, the first in the upper ones."""
+    wide = (numbers[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    return np.packbits(wide.reshape(len(numbers), -1), axis=1).tobytes()
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+
+def png(path: Path, numbers: np.ndarray, bits: int, colour_type: int = 0, between: bytes = b"") -> Path:
+    """A PNG, chunk by chunk; ``between`` stands in front of the pixels."""
+    height, width = numbers.shape[:2]
+    raw = packed_bits(numbers, bits) if bits < 8 else numbers.astype(">u2" if bits == 16 else "u1").tobytes()
+    rows = [b"\0" + raw[start : start + len(raw) // height] for start in range(0, len(raw), len(raw) // height)]
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([bits, colour_type, 0, 0, 0])
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(rows)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + between + pixels + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_are_numbers_in_masks_and_shades_in_images(tmp_path: Path, bits: int) -> None:
+    numbers = np.arange(32).reshape(4, 8) % 2**bits
+    path = png(tmp_path / "few.png", numbers, bits)
+    np.testing.assert_array_equal(read_raw_mask(path), numbers)
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], numbers * (255 // (2**bits - 1)))
+
+
+@pytest.mark.parametrize("photometric", [1, WHITE_IS_ZERO])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_few_bits_in_a_tiff(tmp_path: Path, bits: int, photometric: int) -> None:
+    numbers = np.arange(32).reshape(4, 8) % 2**bits
+    stored = np.frombuffer(packed_bits(numbers, bits), np.uint8).reshape(4, -1)
+    page = Page(stored, photometric, tags={256: (8,), 258: (bits,)})
+    np.testing.assert_array_equal(read_raw_mask(write_tiff(tmp_path / "few.tif", page)), numbers)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("P2 4 1 3\n0 1 2 3", [[0, 1, 2, 3]]),
+        ("P2 # made by hand\n4 1 254\n0 1 253 254", [[0, 1, 253, 254]]),
+        ("P2 4 1 1000\n0 1 999 1000", [[0, 1, 999, 1000]]),
+        ("P3 2 1 3\n0 1 2 3 2 1", [[[0, 1, 2], [3, 2, 1]]]),
+    ],
+)
+def test_netpbm_masks_are_not_scaled_by_their_white(tmp_path: Path, text: str, numbers: list[Any]) -> None:
+    path = tmp_path / "mask.pgm"
+    path.write_text(text)
+    assert read_raw_mask(path).tolist() == numbers
+
+
+def test_twelve_bits_have_their_own_white(tmp_path: Path) -> None:
+    numbers = np.array([[0, 2048, 4095, 1]])
+    stored = np.frombuffer(packed_bits(numbers, 12), np.uint8).reshape(1, -1)
+    path = write_tiff(tmp_path / "twelve.tif", Page(stored, tags={256: (4,), 258: (12,)}))
+    np.testing.assert_allclose(read_image(path)[:, :, 0], numbers / 4095, rtol=1e-6)
+    np.testing.assert_array_equal(read_raw_mask(path), numbers)
+
+
+def test_colours_of_sixteen_bits_are_no_mask(tmp_path: Path) -> None:
+    """Two classes could have one upper byte."""
+    colours = np.array([[[1, 2, 3], [4, 5, 6]]]) * 257
+    path = png(tmp_path / "deep.png", colours, 16, colour_type=2)
+    assert read_image(path).tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert read_header(path).notes == ("colours of 16 bits are read at 8",)
+    with pytest.raises(DataError, match=r"deep.png: a mask of colours of 16 bits"):
+        read_raw_mask(path)
+
+
+def test_one_shade_of_sixteen_bits_can_be_transparent(tmp_path: Path) -> None:
+    path = png(tmp_path / "shade.png", np.array([[0, 500, 65535]]), 16, between=chunk(b"tRNS", bytes([1, 244])))
+    np.testing.assert_allclose(read_image(path)[0, :, 0], [0, 1, 1])
+
+
+# Masks that are lossy, or transparent
+
+
+def test_lossless_webp_is_read_and_lossy_is_not(tmp_path: Path) -> None:
+    numbers = np.arange(35, dtype=np.uint8).reshape(SIZE) % 3
+    path = tmp_path / "mask.webp"
+    Image.fromarray(numbers).save(path, lossless=True)
+    np.testing.assert_array_equal(read_raw_mask(path), numbers)
+    colours = np.stack([numbers * 100, numbers, 255 - numbers], axis=2)
+    Image.fromarray(colours).save(path, lossless=True, exif=Image.Exif())
+    np.testing.assert_array_equal(read_raw_mask(path), colours)
+    Image.fromarray(colours).save(path, quality=100)
+    with pytest.raises(LossyMaskError, match=r"mask.webp: a WEBP mask is lossy"):
+        read_raw_mask(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("mask.jp2", {"irreversible": True}, "a JPEG2000 mask is lossy"),
+        ("mask.jp2", {"irreversible": False}, "a JPEG2000 mask may be lossy, and does not say"),
+        ("mask.tif", {"compression": "jpeg"}, "a TIFF mask compressed by JPEG is lossy"),
+    ],
+)
+def test_masks_in_other_lossy_formats(tmp_path: Path, name: str, options: dict[str, Any], words: str) -> None:
+    path = tmp_path / name
+    Image.fromarray(bands(3, *U8)).save(path, **options)
+    with pytest.raises(LossyMaskError, match=f"{name}: {words}.*use PNG"):
+        read_raw_mask(path)
+
+
+@pytest.mark.skipif(".avif" not in suffixes(), reason="this Pillow reads no AVIF")
+def test_avif_may_be_lossy(tmp_path: Path) -> None:
+    Image.fromarray(bands(3, *U8)).save(tmp_path / "mask.avif")
+    with pytest.raises(LossyMaskError, match=r"an AVIF mask may be lossy"):
+        read_raw_mask(tmp_path / "mask.avif")
+
+
+def test_transparency_in_masks(tmp_path: Path) -> None:
+    numbers = np.arange(35, dtype=np.uint8).reshape(SIZE) % 2
+    opaque = np.full(SIZE, 255, np.uint8)
+    path = tmp_path / "mask.png"
+    Image.merge("LA", [Image.fromarray(numbers), Image.fromarray(opaque)]).save(path)
+    np.testing.assert_array_equal(read_raw_mask(path), numbers)
+    colour = np.stack([numbers * 255, numbers, numbers, np.where(numbers, 255, 0)], axis=2).astype(np.uint8)
+    Image.fromarray(colour).save(path)
+    with pytest.raises(DataError, match=r"mask.png: a mask with transparency \(51.4% of its pixels"):
+        read_raw_mask(path)  # 18 of 35
+
+
+# Several images in one file
+
+
+def test_overviews_and_masks_in_a_tiff_are_passed_by(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    whole, half = Page(image, RGB), Page(image[::2, ::2].copy(), RGB, subfile=1)
+    quarter, mask = Page(image[::4, ::4].copy(), RGB, subfile=1), Page(image[:, :, 0], subfile=4)
+    for name, pages in (
+        ("overviews.tif", (whole, half, quarter)),
+        ("masked.tif", (whole, mask)),
+        ("thumbnail.tif", (quarter, whole)),
+    ):
+        path = write_tiff(tmp_path / name, *pages)
+        np.testing.assert_array_equal(read_image(path), image)
+        assert read_header(path).size == read_header(path, 0).size == (16, 16)
+        assert count_frames(path) == 1
+    paged = Page(image, RGB, subfile=2)
+    path = write_tiff(tmp_path / "pages.tif", paged, half, paged)
+    with pytest.raises(DataError, match=r"pages.tif: expected one image but the file has 2 frames"):
+        read_image(path)
+    assert count_frames(path) == 2
+    np.testing.assert_array_equal(read_image(path, frame=1), image)
+    with pytest.raises(DataError, match=r"pages.tif: has no frame 2; it has 2 frames"):
+        read_image(path, frame=2)
+
+
+# Which decoders run, and for how much
+
+
+def test_postscript_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, mark = tmp_path / "photo.png", tmp_path / "started"
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\nshowpage\n%%EOF\n")
+    program = tmp_path / ("gswin64c.bat" if sys.platform == "win32" else "gs")
+    program.write_text(f"@echo x > {mark}\n" if sys.platform == "win32" else f"#!/bin/sh\ntouch {mark}\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for read in (read_image, read_raw_mask, read_header, count_frames):
+        with pytest.raises(DataError, match=r"photo.png: not an image in a format that is read \(.*PNG"):
+            read(path)
+    assert not mark.exists()
+
+
+def test_formats_that_are_opened_are_a_list() -> None:
+    assert {".png", ".jpg", ".tif", ".bmp", ".webp", ".tga"} <= suffixes()
+    assert not {".eps", ".ps", ".pdf", ".fits", ".h5", ".wmf", ".mpg", ".psd"} & suffixes()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to twice its limit Pillow only warns."""
+    numbers = np.zeros((40, 40), np.uint8)
+    Image.fromarray(numbers).save(tmp_path / "large.png")
+    write_tiff(tmp_path / "large.tif", Page(numbers))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1599)
+    for name in ("large.png", "large.tif"):
+        for read in (read_image, read_raw_mask):
+            with pytest.raises(DataError, match=f"{name}: images of more than 1,599 pixels"):
+                read(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1600)
+    assert read_raw_mask(tmp_path / "large.png").shape == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({256: (100_000,), 257: (100_000,)}, "images of more than"),
+        ({256: (0,)}, "a TIFF of 5x0 pixels"),
+    ],
+)
+def test_sizes_in_tags_are_checked(tmp_path: Path, tags: dict[int, tuple[int, ...]], words: str) -> None:
+    path = write_tiff(tmp_path / "odd.tif", Page(np.zeros(SIZE, np.uint8), tags=tags))
+    with pytest.raises(DataError, match=f"odd.tif: {words}"):
+        read_image(path)
+
+
+def test_tags_that_lie_over_each_other(tmp_path: Path) -> None:
+    """A small file whose 200 tags each claim all of it: a decoder would hold its bytes 200 times."""
+    claims = b"".join(
+        tag.to_bytes(2, "little") + (7).to_bytes(2, "little") + (60_000).to_bytes(4, "little") + bytes(4)
+        for tag in range(40_000, 40_200)
+    )
+    directory = (200).to_bytes(2, "little") + claims + bytes(4)
+    (tmp_path / "claims.tif").write_bytes(b"II*\0" + (8).to_bytes(4, "little") + directory + bytes(60_000))
+    with pytest.raises(DataError, match=r"claims.tif: a TIFF that has tags of more bytes than the file"):
+        read_image(tmp_path / "claims.tif")
+
+
+def test_a_chain_of_images_that_leads_into_itself_ends(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "loop.tif", Page(np.zeros(SIZE, np.uint8)))
+    content = bytearray(path.read_bytes())
+    begin = int.from_bytes(content[4:8], "little")
+    link = begin + 2 + 12 * int.from_bytes(content[begin : begin + 2], "little")
+    content[link : link + 4] = begin.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert count_frames(path) == 1
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is a folder|cannot be read"):
+        read_image(tmp_path)
