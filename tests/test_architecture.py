@@ -24,7 +24,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "geometry", "paths", "random"),
+    ("errors", "finite", "geometry", "paths", "random"),
     ("backend",),
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),

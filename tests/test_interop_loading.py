@@ -152,7 +152,7 @@ def test_numbers_of_another_type_are_converted(path: Path, dtype: str) -> None:
 def test_large_weights_are_copied_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.arange(70, dtype=np.float16).reshape(10, 7)
     for piece in (1, 7, 20, 69):
-        monkeypatch.setattr("tinyseg.interop.loading.PIECE", piece)
+        monkeypatch.setattr("tinyseg.finite.PIECE", piece)
         model = nn.Linear(7, 10)
         load(model, write(path, {"weight": weight, "bias": np.arange(10.0)}))
         assert (model.weight.tolist(), model.bias.tolist()) == (weight.tolist(), list(range(10)))

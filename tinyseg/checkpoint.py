@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
+from .finite import faults
 from .paths import PathLike
 from .tensor import Tensor, tensor
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "tinyseg"
 """One key for everything: the order of several would not be the same each time, nor the bytes of the file."""
+
+MAX_METADATA = 1 << 26
+"""Characters; parsed, they may take twenty times as many bytes of memory."""
 
 _TENSOR, _PAIRS = "$tensor", "$pairs"
 
@@ -79,7 +83,9 @@ def _remove(path: Path) -> None:
 
 
 def save(path: PathLike, checkpoint: Checkpoint) -> None:
-    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible.
+    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible, and
+    for weights, or tensors of the state, that are not finite: nothing of them could be used, and a good file may be in
+    the place.
 
     The same checkpoint gives the same bytes.
 
@@ -97,6 +103,9 @@ def save(path: PathLike, checkpoint: Checkpoint) -> None:
             raise ValueError(f"save: the weight's name {name!r} has a slash, which marks training state")
         arrays[name] = _array(value)
     text = json.dumps(_dismantle(checkpoint.state, "state", arrays))
+    if bad := faults(arrays):
+        kept = "; the last good one is kept" if Path(path).exists() else ""
+        raise CheckpointError(f"{path}: is not written: {listed('tensors that are not numbers', bad)}{kept}")
     content = safetensors.numpy.save(arrays, metadata={METADATA_KEY: text})
     with replacing(path) as aside:
         aside.write_bytes(content)
@@ -137,7 +146,8 @@ def _assemble(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def load(path: PathLike) -> Checkpoint:
     """Read a checkpoint, or any safetensors file (its ``state`` is then empty), to the default device.
 
-    Raises ``CheckpointError`` when there is none, or it is truncated or otherwise no such file.
+    Raises ``CheckpointError`` when there is none, it is truncated or otherwise no such file, or holds numbers that are
+    not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -146,21 +156,36 @@ def load(path: PathLike) -> Checkpoint:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: tensor(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
+        tensors = {name: tensor(array) for name, array in arrays.items()}
         weights = {name: value for name, value in tensors.items() if "/" not in name}
-        state = _assemble(json.loads(text), tensors)
-        if not isinstance(state, dict):
-            raise ValueError(f"its metadata is a {type(state).__name__}")
-        return Checkpoint(weights, state)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        checkpoint = Checkpoint(weights, _assemble(parse_metadata(text), tensors))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a complete checkpoint ({error})") from error
+    if bad := faults(arrays):
+        raise CheckpointError(f"{path}: cannot be used: {listed('tensors that are not numbers', bad)}")
+    return checkpoint
+
+
+def parse_metadata(text: str) -> dict[str, Any]:
+    """The JSON that a checkpoint has in its metadata; raises ``ValueError`` where it is no object, or beyond reason."""
+    if len(text) > MAX_METADATA:
+        raise ValueError(f"its metadata of {len(text):,} characters is larger than any run's")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("its metadata is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"its metadata is a {type(found).__name__}")
+    return found
 
 
 def load_weights(path: PathLike, model: Module) -> Checkpoint:
     """Read a checkpoint and copy its weights into ``model``; nothing is changed unless every key fits.
 
-    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape.
+    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the checkpoint
+    says that its weights mean something else than the model takes them for (``Network.conventions``).
     """
     checkpoint = load(path)
     own = model.state_dict()
@@ -177,10 +202,27 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
             ],
         ),
     ]
+    problems += [_differing(checkpoint.state, model)]
     if any(problems):
         raise CheckpointError(f"{path}: does not match the model: {'; '.join(filter(None, problems))}")
     model.load_state_dict(found)
     return checkpoint
+
+
+def _differing(state: Mapping[str, Any], model: Module) -> str:
+    """In what a checkpoint and a network of ``models`` compute different things from weights of the same shapes."""
+    stored = state.get("conventions")
+    own: Mapping[str, Mapping[str, Any]] = getattr(model, "conventions", {})
+    if not isinstance(stored, dict) or not all(isinstance(facts, dict) for facts in stored.values()):
+        return ""
+    there = {(layers, name): value for layers, facts in stored.items() for name, value in facts.items()}
+    here = {(layers, name): value for layers, facts in own.items() for name, value in facts.items()}
+    found = [
+        f"{'.'.join(filter(None, key))} is {there[key]!r:.40} there and {here[key]!r} here"
+        for key in here
+        if key in there and there[key] != here[key]
+    ]
+    return f"its options are others: {', '.join(found)}" if found else ""
 
 
 def listed(what: str, keys: list[str], limit: int = 3) -> str:

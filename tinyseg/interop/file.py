@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import METADATA_KEY
+from ..checkpoint import METADATA_KEY, parse_metadata
 from ..errors import CheckpointError
 from ..paths import PathLike
 from .archive import Archive, ArchiveError
@@ -209,9 +208,7 @@ def _safetensors(path: Path) -> Weights:
             arrays = {name: file.get_tensor(name) for name in wide if name not in state}
         if len(wide) < len(names):
             arrays |= _bfloat16_arrays(path, set(names) - set(state))
-        own = None if text is None else json.loads(text)
-        if own is not None and not isinstance(own, dict):
-            raise ValueError(f"its metadata is a {type(own).__name__}")
+        own = None if text is None else parse_metadata(text)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a complete safetensors file ({error})") from error
     return _weights(path, "safetensors", arrays, (), dict.fromkeys(state, "training state"), own)
