@@ -219,6 +219,14 @@ def test_safetensors_come_out_with_bfloat16_as_float32(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights.arrays["b"], np.array([-2.5, 1.0], np.float32))
 
 
+def test_a_header_may_be_as_long_as_a_pickle_begins(tmp_path: Path) -> None:
+    """The length's lowest byte is 0x80, as a pickle's first."""
+    entry = {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
+    header = json.dumps({"a": entry}).encode().ljust(0x180)
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + NUMBERS.tobytes())
+    np.testing.assert_array_equal(read(tmp_path / "w.safetensors").arrays["a"], NUMBERS)
+
+
 def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", x=NUMBERS)
     os.rename(tmp_path / "w.npz", tmp_path / "w.pth")

@@ -101,10 +101,12 @@ def _read(path: Path) -> Weights:
         return _state_dict(path, "PyTorch file from before 1.6", read_legacy(path))
     if start[257:262] == b"ustar":
         raise ArchiveError("is a tar archive, in which PyTorch kept weights before 0.2; save it anew with PyTorch")
+    # The length of a safetensors file's header comes first; its lowest byte may be what a pickle begins with.
+    is_pickle = start[:1] == b"\x80" and int.from_bytes(start[:8], "little") > path.stat().st_size - 8
+    if start[8:9] == b"{" and not is_pickle:
+        return _safetensors(path)
     if start[:1] == b"\x80":
         raise PickleError("is a pickle, but not of PyTorch's; save a state_dict with torch.save")
-    if start[8:9] == b"{":
-        return _safetensors(path)
     raise ArchiveError(
         f"is no file of weights that tinyseg reads (.pth, .pt, .safetensors, .npz); it begins with {start[:12]!r}"
     )

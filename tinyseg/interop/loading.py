@@ -184,10 +184,8 @@ def _advice(report: Report, hint: str) -> str:
     channels = [entry.note for entry in problems if entry.note.startswith(FOR_CHANNELS)]
     if channels and len(problems) == len(channels):
         there, here = re.findall(r"\d+", channels[0])[:2]
-        return (
-            f"the weights are for images of {many(int(there), 'channel')} and these have {here}: convert the images, "
-            f"a grey one to three equal channels, say, or let the first layer start anew"
-        )
+        grey = ": save grey images as RGB, with three equal channels" if (there, here) == ("3", "1") else ""
+        return f"the weights are for images of {many(int(there), 'channel')}, and these have {here}{grey}"
     if any(entry.note.startswith(OTHER_SHAPE) for entry in problems):
         return "the layers have the same names and other sizes, as with another width"
     return "the same layers compute something else there; build the network with the options of the weights"
