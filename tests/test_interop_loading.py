@@ -306,9 +306,7 @@ CONTEXTS = [
 
 
 @pytest.mark.parametrize(("there", "here"), CONTEXTS)
-def test_of_another_context_module_no_layer_is_taken(
-    path: Path, there: dict[str, Any], here: dict[str, Any]
-) -> None:
+def test_of_another_context_module_no_layer_is_taken(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     """It would have other dilations, or pad elsewhere: all of it starts as the identity."""
     theirs, ours = (models.create("dilatednet", num_classes=3, width=1, **given) for given in (there, here))
     for layer in theirs.context.children():
@@ -439,7 +437,10 @@ def test_a_run_from_milesial_s_weights_pads_maps_and_so_does_what_comes_of_it(
     names |= {f"down.{level}.": f"down{level}.maxpool_conv.1.double_conv." for level in (1, 2)}
     names |= {f"up.{level}.": f"up{level + 1}.up." for level in (0, 1)}
     names |= {f"merge.{level}.": f"up{level + 1}.conv.double_conv." for level in (0, 1)}
-    renamed = {next(to + k[len(of) :] for of, to in names.items() if k.startswith(of)): v for k, v in values_of(source).items()}
+    renamed = {
+        next(to + k[len(of) :] for of, to in names.items() if k.startswith(of)): v
+        for k, v in values_of(source).items()
+    }
     still = ("--weights", write(path, renamed), "--lr", "1e-30", "--optimizer", "sgd", "--freeze", "down,up,merge")
     text = train(root, tmp_path / "run", *still[:-2])
     assert "expects --pad-maps = True, and gets it" in text

@@ -115,7 +115,9 @@ def test_networks_that_say_other_things_by_the_same_weights_have_other_conventio
     compared = 0
     for group in (group for group in alike.values() if len(group) > 1):
         nets = [build(variant) for variant in group]
-        weights = {key: value if "tracked" in key else drawn(value.shape) for key, value in nets[0].state_dict().items()}
+        weights = {
+            key: value if "tracked" in key else drawn(value.shape) for key, value in nets[0].state_dict().items()
+        }
         answers = [said(net, image, weights) for net in nets]
         for first, second in combinations(range(len(group)), 2):
             scale = np.abs(answers[first]).max()

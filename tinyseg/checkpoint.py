@@ -84,8 +84,8 @@ def _remove(path: Path) -> None:
 
 def save(path: PathLike, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible, and
-    for weights, or tensors of the state, that are not finite: nothing of them could be used, and a good file may be in
-    the place.
+    for weights, or tensors of the state, that are not finite: nothing of them could be used, and a good file may be
+    in the place.
 
     The same checkpoint gives the same bytes.
 
@@ -146,8 +146,8 @@ def _assemble(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def load(path: PathLike) -> Checkpoint:
     """Read a checkpoint, or any safetensors file (its ``state`` is then empty), to the default device.
 
-    Raises ``CheckpointError`` when there is none, it is truncated or otherwise no such file, or holds numbers that are
-    not finite.
+    Raises ``CheckpointError`` when there is none, it is truncated or otherwise no such file, or holds numbers that
+    are not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -169,7 +169,7 @@ def load(path: PathLike) -> Checkpoint:
 
 
 def parse_metadata(text: str) -> dict[str, Any]:
-    """The JSON that a checkpoint has in its metadata; raises ``ValueError`` where it is no object, or beyond reason."""
+    """The JSON that a checkpoint has in its metadata; raises ``ValueError`` where it is no object, or too large."""
     if len(text) > MAX_METADATA:
         raise ValueError(f"its metadata of {len(text):,} characters is larger than any run's")
     try:
@@ -184,8 +184,8 @@ def parse_metadata(text: str) -> dict[str, Any]:
 def load_weights(path: PathLike, model: Module) -> Checkpoint:
     """Read a checkpoint and copy its weights into ``model``; nothing is changed unless every key fits.
 
-    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the checkpoint
-    says that its weights mean something else than the model takes them for (``Network.conventions``).
+    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the
+    checkpoint says that its weights mean something else than the model takes them for (``Network.conventions``).
     """
     checkpoint = load(path)
     own = model.state_dict()

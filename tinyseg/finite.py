@@ -75,7 +75,7 @@ def check_normalisation(what: str, mean: Sequence[float], std: Sequence[float]) 
         furthest = max(abs(centre), abs(1 - centre))
         # A step of an 8-bit image must be more than float32 rounds off.
         if furthest * float(np.finfo(np.float32).eps) > 1 / 255 or not (
-            _SMALLEST < 1 / (255 * spread) and furthest / spread < _LARGEST and 1 / spread < _LARGEST
+            1 / (255 * spread) > _SMALLEST and furthest / spread < _LARGEST and 1 / spread < _LARGEST
         ):
             raise ValueError(
                 f"{what}: mean {centre:g} and standard deviation {spread:g} leave nothing of an image in 0..1 in "

@@ -139,8 +139,9 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     not fit. A network's ``preprocessing`` becomes what the weights expect of images, where that is known.
 
     Raises ``CheckpointError``, and changes nothing, for a file that cannot be read or holds weights that are not
-    finite, and ``MisfitError``, a kind of it, for weights of which none fits; and, if ``strict``, when a weight is missing, unexpected or of another shape
-    and nothing explains why. With ``strict=False`` those stay as they are and are in the report like all others.
+    finite; and ``MisfitError``, a kind of it, for weights of which none fits; and, if ``strict``, when a weight is
+    missing, unexpected or of another shape and nothing explains why. With ``strict=False`` those stay as they are and
+    are in the report like all others.
 
     >>> import tempfile, tinyseg
     >>> path = f"{tempfile.mkdtemp()}/net.npz"
@@ -256,7 +257,7 @@ class _Matching:
         return reason(self.parts, ours) or (reason(UPSAMPLING, ours) if shape[2:] != target[2:] else None)
 
     def _cause(self, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str:
-        """In what a weight that does not fit is another one: its layer sees images of other channels, or is larger."""
+        """Why a weight does not fit: its layer sees images of other channels, or is larger or smaller."""
         layer = self.model.input_layer if isinstance(self.model, Network) else ""
         if ours == f"{layer}.weight" and len(shape) == len(target) and _but(shape, 1) == _but(target, 1):
             return f"{FOR_CHANNELS} {shape[1]} and not {target[1]} channels"
@@ -369,7 +370,7 @@ def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...], layer: Mo
     """
     if len(theirs) != len(ours):
         return False
-    axes = (0,)
+    axes: tuple[int, ...] = (0,)
     if len(ours) == 4 and isinstance(layer, FixedBilinear) and theirs[0] == theirs[1]:
         theirs = theirs[0], 1, *theirs[2:]  # each class on its own: the file has a diagonal of zeros
     if len(ours) == 4 and isinstance(layer, ConvTranspose2d):

@@ -10,7 +10,6 @@ from ..finite import check_normalisation
 from ..nn import Conv2d, Module
 from ..tensor import Tensor
 
-
 Conventions = Mapping[str, Mapping[str, Any]]
 """Of layers, by what their names begin with, facts that the shapes of their weights do not show."""
 
@@ -19,8 +18,8 @@ Conventions = Mapping[str, Mapping[str, Any]]
 class Preprocessing:
     """What weights expect of an image: (image - ``mean``) / ``std`` for each channel of an image in 0..1.
 
-    ``mean`` and ``std`` come in the order of the image, red first; ``bgr``: the channels then enter blue first. Raises
-    ``ValueError`` for numbers that would leave nothing of an image.
+    ``mean`` and ``std`` come in the order of the image, red first; ``bgr``: the channels then enter blue first.
+    Raises ``ValueError`` for numbers that would leave nothing of an image.
 
     >>> CAFFE.bgr, [round(255 * mean, 5) for mean in CAFFE.mean]
     (True, [122.67892, 116.66877, 104.00699])
@@ -82,7 +81,7 @@ class Network(Module):
 
     @property
     def adopted(self) -> dict[str, Any]:
-        """The options, as ``models.create`` takes them, that ``adopt`` may have changed, with their present values."""
+        """The options, as ``models.create`` takes them, that ``adopt`` may have changed, and their values now."""
         return {}
 
     @property
