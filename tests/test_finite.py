@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from runs import TINY_FLAGS, make_folder, options, without_pictures
-from safetensors.numpy import load_file, save_file
 from test_cli import call, done
 
 import tinyseg
 from tinyseg import engine, models, nn
-from tinyseg.checkpoint import METADATA_KEY, Checkpoint, load, save
+from tinyseg.checkpoint import Checkpoint, load, save
 from tinyseg.data import Normalise
 from tinyseg.errors import CheckpointError, InputError
 from tinyseg.finite import fault, pieces
@@ -81,16 +80,14 @@ def test_a_checkpoint_with_such_a_number_is_neither_written_nor_read(
     }[where]
     name = {"weights": "x", "state": "state/optimizer/mean"}[where]
     with pytest.raises(CheckpointError, match=rf"is not written: .*{name} \(1 of its 3 numbers is not finite\)\)$"):
-        save(path, bad)
+        save(path, bad, only_finite=True)
     assert not list(tmp_path.iterdir())
     save(path, good)
     before = path.read_bytes()
     with pytest.raises(CheckpointError, match=rf"{name} \(1 of its 3 .*; the last good one is kept"):
-        save(path, bad)
+        save(path, bad, only_finite=True)
     assert path.read_bytes() == before
-    arrays = load_file(path)
-    arrays[name][1] = value
-    save_file(arrays, path, metadata={METADATA_KEY: '{"optimizer": {"mean": {"$tensor": "state/optimizer/mean"}}}'})
+    save(path, bad)
     with pytest.raises(CheckpointError, match=rf"cannot be used: .*{name} \(1 of its 3 numbers is not finite"):
         load(path)
 
@@ -162,23 +159,12 @@ def trained(root: Path, folder: Path) -> Path:
     return folder
 
 
-def changed(folder: Path, change: Callable[[Any], None]) -> None:
+def changed(folder: Path, change: Callable[[tinyseg.Tensor], Any]) -> None:
     """The run's best weights and its last ones, changed behind its back."""
     for name in ("best.safetensors", "last.safetensors"):
-        path = folder / name
-        arrays = load_file(path)
-        change(arrays["score.weight"])
-        found = load(path)
-        assert found.weights
-        text = _metadata(path)
-        save_file(arrays, path, metadata={METADATA_KEY: text})
-
-
-def _metadata(path: Path) -> str:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return str(file.metadata()[METADATA_KEY])
+        found = load(folder / name)
+        change(found.weights["score.weight"])
+        save(folder / name, found)
 
 
 def commands(root: Path, folder: Path, out: Path) -> list[tuple[Any, ...]]:
@@ -190,8 +176,8 @@ def commands(root: Path, folder: Path, out: Path) -> list[tuple[Any, ...]]:
     ]
 
 
-def set_nan(values: Any) -> None:
-    values.flat[0] = NAN
+def set_nan(weight: tinyseg.Tensor) -> None:
+    weight[0, 0].fill_(NAN)
 
 
 def test_no_command_uses_a_weight_that_is_no_number(root: Path, tmp_path: Path) -> None:
@@ -212,7 +198,7 @@ def test_no_command_uses_a_weight_that_is_no_number(root: Path, tmp_path: Path) 
 def test_scores_that_overflow_are_told_by_their_image(root: Path, tmp_path: Path) -> None:
     """Each weight is finite; their sums are not."""
     folder = trained(root, tmp_path / "run")
-    changed(folder, lambda values: values.fill(3e38))
+    changed(folder, lambda weight: weight.fill_(3e38))
     out = tmp_path / "masks"
     result = call("predict", folder, root / "val" / "images", "--out", out, "--probabilities", "npy")
     assert result.exit_code == 2
@@ -261,6 +247,27 @@ def test_a_validation_that_overflows_does_not_become_the_best(
     with pytest.raises(InputError, match=r"scores of the image.* not finite"):
         engine.train(engine.prepare(options(root)), tmp_path / "run")
     assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_running_statistics_that_overflow_are_not_saved(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are measured after the last step, and need not show in a validation."""
+    real = engine.learner.Learner.recalibrate
+    epochs: list[int] = []
+
+    def damaged(learner: Any, loader: Any, epoch: int) -> None:
+        real(learner, loader, epoch)
+        epochs.append(epoch)
+        if epoch == 2:
+            learner.model.state_dict()["down.0.1.running_var"].fill_(-1e-6)
+
+    monkeypatch.setattr(engine.learner.Learner, "recalibrate", damaged)
+    with pytest.raises(CheckpointError, match=r"is not written: .*running_var \(its variances are negative"):
+        engine.train(engine.prepare(options(root)), tmp_path / "run")
+    assert epochs == [1, 2]
+    assert load(tmp_path / "run" / "last.safetensors").state["epoch"] == 1
+    load(tmp_path / "run" / "best.safetensors")
 
 
 def test_an_optimiser_s_state_that_overflows_ends_training(

@@ -82,10 +82,11 @@ def _remove(path: Path) -> None:
         return
 
 
-def save(path: PathLike, checkpoint: Checkpoint) -> None:
-    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible, and
-    for weights, or tensors of the state, that are not finite: nothing of them could be used, and a good file may be
-    in the place.
+def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -> None:
+    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible.
+
+    With ``only_finite``, as runs are saved, also for weights, or tensors of the state, that are not finite: ``load``
+    would raise, and a good file may be in the place. Without it they are written, for a look at what went wrong.
 
     The same checkpoint gives the same bytes.
 
@@ -103,7 +104,7 @@ def save(path: PathLike, checkpoint: Checkpoint) -> None:
             raise ValueError(f"save: the weight's name {name!r} has a slash, which marks training state")
         arrays[name] = _array(value)
     text = json.dumps(_dismantle(checkpoint.state, "state", arrays))
-    if bad := faults(arrays):
+    if only_finite and (bad := faults(arrays)):
         kept = "; the last good one is kept" if Path(path).exists() else ""
         raise CheckpointError(f"{path}: is not written: {listed('tensors that are not numbers', bad)}{kept}")
     content = safetensors.numpy.save(arrays, metadata={METADATA_KEY: text})

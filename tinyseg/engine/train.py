@@ -218,7 +218,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)), only_finite=True)
         self.save()
         self._write_reports()
         if self.config.training.pictures:
@@ -312,7 +312,7 @@ class Trainer:
             "random": random.default_generator.get_state(),
             **expectations(self.model),
         }
-        save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
+        save(self.folder / LAST, Checkpoint(self.model.state_dict(), state), only_finite=True)
 
     def restore(self) -> None:
         """Go back to where ``last.safetensors`` was written; raises ``CheckpointError`` if it cannot be used."""
