@@ -35,6 +35,7 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BESIDE = {
+    ("finite", "errors"),
     ("autograd", "tensor"),
     ("gradcheck", "tensor"),
     ("gradcheck", "autograd"),

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
-from .finite import faults
+from .finite import damage
 from .paths import PathLike
 from .tensor import Tensor, tensor
 
@@ -104,9 +104,9 @@ def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -
             raise ValueError(f"save: the weight's name {name!r} has a slash, which marks training state")
         arrays[name] = _array(value)
     text = json.dumps(_dismantle(checkpoint.state, "state", arrays))
-    if only_finite and (bad := faults(arrays)):
+    if only_finite and (damaged := damage(arrays)):
         kept = "; the last good one is kept" if Path(path).exists() else ""
-        raise CheckpointError(f"{path}: is not written: {listed('tensors that are not numbers', bad)}{kept}")
+        raise CheckpointError(f"{path}: is not written: {damaged}{kept}")
     content = safetensors.numpy.save(arrays, metadata={METADATA_KEY: text})
     with replacing(path) as aside:
         aside.write_bytes(content)
@@ -164,8 +164,8 @@ def load(path: PathLike) -> Checkpoint:
         checkpoint = Checkpoint(weights, _assemble(parse_metadata(text), tensors))
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a complete checkpoint ({error})") from error
-    if bad := faults(arrays):
-        raise CheckpointError(f"{path}: cannot be used: {listed('tensors that are not numbers', bad)}")
+    if damaged := damage(arrays):
+        raise CheckpointError(f"{path}: cannot be used: {damaged}")
     return checkpoint
 
 

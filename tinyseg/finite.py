@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import many
+
 PIECE = 1 << 22
 """Numbers that are looked at, or copied, at once."""
 
@@ -47,14 +49,15 @@ def fault(name: str, array: NDArray[Any]) -> str | None:
     return None
 
 
-def faults(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
-    """A text for each of ``arrays`` whose numbers cannot be used.
+def damage(arrays: Mapping[str, NDArray[Any]], limit: int = 3) -> str:
+    """Those of ``arrays`` whose numbers cannot be used, counted, with the first few of them; empty where all can.
 
-    >>> faults({"weight": np.ones(2), "bias": np.array([np.nan])})
-    ['bias (1 of its 1 numbers is not finite)']
+    >>> damage({"weight": np.ones(2), "bias": np.array([np.nan])})
+    '1 damaged tensor: bias (1 of its 1 numbers is not finite)'
     """
-    found = ((name, fault(name, array)) for name, array in arrays.items())
-    return [f"{name} ({what})" for name, what in found if what is not None]
+    found = [f"{name} ({what})" for name, array in arrays.items() if (what := fault(name, array))]
+    more = ", ..." if len(found) > limit else ""
+    return f"{many(len(found), 'damaged tensor')}: {', '.join(found[:limit])}{more}" if found else ""
 
 
 def check_normalisation(what: str, mean: Sequence[float], std: Sequence[float]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..autograd import no_grad
 from ..checkpoint import listed
 from ..errors import CheckpointError, many
-from ..finite import faults, pieces
+from ..finite import damage, pieces
 from ..models.fixed_bilinear import FixedBilinear
 from ..models.network import Network, Preprocessing
 from ..nn import ConvTranspose2d, Module
@@ -153,8 +153,8 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     """
     weights = file if isinstance(file, Weights) else read(file)
     matching = _Matching(model, weights)
-    if found := listed("that cannot be used", faults(matching.values)):
-        raise CheckpointError(f"{weights.path}: holds weights that are not numbers: {found}; take another file")
+    if damaged := damage(matching.values):
+        raise CheckpointError(f"{weights.path}: cannot be used: {damaged}")
     report = matching.report()
     copied = report.of(LOADED, RENAMED, RESHAPED)
     if not copied or (strict and report.problems):
