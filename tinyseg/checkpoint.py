@@ -36,6 +36,10 @@ METADATA_KEY = "tinyseg"
 MAX_METADATA = 1 << 26
 """Characters; parsed, they may take twenty times as many bytes of memory."""
 
+MAX_DEPTH = 50
+"""Levels of a state, of each of which JSON makes up to three."""
+_LEVELS_OF_JSON = 3
+
 _TENSOR, _PAIRS = "$tensor", "$pairs"
 
 
@@ -119,6 +123,8 @@ def _array(value: Tensor) -> NDArray[Any]:
 
 def _dismantle(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """``value`` as JSON can hold it; its tensors go to ``arrays``, under names that begin with ``name``."""
+    if name.count("/") > MAX_DEPTH:
+        raise ValueError(f"save: the state is nested more than {MAX_DEPTH} deep, or holds itself")
     if isinstance(value, Tensor):
         arrays[name] = _array(value)
         return {_TENSOR: name}
@@ -179,6 +185,12 @@ def parse_metadata(text: str) -> dict[str, Any]:
         raise ValueError("its metadata is nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError(f"its metadata is a {type(found).__name__}")
+    level: list[Any] = [found]
+    for _ in range(_LEVELS_OF_JSON * MAX_DEPTH):
+        level = [part for value in level for part in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in level if isinstance(value, (dict, list))]
+    if level:
+        raise ValueError("its metadata is nested too deeply")
     return found
 
 

@@ -300,7 +300,7 @@ def source_of(weights: Weights) -> Source:
         return source
     conventions = weights.own.get("conventions", {})
     if not isinstance(conventions, dict) or not all(isinstance(facts, dict) for facts in conventions.values()):
-        raise CheckpointError(f"{weights.path}: its conventions are not those of a network: {conventions!r:.80}")
+        raise CheckpointError(f"{weights.path}: its conventions are not those of a network")
     found = _kept_preprocessing(weights)
     return replace(source, name="tinyseg", preprocessing=found, conventions=conventions)
 
