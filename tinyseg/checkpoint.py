@@ -235,6 +235,13 @@ def _differing(state: Mapping[str, Any], model: Module) -> str:
         for key in here
         if key in there and there[key] != here[key]
     ]
+    kept, expected = state.get("preprocessing"), getattr(model, "preprocessing", None)
+    if isinstance(kept, dict) and expected is not None:
+        found += [
+            f"{name}, of images, is {kept.get(name)!r:.80} there and {value!r} here"
+            for name, value in json.loads(json.dumps(vars(expected))).items()
+            if kept.get(name) != value
+        ]
     return f"its options are others: {', '.join(found)}" if found else ""
 
 

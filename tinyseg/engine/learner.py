@@ -172,10 +172,16 @@ class Learner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``KeyError`` or ``ValueError`` for a state of another run."""
         self.optimizer.load_state_dict(state["optimizer"])
+        count = sum(len(group["params"]) for group in self.optimizer.param_groups)
+        if self.optimizer.state and len(self.optimizer.state) < count:  # a step changes all of them
+            raise ValueError(f"optimizer.state is of {len(self.optimizer.state)} parameters, there are {count}")
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"]["weights"])
-            self.average.n_averaged = int(state["average"]["n_averaged"])
+            n_averaged = state["average"]["n_averaged"]
+            if type(n_averaged) is not int or n_averaged < 0:
+                raise ValueError(f"average.n_averaged must be a whole number of at least 0, got {n_averaged!r:.40}")
+            self.average.n_averaged = n_averaged
 
 
 @no_grad()

@@ -49,6 +49,7 @@ from .run import (
 )
 from .segmenter import segment
 from .start import Start, first_model
+from .training_state import check_state
 
 SAMPLES = 4
 DOMINANT = 0.99
@@ -331,6 +332,7 @@ class Trainer:
         return [names_digest(dataset) for dataset in (self.train_set, self.val_set)]
 
     def _restore(self, state: Mapping[str, Any]) -> None:
+        check_state(state, self.config.data.num_classes)
         progress = Progress.from_state(state)
         self.history, self.best = list(progress.history), progress.best
         self.learner.load_state_dict(state)

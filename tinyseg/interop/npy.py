@@ -55,8 +55,7 @@ def array_of(name: str, content: memoryview) -> NDArray[Any]:
             f"its array {name!r} is damaged (its shape {shape!r:.80} takes {needed:,} bytes, there are "
             f"{len(numbers):,})"
         )
-    order = "F" if entries["fortran_order"] == "True" else "C"
-    return np.ndarray(shape, dtype, numbers, order=order)  # type: ignore[call-overload]  # "C" or "F"
+    return np.ndarray(shape, dtype, numbers, order="F" if entries["fortran_order"] == "True" else "C")
 
 
 def _split(name: str, content: memoryview) -> tuple[str, memoryview]:
