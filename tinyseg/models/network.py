@@ -56,23 +56,25 @@ class Network(Module):
 
     @property
     def score_layers(self) -> tuple[str, ...]:
-        """Names of the layers that compute scores, or bring scores to another size: with another number of classes
-        these alone have other shapes, and weights for other classes fit everywhere else.
+        """Names of the layers that compute scores, or bring scores to another size.
+
+        With another number of classes these alone have other shapes; weights for other classes fit everywhere else.
         """
         return ()
 
     @property
     def input_layer(self) -> str:
-        """The name of the layer that the image enters: the first convolution, if the network does not say otherwise;
+        """The name of the layer that the image enters, which is the first convolution unless a network has another;
         empty where there is none.
         """
         return next((name for name, layer in self.named_modules() if isinstance(layer, Conv2d)), "")
 
     @property
     def conventions(self) -> Conventions:
-        """What the weights mean beyond their names and shapes, as the options of the network decide it: for layers,
-        by what their names begin with up to a dot ("" for all), values by name. Two networks of the same shapes that
-        compute different things from the same weights differ here. Checkpoints store it.
+        """What the weights mean beyond their names and shapes, as the options of the network decide it.
+
+        For layers, by what their names begin with up to a dot ("" for all), values by name. Two networks of the same
+        shapes that compute different things from the same weights differ here. Checkpoints store it.
         """
         return {}
 
