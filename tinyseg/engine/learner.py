@@ -147,7 +147,9 @@ class Learner:
                 and value.is_floating_point
                 and (what := fault(name, value.detach().numpy()))
             ):
-                raise DivergenceError(f"({_names(self._before)}): after the step, of {name} {value.shape} {what}")
+                raise DivergenceError(
+                    f"({_names(self._before)}): after the step {name} {value.shape} cannot be used: {what}"
+                )
 
     def recalibrate(self, loader: DataLoader, epoch: int) -> None:
         """Measure batch norm of the ``scored`` network anew over some batches of an epoch, as it is configured."""

@@ -24,10 +24,10 @@ def check_progress(state: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     ValueError: epoch must be a whole number of at least 0, got -1
     """
+    _sequence(state["history"], "history")
     _whole(0)(state["epoch"], "epoch")
     _pair(_whole(1))(state["images"], "images")
     _pair(_text)(state["names"], "names")
-    _sequence(state["history"], "history")
     for number, row in enumerate(state["history"], start=1):
         _check_row(row, f"history[{number - 1}]")
         if row["epoch"] != number:
