@@ -74,22 +74,16 @@ def test_all_networks_and_choices_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_with_other_classes_the_layers_of_scores_alone_have_other_shapes(name: str) -> None:
+def test_other_classes_and_other_channels_are_of_the_layers_that_are_named(name: str) -> None:
     """The context module of DilatedNet, whose layers are all of the classes' size, is a part of its own."""
     for variant in (variant for variant in ALL if variant[0] == name):
-        few, many = build(variant, classes=3), build(variant, classes=5)
-        differing = {key.rpartition(".")[0] for key, shape in shapes(few).items() if shapes(many)[key] != shape}
+        one, many, grey = build(variant), build(variant, classes=5), build(variant, channels=1)
+        own, of_many, of_grey = shapes(one), shapes(many), shapes(grey)
+        differing = {key.rpartition(".")[0] for key, shape in own.items() if of_many[key] != shape}
         assert {layer for layer in differing if not layer.startswith("context.")} == {
-            layer for layer in few.score_layers if not layer.endswith("_geo")
+            layer for layer in one.score_layers if not layer.endswith("_geo")
         }
-
-
-@pytest.mark.parametrize("name", models.names())
-def test_with_other_channels_of_images_the_first_layer_alone_has_another_shape(name: str) -> None:
-    for variant in (variant for variant in ALL if variant[0] == name):
-        grey, colour = build(variant, channels=1), build(variant)
-        differing = {key for key, shape in shapes(grey).items() if shapes(colour)[key] != shape}
-        assert differing == {f"{colour.input_layer}.weight"}
+        assert {key for key, shape in own.items() if of_grey[key] != shape} == {f"{one.input_layer}.weight"}
 
 
 def drawn(shape: tuple[int, ...]) -> tinyseg.Tensor:
