@@ -304,7 +304,7 @@ def unet() -> str:
     layers = paper.convolutions + paper.transposed_convolutions
     two = {"num_classes": 2}
     gray = {**two, "in_channels": 1}
-    milesial = {"width": 64, "skip_first": True}
+    milesial = {"width": 64, "skip_first": True, "pad_maps": True}
     rows = [
         ("`unet_paper`", "the paper, 1 channel, 2 classes", 31_030_658, count(build("unet_paper", **gray))),
         (
@@ -314,13 +314,13 @@ def unet() -> str:
             count(build("unet_paper", **gray, released=True)),
         ),
         (
-            "`unet --width 64 --skip-first`",
+            "`unet --width 64 --skip-first --pad-maps`",
             "milesial's port, 3 channels, 2 classes",
             31_037_698,
             count(build("unet", **two, **milesial)),
         ),
         (
-            "`unet --width 64 --skip-first --bilinear`",
+            "`unet --width 64 --skip-first --pad-maps --bilinear`",
             "milesial's port, bilinear",
             17_263_042,
             count(build("unet", **two, **milesial, bilinear=True)),

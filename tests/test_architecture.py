@@ -24,7 +24,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "geometry", "paths", "random"),
+    ("errors", "finite", "geometry", "paths", "random"),
     ("backend",),
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
@@ -35,6 +35,7 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BESIDE = {
+    ("finite", "errors"),
     ("autograd", "tensor"),
     ("gradcheck", "tensor"),
     ("gradcheck", "autograd"),

@@ -156,6 +156,18 @@ def test_weights_that_fit_are_copied(path: Path) -> None:
     np.testing.assert_array_equal(target[0].weight.detach().numpy(), source[0].weight.detach().numpy())
 
 
+def test_a_state_that_holds_itself_is_refused(path: Path) -> None:
+    state: dict[str, Any] = {}
+    state["state"] = state
+    with pytest.raises(ValueError, match="nested more than 50 deep, or holds itself"):
+        save(path, Checkpoint({}, state))
+    deep: Any = 1.5
+    for level in range(49):
+        deep = {level: deep} if level % 2 else [deep]
+    save(path, Checkpoint({"x": tinyseg.ones(1)}, {"deep": deep}))
+    assert load(path).state == {"deep": deep}
+
+
 def test_a_name_with_a_slash_is_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="slash"):
         save(path, Checkpoint({"a/b": tinyseg.ones(1)}))

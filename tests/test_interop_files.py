@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 from make_weight_files import CONTENT, FOLDER
+from safetensors.numpy import save_file
 from torch_files import (
     Call,
     Name,
@@ -33,6 +35,7 @@ from torch_files import (
     write_legacy,
 )
 
+from tinyseg.checkpoint import METADATA_KEY, load
 from tinyseg.errors import CheckpointError
 from tinyseg.interop import read
 from tinyseg.interop.pickle_machine import MAX_VALUES, Machine, PickleError
@@ -219,6 +222,14 @@ def test_safetensors_come_out_with_bfloat16_as_float32(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights.arrays["b"], np.array([-2.5, 1.0], np.float32))
 
 
+def test_a_header_may_be_as_long_as_a_pickle_begins(tmp_path: Path) -> None:
+    """The length's lowest byte is 0x80, as a pickle's first."""
+    entry = {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
+    header = json.dumps({"a": entry}).encode().ljust(0x180)
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + NUMBERS.tobytes())
+    np.testing.assert_array_equal(read(tmp_path / "w.safetensors").arrays["a"], NUMBERS)
+
+
 def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", x=NUMBERS)
     os.rename(tmp_path / "w.npz", tmp_path / "w.pth")
@@ -351,6 +362,153 @@ def test_a_pickle_of_endless_instructions_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tinyseg.interop.pickle_machine.MAX_INSTRUCTIONS", 100)
     with pytest.raises(PickleError, match="more than 100 instructions"):
         Machine({}).run(io.BytesIO(pickled(Raw(b"N" + b"q\x00" * 200))))
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        code(Name("_codecs", "encode")) + b"h\x00" + code("latin1") + b"\x86R",
+        code(Name("collections", "OrderedDict")) + b"h\x01\x85R",
+    ],
+)
+def test_a_short_pickle_that_makes_large_things_again_and_again_is_refused(path: Path, again: bytes) -> None:
+    """A text of 60 kB, or a list of 30,000 pairs, of which each call makes a new one: 1,000 calls take 12 kB."""
+    pairs = b"]q\x01(" + (code(["a", None]) + b"q\x02" + b"h\x02" * 29_999) + b"e"
+    bomb = Raw(b"(" + code("x" * 60_000) + b"q\x00" + pairs + again * 1000 + b"t")
+    with pytest.raises(CheckpointError, match="its pickle calls functions with more than weights take"):
+        read(archive_of(path, {"x": tensor(six(), (6,)), "bomb": bomb}))
+
+
+def test_numbers_of_many_digits_are_refused(path: Path) -> None:
+    """Python does not print them, and a dict takes its time for each as a key."""
+    digits = b"\x8b" + (100_000).to_bytes(4, "little") + b"\x7f" * 100_000
+    for content in ({Raw(digits): 1}, {"epoch": Raw(digits)}):
+        with pytest.raises(CheckpointError, match="a number of 799,999 bits"):
+            read(archive_of(path, {"x": tensor(six(), (6,)), **content}))
+    largest = 2**2000
+    weights = read(archive_of(path, {"x": tensor(six(), (6,)), largest: 1, "epoch": largest}))
+    assert weights.others == {str(largest)[:500]: "1", "epoch": "a int"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides"),
+    [((0, 2**61), (1, 1)), ((2**31, 0, 2**31), (1, 1, 1)), ((0, 2**40, 2**40), (0, 0, 0))],
+)
+def test_a_tensor_without_elements_may_not_have_any_size(path: Path, shape: Any, strides: Any) -> None:
+    for write, legacy in ((archive_of, False), (legacy_of, True)):
+        with pytest.raises(CheckpointError, match=r"a tensor of shape .* has more than any memory"):
+            read(write(path, {"x": tensor(six(legacy), shape, strides)}))
+
+
+def test_a_stride_that_is_never_taken_may_be_anything(path: Path) -> None:
+    content = {"row": tensor(six(), (1, 6), (2**61, 1)), "none": tensor(six(), (0, 3), (2**61, 2**61))}
+    arrays = read(archive_of(path, content)).arrays
+    np.testing.assert_array_equal(arrays["row"], NUMBERS.reshape(1, 6))
+    assert arrays["none"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("keys", [[2**2000], [["0"]], [("0",)], {"0": 1}, "0", ["0", "0"]])
+def test_keys_of_storages_that_are_none_are_refused(path: Path, keys: Any) -> None:
+    content = legacy_of(path, {"x": tensor(six(legacy=True), (6,))}).read_bytes()
+    right = pickled(["0"])
+    assert content.count(right) == 1
+    path.write_bytes(content.replace(right, pickled(keys)))
+    with pytest.raises(CheckpointError, match="its list of storages is not that of"):
+        read(path)
+
+
+def npz_of(path: Path, header: str, numbers: bytes = bytes(24), version: bytes = b"\x01\x00") -> Path:
+    raw = header.encode("latin1")
+    length = len(raw).to_bytes(2 if version[0] == 1 else 4, "little")
+    with zipfile.ZipFile(path.with_suffix(".npz"), "w") as archive:
+        archive.writestr("w.npy", b"\x93NUMPY" + version + length + raw + numbers)
+    return path.with_suffix(".npz")
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", (2, 3)),
+        ('{"shape":(3,2),"fortran_order":True,"descr":"<f4"}', (3, 2)),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }", (2, 3)),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (24,)}", (24,)),
+        ("{'descr': '>f8', 'fortran_order': False, 'shape': ()}", ()),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 7), }", (0, 7)),
+    ],
+)
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00"])
+def test_headers_of_numpy_s_files_as_others_write_them(
+    path: Path, header: str, wanted: tuple[int, ...], version: bytes
+) -> None:
+    assert read(npz_of(path, header, version=version)).arrays["w"].shape == wanted
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "{",
+        "{}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': " + "-" * 3000 + "1, }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 3000 + ")" * 3000 + ", }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "9" * 5000 + ",), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999999, 9, 0), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1," * 33 + "), }",
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': (2,), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'more': True}",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': '<f5', 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': '<U99999999', 'fortran_order': False, 'shape': (0,), }",
+        "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': __import__('os'), 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\0",
+        "x" * 20_000,
+    ],
+)
+def test_headers_of_numpy_s_files_that_are_none_are_refused(path: Path, header: str) -> None:
+    with pytest.raises(CheckpointError, match=r"weights\.npz: its array 'w\.npy' is ") as caught:
+        read(npz_of(path, header))
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 900 + "1" + "}" * 900, "[]", "5", '{"a": ' + "9" * 5000 + "}"]
+)
+def test_metadata_beyond_reason_are_refused(tmp_path: Path, text: str) -> None:
+    """The last is a number of more digits than Python reads."""
+    file = tmp_path / "w.safetensors"
+    save_file({"w": NUMBERS}, file, metadata={METADATA_KEY: text})
+    for reader in (read, load):
+        with pytest.raises(CheckpointError, match=r"w\.safetensors: not a complete"):
+            reader(file)
+
+
+def test_metadata_larger_than_any_run_s_are_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyseg.checkpoint.MAX_METADATA", 1000)
+    file = tmp_path / "w.safetensors"
+    save_file({"w": NUMBERS}, file, metadata={METADATA_KEY: '{"a": [' + "0," * 1000 + "0]}"})
+    with pytest.raises(CheckpointError, match=r"its metadata of 2,010 characters is larger than any run's"):
+        read(file)
+
+
+def test_a_name_without_end_is_not_printed(path: Path) -> None:
+    with pytest.raises(CheckpointError, match="a weight has the name 'wwww") as caught:
+        read(archive_of(path, {"w" * 100_000: tensor(six(), (6,))}))
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
+def test_what_cannot_be_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*arguments: Any, **options: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "w.npz").write_bytes(b"PK")
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(CheckpointError, match=r"w\.npz: cannot be read \(Permission denied\)"):
+        read(tmp_path / "w.npz")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])

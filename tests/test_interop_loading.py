@@ -15,7 +15,7 @@ from test_cli import call, done
 
 import tinyseg
 from tinyseg import engine, models, nn
-from tinyseg.checkpoint import Checkpoint, save
+from tinyseg.checkpoint import Checkpoint, load_weights, save
 from tinyseg.checkpoint import load as load_checkpoint
 from tinyseg.errors import CheckpointError, InputError
 from tinyseg.interop import load, read, source_of
@@ -152,7 +152,7 @@ def test_numbers_of_another_type_are_converted(path: Path, dtype: str) -> None:
 def test_large_weights_are_copied_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.arange(70, dtype=np.float16).reshape(10, 7)
     for piece in (1, 7, 20, 69):
-        monkeypatch.setattr("tinyseg.interop.loading.PIECE", piece)
+        monkeypatch.setattr("tinyseg.finite.PIECE", piece)
         model = nn.Linear(7, 10)
         load(model, write(path, {"weight": weight, "bias": np.arange(10.0)}))
         assert (model.weight.tolist(), model.bias.tolist()) == (weight.tolist(), list(range(10)))
@@ -208,6 +208,143 @@ def test_the_hint_says_which_networks_weights_are_for(path: Path) -> None:
         CheckpointError, match=r"torchvision's vgg16_bn do not fit fcn8s: .*; they fit vgg16_bn and segnet"
     ):
         load(models.create("fcn8s", num_classes=4, backbone="vgg16", width=1), path)
+
+
+# Shapes do not show everything
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_channels_of_images_are_not_taken_for_classes(path: Path, channels: int, classes: int) -> None:
+    """With 3 classes the axis that differs has their number, too."""
+    write(path, values_of(models.create("unet", num_classes=classes, in_channels=channels, width=4, depth=1)))
+    with pytest.raises(CheckpointError) as caught:
+        load(net(classes), path)
+    assert f"1 that cannot be used (down.0.0.weight (for images of {channels} and not 3 channels" in str(caught.value)
+    assert f"the weights are for images of {channels} channel" in str(caught.value)
+    assert "another width" not in str(caught.value)
+
+
+def test_weights_for_colour_images_say_how_grey_ones_can_be_used(path: Path) -> None:
+    write(path, values_of(models.create("vgg16", num_classes=10, width=1)))
+    grey = models.create("fcn32s", num_classes=3, in_channels=1, backbone="vgg16", width=1)
+    with pytest.raises(CheckpointError, match=r"images of 3 channels, and these have 1: save grey images as RGB"):
+        load(grey, path)
+
+
+def test_other_classes_in_a_layer_that_gives_no_scores_are_refused(path: Path) -> None:
+    """A layer inside has 3 channels in the file and 5 here, which is also the number of classes."""
+    arrays = values_of(models.create("unet", num_classes=5, width=5, depth=1))
+    arrays["down.0.1.weight"] = np.ones(3, np.float32)
+    with pytest.raises(CheckpointError, match=r"down\.0\.1\.weight \(of another shape: 3, here 5\)"):
+        load(models.create("unet", num_classes=5, width=5, depth=1), write(path, arrays))
+
+
+def own_file(path: Path, model: models.Network) -> Path:
+    """As a run saves it."""
+    save(path.with_suffix(".safetensors"), Checkpoint(model.state_dict(), engine.run.expectations(model)))
+    return path.with_suffix(".safetensors")
+
+
+def logits(model: models.Network, *size: int) -> NDArray[Any]:
+    image = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
+    with tinyseg.no_grad():
+        return model.eval()(tinyseg.tensor(image)).numpy()
+
+
+def assert_says_the_same(one: models.Network, other: models.Network, *size: int) -> None:
+    wanted = logits(other, *size)
+    np.testing.assert_allclose(logits(one, *size), wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("bilinear", [False, True])
+@pytest.mark.parametrize("skip_first", [False, True])
+@pytest.mark.parametrize("pad_maps", [False, True])
+def test_a_u_net_with_other_options_says_what_the_file_s_does(
+    path: Path, bilinear: bool, skip_first: bool, pad_maps: bool
+) -> None:
+    """The order of the skips, and what is padded at sizes that are no multiples of 4."""
+    options = {"num_classes": 3, "width": 4, "depth": 2, "bilinear": bilinear}
+    theirs = models.create("unet", **options, skip_first=skip_first, pad_maps=pad_maps)
+    ours = models.create("unet", **options, skip_first=not skip_first, pad_maps=not pad_maps)
+    report = load(ours, own_file(path, theirs))
+    assert {entry.fate for entry in report.entries} == {"loaded"}
+    assert (ours.skip_first, ours.pad_maps) == (not skip_first, pad_maps)
+    assert_says_the_same(ours, theirs, 16, 24)
+    assert_says_the_same(ours, theirs, 17, 23)
+
+
+def test_a_pyramid_of_other_rates_is_refused(path: Path) -> None:
+    small, large = (models.create("deeplab", num_classes=3, head=head, width=1) for head in ("aspp-s", "aspp-l"))
+    file = own_file(path, small)
+    with pytest.raises(CheckpointError, match=r"8 that cannot be used \(fc6_1\.bias \(for dilation 2, here 6\)"):
+        load(large, file)
+    assert len(load(large, file, strict=False).of("skipped")) == 8
+    with pytest.raises(CheckpointError, match=r"fc6_1\.dilation is 2 there and 6 here"):
+        load_weights(file, large)
+    load_weights(file, small)
+
+
+def test_scores_of_skips_that_are_scaled_are_refused_where_they_are_not(path: Path) -> None:
+    plain, scaled = (
+        models.create(name, num_classes=3, backbone="vgg16", width=1) for name in ("fcn8s", "fcn8s_at_once")
+    )
+    with pytest.raises(CheckpointError, match=r"score_pool3\.bias \(for scale 1\.0, here 0\.0001\)"):
+        load(scaled, own_file(path, plain))
+    with pytest.raises(CheckpointError, match=r"score_pool3\.bias \(for scale 0\.0001, here 1\.0\)"):
+        load(plain, own_file(path, scaled))
+    coarse = models.create("fcn32s", num_classes=3, backbone="vgg16", width=1)
+    load(scaled, own_file(path, coarse))
+
+
+CONTEXTS = [
+    ({"context": "cityscapes"}, {"context": "basic"}),
+    ({"context": "basic"}, {"context": "cityscapes"}),
+    ({"context": "large"}, {"context": "basic"}),
+    ({"context_padding": "each"}, {"context_padding": "first"}),
+]
+
+
+@pytest.mark.parametrize(("there", "here"), CONTEXTS)
+def test_of_another_context_module_no_layer_is_taken(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """It would have other dilations, or pad elsewhere: all of it starts as the identity."""
+    theirs, ours = (models.create("dilatednet", num_classes=3, width=1, **given) for given in (there, here))
+    for layer in theirs.context.children():
+        for value in layer.parameters():
+            nn.init.normal_(value)
+    before = values_of(ours)
+    files = [own_file(path, theirs)]
+    if "context_padding" not in there:  # which shapes do not show
+        files.append(write(path, values_of(theirs)))
+    for file in files:
+        load(ours, file)
+        after = values_of(ours)
+        for name, value in after.items():
+            wanted = before if name.startswith("context.") else values_of(theirs)
+            np.testing.assert_array_equal(value, wanted[name])
+
+
+def test_a_network_s_own_file_with_its_own_options_is_loaded_whole(path: Path) -> None:
+    for name, given in (("dilatednet", {}), ("fcn8s_at_once", {}), ("deeplab", {"head": "aspp-l"})):
+        model = models.create(name, num_classes=3, width=1, **given)
+        report = load(models.create(name, num_classes=3, width=1, **given), own_file(path, model))
+        assert {entry.fate for entry in report.entries} == {"loaded"}
+
+
+def test_a_file_whose_preprocessing_cannot_be_used_is_refused(path: Path) -> None:
+    file = path.with_suffix(".safetensors")
+    for kept, message in (
+        ({"mean": [0.5] * 3, "std": [0.0] * 3, "bgr": False}, "standard deviations must be positive"),
+        ({"mean": [float("nan")] * 3, "std": [1.0] * 3, "bgr": False}, "must be finite"),
+        ({"mean": [0.5] * 3, "std": [1.0], "bgr": False}, "3 means but 1 standard deviations"),
+        ({"mean": [1e30] * 3, "std": [1.0] * 3, "bgr": False}, "leave nothing of an image"),
+        ({"mean": [0.5] * 3, "bgr": False}, "'std' is missing"),
+        ({"mean": 5, "std": 5, "bgr": False}, "int"),
+        ([], "list indices"),
+    ):
+        save(file, Checkpoint(net().state_dict(), {"preprocessing": kept}))
+        with pytest.raises(CheckpointError, match=f"its preprocessing cannot be used: .*{message}"):
+            load(net(), file)
 
 
 # In runs and on the command line
@@ -289,6 +426,56 @@ def test_the_configuration_gets_what_the_weights_expect(root: Path, path: Path) 
     plan = engine.prepare(unknown)
     assert plan.config.data.mean == engine.prepare(options(root)).config.data.mean
     assert any("what" in note and "expects of images is not known" in note for note in plan.notes)
+
+
+def test_a_run_from_milesial_s_weights_pads_maps_and_so_does_what_comes_of_it(
+    root: Path, tmp_path: Path, path: Path
+) -> None:
+    """From the file to the run's configuration, its checkpoints, an export, and the next run; nothing is learnt."""
+    source = models.create("unet", num_classes=2, width=4, depth=2, skip_first=True, pad_maps=True)
+    names = {"down.0.": "inc.double_conv.", "score.": "outc.conv."}
+    names |= {f"down.{level}.": f"down{level}.maxpool_conv.1.double_conv." for level in (1, 2)}
+    names |= {f"up.{level}.": f"up{level + 1}.up." for level in (0, 1)}
+    names |= {f"merge.{level}.": f"up{level + 1}.conv.double_conv." for level in (0, 1)}
+    renamed = {
+        next(to + k[len(of) :] for of, to in names.items() if k.startswith(of)): v
+        for k, v in values_of(source).items()
+    }
+    still = ("--weights", write(path, renamed), "--lr", "1e-30", "--optimizer", "sgd", "--freeze", "down,up,merge")
+    text = train(root, tmp_path / "run", *still[:-2])
+    assert "expects --pad-maps = True, and gets it" in text
+    assert engine.read_folder(tmp_path / "run").model.options["pad_maps"] is True
+    done("export", tmp_path / "run", "--to", tmp_path / "out.safetensors")
+    model, _ = engine.run.load_model(engine.open_run(tmp_path / "run"))
+    again = tiny()
+    load(again, tmp_path / "out.safetensors")
+    assert_says_the_same(again, model, 17, 23)
+    train(root, tmp_path / "next", "--weights", tmp_path / "out.safetensors")
+    assert engine.read_folder(tmp_path / "next").model.options["pad_maps"] is True
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("[model.options]", "[model.options]\nskip_first = true", "merge.skip_first is False there and True here"),
+        ("[model.options]", "[model.options]\npad_maps = true", "pad_maps is False there and True here"),
+    ],
+)
+def test_a_run_whose_options_were_changed_afterwards_is_refused(
+    root: Path, tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    train(root, tmp_path / "run", "--schedule", "constant")
+    config = tmp_path / "run" / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    for command in (
+        ("evaluate", tmp_path / "run"),
+        ("predict", tmp_path / "run", root / "val" / "images", "--out", tmp_path / "out"),
+        ("export", tmp_path / "run", "--to", tmp_path / "out.safetensors"),
+        ("train", "--resume", tmp_path / "run", "--epochs", 2),
+    ):
+        result = call(*command)
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 def test_milesial_s_weights_for_grey_images_expect_them_as_they_are(root: Path, path: Path) -> None:

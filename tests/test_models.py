@@ -61,6 +61,7 @@ def test_strides_and_names() -> None:
         "bilinear": False,
         "skip_first": False,
         "stem": False,
+        "pad_maps": False,
     }
 
 

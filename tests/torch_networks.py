@@ -246,7 +246,11 @@ class Up(nn.Module):
             self.conv = DoubleConv(before, after)
 
     def forward(self, below: Any, skip: Any) -> Any:
-        return self.conv(torch.cat([skip, self.up(below)], dim=1))
+        risen = self.up(below)
+        # A pool rounds an odd size down: what comes up is padded to its skip, half on either side.
+        rows, columns = skip.shape[2] - risen.shape[2], skip.shape[3] - risen.shape[3]
+        risen = F.pad(risen, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
+        return self.conv(torch.cat([skip, risen], dim=1))
 
 
 class OutConv(nn.Module):

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
+from .finite import damage
 from .paths import PathLike
 from .tensor import Tensor, tensor
 
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "tinyseg"
 """One key for everything: the order of several would not be the same each time, nor the bytes of the file."""
+
+MAX_METADATA = 1 << 26
+"""Characters; parsed, they may take twenty times as many bytes of memory."""
+
+MAX_DEPTH = 50
+"""Levels of a state, of each of which JSON makes up to three."""
+_LEVELS_OF_JSON = 3
 
 _TENSOR, _PAIRS = "$tensor", "$pairs"
 
@@ -78,8 +86,11 @@ def _remove(path: Path) -> None:
         return
 
 
-def save(path: PathLike, checkpoint: Checkpoint) -> None:
+def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -> None:
     """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible.
+
+    With ``only_finite``, as runs are saved, also for weights, or tensors of the state, that are not finite: ``load``
+    would raise, and a good file may be in the place. Without it they are written, for a look at what went wrong.
 
     The same checkpoint gives the same bytes.
 
@@ -97,6 +108,9 @@ def save(path: PathLike, checkpoint: Checkpoint) -> None:
             raise ValueError(f"save: the weight's name {name!r} has a slash, which marks training state")
         arrays[name] = _array(value)
     text = json.dumps(_dismantle(checkpoint.state, "state", arrays))
+    if only_finite and (damaged := damage(arrays)):
+        kept = "; the last good one is kept" if Path(path).exists() else ""
+        raise CheckpointError(f"{path}: is not written: {damaged}{kept}")
     content = safetensors.numpy.save(arrays, metadata={METADATA_KEY: text})
     with replacing(path) as aside:
         aside.write_bytes(content)
@@ -109,6 +123,8 @@ def _array(value: Tensor) -> NDArray[Any]:
 
 def _dismantle(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """``value`` as JSON can hold it; its tensors go to ``arrays``, under names that begin with ``name``."""
+    if name.count("/") > MAX_DEPTH:
+        raise ValueError(f"save: the state is nested more than {MAX_DEPTH} deep, or holds itself")
     if isinstance(value, Tensor):
         arrays[name] = _array(value)
         return {_TENSOR: name}
@@ -137,7 +153,8 @@ def _assemble(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def load(path: PathLike) -> Checkpoint:
     """Read a checkpoint, or any safetensors file (its ``state`` is then empty), to the default device.
 
-    Raises ``CheckpointError`` when there is none, or it is truncated or otherwise no such file.
+    Raises ``CheckpointError`` when there is none, it is truncated or otherwise no such file, or holds numbers that
+    are not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -146,21 +163,42 @@ def load(path: PathLike) -> Checkpoint:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: tensor(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
+        tensors = {name: tensor(array) for name, array in arrays.items()}
         weights = {name: value for name, value in tensors.items() if "/" not in name}
-        state = _assemble(json.loads(text), tensors)
-        if not isinstance(state, dict):
-            raise ValueError(f"its metadata is a {type(state).__name__}")
-        return Checkpoint(weights, state)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        checkpoint = Checkpoint(weights, _assemble(parse_metadata(text), tensors))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a complete checkpoint ({error})") from error
+    if damaged := damage(arrays):
+        raise CheckpointError(f"{path}: cannot be used: {damaged}")
+    return checkpoint
+
+
+def parse_metadata(text: str) -> dict[str, Any]:
+    """The JSON that a checkpoint has in its metadata; raises ``ValueError`` where it is no object, or too large."""
+    if len(text) > MAX_METADATA:
+        raise ValueError(f"its metadata of {len(text):,} characters is larger than any run's")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("its metadata is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"its metadata is a {type(found).__name__}")
+    level: list[Any] = [found]
+    for _ in range(_LEVELS_OF_JSON * MAX_DEPTH):
+        level = [part for value in level for part in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in level if isinstance(value, (dict, list))]
+    if level:
+        raise ValueError("its metadata is nested too deeply")
+    return found
 
 
 def load_weights(path: PathLike, model: Module) -> Checkpoint:
     """Read a checkpoint and copy its weights into ``model``; nothing is changed unless every key fits.
 
-    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape.
+    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the
+    checkpoint says that its weights mean something else than the model takes them for (``Network.conventions``).
     """
     checkpoint = load(path)
     own = model.state_dict()
@@ -177,10 +215,34 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
             ],
         ),
     ]
+    problems += [_differing(checkpoint.state, model)]
     if any(problems):
         raise CheckpointError(f"{path}: does not match the model: {'; '.join(filter(None, problems))}")
     model.load_state_dict(found)
     return checkpoint
+
+
+def _differing(state: Mapping[str, Any], model: Module) -> str:
+    """In what a checkpoint and a network of ``models`` compute different things from weights of the same shapes."""
+    stored = state.get("conventions")
+    own: Mapping[str, Mapping[str, Any]] = getattr(model, "conventions", {})
+    if not isinstance(stored, dict) or not all(isinstance(facts, dict) for facts in stored.values()):
+        return ""
+    there = {(layers, name): value for layers, facts in stored.items() for name, value in facts.items()}
+    here = {(layers, name): value for layers, facts in own.items() for name, value in facts.items()}
+    found = [
+        f"{'.'.join(filter(None, key))} is {there[key]!r:.40} there and {here[key]!r} here"
+        for key in here
+        if key in there and there[key] != here[key]
+    ]
+    kept, expected = state.get("preprocessing"), getattr(model, "preprocessing", None)
+    if isinstance(kept, dict) and expected is not None:
+        found += [
+            f"{name}, of images, is {kept.get(name)!r:.80} there and {value!r} here"
+            for name, value in json.loads(json.dumps(vars(expected))).items()
+            if kept.get(name) != value
+        ]
+    return f"its options are others: {', '.join(found)}" if found else ""
 
 
 def listed(what: str, keys: list[str], limit: int = 3) -> str:

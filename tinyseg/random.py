@@ -48,8 +48,13 @@ class Generator:
         return self._key, self._counter
 
     def set_state(self, state: tuple[int, int]) -> None:
-        """Continue from where ``get_state`` was called."""
-        self._key, self._counter = (operator.index(part) for part in state)
+        """Continue from where ``get_state`` was called; raises ``ValueError`` for a state that no generator has."""
+        key, counter = (operator.index(part) for part in state)
+        if not (0 <= key < 2**64 and 0 <= counter < 2**64):
+            raise ValueError(
+                f"set_state: key and counter must be in 0 .. 2**64 - 1, got {key:.20g} and {counter:.20g}"
+            )
+        self._key, self._counter = key, counter
 
 
 default_generator = Generator(0)

@@ -1,4 +1,4 @@
-"""When the loss is no longer a number: which tensor went wrong first."""
+"""When the loss, or a score, is no longer a number: which tensor went wrong first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..autograd import no_grad
+from ..errors import InputError
 from ..models import SegmentationModel
 from ..nn import Module
 from ..nn.module import Handle
@@ -15,6 +16,26 @@ from ..tensor import Tensor
 
 class DivergenceError(RuntimeError):
     """Training came to a loss that is infinite or not a number, and was stopped."""
+
+
+def check_scores(logits: Tensor, what: str) -> None:
+    """``InputError`` unless all scores of ``what`` are finite: of others the class of a pixel means nothing.
+
+    Weights and images are finite where they are read, so it is sums of them that are too large.
+
+    >>> import tinyseg
+    >>> check_scores(tinyseg.tensor([1.0, float("nan")]), "of the image 7")
+    Traceback (most recent call last):
+    tinyseg.errors.InputError: 1 of the 2 scores of the image 7 is not finite: weights, or the normalisation of ...
+    """
+    finite = logits.detach().isfinite()
+    if finite.all().item():
+        return
+    bad = logits.numel() - int(finite.sum().item())
+    raise InputError(
+        f"{bad} of the {logits.numel()} scores {what} {'is' if bad == 1 else 'are'} not finite: weights, or the "
+        "normalisation of images, are too large or damaged; take another checkpoint of the run, or train anew"
+    )
 
 
 def first_non_finite(model: SegmentationModel, images: Tensor, run: Callable[[Tensor], object] | None = None) -> str:

@@ -25,6 +25,7 @@ from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .config import Config
+from .diagnose import check_scores
 from .image_notes import files_of, unlike_training
 from .measures import METRICS, parse_metrics
 from .objective import Objective
@@ -86,7 +87,8 @@ def evaluate_model(
     """Run ``model``, set to evaluation meanwhile, over all of ``loader``.
 
     ``progress(done, total)`` is told the number of images.
-    ``metrics`` are names in ``METRICS``. Raises ``InputError`` for an image that is too small.
+    ``metrics`` are names in ``METRICS``. Raises ``InputError`` for an image that is too small, and where the scores
+    of one are not finite.
     """
     objective = Objective(config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
@@ -128,10 +130,16 @@ class _Found(NamedTuple):
 
 def _found(model: SegmentationModel, objective: Objective, batch: Batch) -> _Found:
     images, labels, size = tensor(batch.images), tensor(batch.labels), batch.labels.shape[1:]
+    named = f"of the image {batch.names[0]}" if len(batch.names) == 1 else f"of the images {', '.join(batch.names)}"
     if batch.geometric is None:
-        logits = upsampled(model(images), size)
+        logits = model(images)
+        check_scores(logits, named)
+        logits = upsampled(logits, size)
         return _Found(logits, None, partial(objective, logits, labels))
-    scores = TwoScores(*(upsampled(one, size) for one in both_scores(model, images)))
+    both = both_scores(model, images)
+    for one in both:
+        check_scores(one, named)
+    scores = TwoScores(*(upsampled(one, size) for one in both))
     return _Found(*scores, partial(objective.joint, scores, labels, tensor(batch.geometric), batch))
 
 

@@ -24,5 +24,5 @@ def export(run: PathLike, to: PathLike) -> int:
         raise InputError(f"{to}: exists already")
     model, _ = load_model(open_run(run))
     weights = model.state_dict()
-    save(to, Checkpoint(weights, expectations(model)))
+    save(to, Checkpoint(weights, expectations(model)), only_finite=True)
     return len(weights)

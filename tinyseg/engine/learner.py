@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from ..autograd import no_grad
 from ..data import Batch, DataLoader
+from ..finite import fault
 from ..models import SegmentationModel
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.swa_utils import AveragedModel, update_bn
@@ -131,10 +132,24 @@ class Learner:
         return f"First not finite: {found}"
 
     def check_finite(self) -> None:
-        """``DivergenceError`` if a weight is no number: such weights are not to be saved over good ones."""
-        for name, value in self.scored.state_dict().items():
-            if value.is_floating_point and not np.isfinite(value.numpy()).all():
-                raise DivergenceError(f"({_names(self._before)}): after the step {name} {value.shape} is not finite")
+        """``DivergenceError`` if a weight, or a number of the optimiser's state, is no number: nothing more would be
+        learnt from there, and such weights are not to be saved over good ones.
+        """
+        state = (
+            (f"{key} of parameter {number}", value)
+            for number, entry in self.optimizer.state.items()
+            for key, value in entry.items()
+        )
+        parts = {id(net): net.state_dict().items() for net in (self.model, self.scored)}
+        for name, value in chain(*parts.values(), state):
+            if (
+                isinstance(value, Tensor)
+                and value.is_floating_point
+                and (what := fault(name, value.detach().numpy()))
+            ):
+                raise DivergenceError(
+                    f"({_names(self._before)}): after the step {name} {value.shape} cannot be used: {what}"
+                )
 
     def recalibrate(self, loader: DataLoader, epoch: int) -> None:
         """Measure batch norm of the ``scored`` network anew over some batches of an epoch, as it is configured."""
@@ -159,10 +174,16 @@ class Learner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from there; raises ``KeyError`` or ``ValueError`` for a state of another run."""
         self.optimizer.load_state_dict(state["optimizer"])
+        count = sum(len(group["params"]) for group in self.optimizer.param_groups)
+        if self.optimizer.state and len(self.optimizer.state) < count:  # a step changes all of them
+            raise ValueError(f"optimizer.state is of {len(self.optimizer.state)} parameters, there are {count}")
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"]["weights"])
-            self.average.n_averaged = int(state["average"]["n_averaged"])
+            n_averaged = state["average"]["n_averaged"]
+            if type(n_averaged) is not int or n_averaged < 0:
+                raise ValueError(f"average.n_averaged must be a whole number of at least 0, got {n_averaged!r:.40}")
+            self.average.n_averaged = n_averaged
 
 
 @no_grad()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .. import models
 from ..checkpoint import listed
 from ..data import (
     IGNORE_INDEX,
@@ -199,12 +200,21 @@ def prepare(options: TrainOptions) -> Plan:
     training = _training_config(options, batch_size, weights)
     from .. import __version__
 
-    config = Config(__version__, data, ModelConfig(options.model, dict(options.model_options)), training)
+    adopted = _adopted(options, model, notes)
+    config = Config(__version__, data, ModelConfig(options.model, {**options.model_options, **adopted}), training)
     _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
     notes += _unused(training)
     notes += check_memory(config, model, crop or options.size or _largest(train_set))
     return Plan(config, train_set, val_set, tuple(notes), start)
+
+
+def _adopted(options: TrainOptions, model: Network, notes: list[str]) -> dict[str, Any]:
+    """Options of the network that the weights have brought with them, noted where others were given, or none."""
+    given = {**models.options(options.model), **options.model_options}
+    adopted = {name: value for name, value in model.adopted.items() if given[name] != value}
+    notes += [f"{options.weights} expects {flag(name)} = {value}, and gets it" for name, value in adopted.items()]
+    return adopted
 
 
 def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:

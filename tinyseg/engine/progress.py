@@ -15,6 +15,7 @@ from ..metrics import ConfusionMatrix
 from .config import Config, TrainingConfig
 from .history import EpochRow
 from .run import LAST
+from .training_state import check_progress
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Progress:
-        """What the state of a checkpoint says; raises ``KeyError`` or ``TypeError`` where it does not."""
+        """What the state of a checkpoint says; raises ``KeyError`` or ``ValueError`` where it does not."""
+        check_progress(state)
         rows = tuple(EpochRow.from_state(row) for row in state["history"])
         return cls(rows, None if state["best"] is None else Best(**state["best"]), tuple(state["names"]))
 
@@ -67,6 +69,6 @@ def read_progress(folder: Path) -> Progress:
     state = load(path).state
     try:
         return Progress.from_state(state)
-    except (KeyError, TypeError) as error:
+    except (KeyError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path}: is no checkpoint of a run in training: {reason}") from error

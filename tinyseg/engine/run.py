@@ -77,8 +77,12 @@ def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
 
 
 def expectations(model: SegmentationModel) -> dict[str, Any]:
-    """What the weights expect of images: kept beside them, for whoever has the file without its folder."""
-    return {} if model.preprocessing is None else {"preprocessing": asdict(model.preprocessing)}
+    """What the weights expect of images, and what they mean beyond their shapes: stored next to them, for anyone who
+    has the file without its folder.
+    """
+    conventions = {layers: dict(facts) for layers, facts in model.conventions.items()}
+    expected = {} if model.preprocessing is None else {"preprocessing": asdict(model.preprocessing)}
+    return {**expected, "conventions": conventions}
 
 
 def next_free_folder(parent: Path, stem: str) -> Path:

@@ -21,6 +21,7 @@ from ..models import SegmentationModel
 from ..nn import functional as F
 from ..tensor import Tensor, tensor
 from .config import Config
+from .diagnose import check_scores
 from .evaluate import upsampled
 from .pipeline import to_channels
 from .prepare import check_size
@@ -153,6 +154,7 @@ class Segmenter:
                 turned = np.ascontiguousarray(seen[::rows, ::columns])
                 # A transposed view: the memory stays channels-last, as kernels like it.
                 logits = self.model(tensor(turned.transpose(2, 0, 1)[None]))
+                check_scores(logits, "that the network gives")
                 found.append(logits.flip([axis for axis, step in ((2, rows), (3, columns)) if step < 0]))
         return found
 

@@ -49,6 +49,7 @@ from .run import (
 )
 from .segmenter import segment
 from .start import Start, first_model
+from .training_state import check_state
 
 SAMPLES = 4
 DOMINANT = 0.99
@@ -218,7 +219,7 @@ class Trainer:
         self.history.append(row)
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)))
+            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)), only_finite=True)
         self.save()
         self._write_reports()
         if self.config.training.pictures:
@@ -312,7 +313,7 @@ class Trainer:
             "random": random.default_generator.get_state(),
             **expectations(self.model),
         }
-        save(self.folder / LAST, Checkpoint(self.model.state_dict(), state))
+        save(self.folder / LAST, Checkpoint(self.model.state_dict(), state), only_finite=True)
 
     def restore(self) -> None:
         """Go back to where ``last.safetensors`` was written; raises ``CheckpointError`` if it cannot be used."""
@@ -331,6 +332,7 @@ class Trainer:
         return [names_digest(dataset) for dataset in (self.train_set, self.val_set)]
 
     def _restore(self, state: Mapping[str, Any]) -> None:
+        check_state(state, self.config.data.num_classes)
         progress = Progress.from_state(state)
         self.history, self.best = list(progress.history), progress.best
         self.learner.load_state_dict(state)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import METADATA_KEY
+from ..checkpoint import METADATA_KEY, parse_metadata
 from ..errors import CheckpointError
 from ..paths import PathLike
 from .archive import Archive, ArchiveError
+from .npy import array_of
 from .pickle_machine import PickleError
 from .torch_file import is_legacy, is_torch_archive, read_archive, read_legacy
 from .torch_values import BFLOAT16, DType, numbers_of
+
+MAX_NAME = 500
 
 NESTED = ("state_dict", "model_state_dict", "model", "net")
 """Under which of these a training script keeps the weights, beside other things."""
@@ -80,12 +81,14 @@ def read(path: PathLike) -> Weights:
     ('NumPy archive', (2, 3))
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file of weights")
     try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file of weights")
         return _read(path)
     except (PickleError, ArchiveError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _read(path: Path) -> Weights:
@@ -102,10 +105,12 @@ def _read(path: Path) -> Weights:
         return _state_dict(path, "PyTorch file from before 1.6", read_legacy(path))
     if start[257:262] == b"ustar":
         raise ArchiveError("is a tar archive, in which PyTorch kept weights before 0.2; save it anew with PyTorch")
+    # The length of a safetensors file's header comes first; its lowest byte may be what a pickle begins with.
+    is_pickle = start[:1] == b"\x80" and int.from_bytes(start[:8], "little") > path.stat().st_size - 8
+    if start[8:9] == b"{" and not is_pickle:
+        return _safetensors(path)
     if start[:1] == b"\x80":
         raise PickleError("is a pickle, but not of PyTorch's; save a state_dict with torch.save")
-    if start[8:9] == b"{":
-        return _safetensors(path)
     raise ArchiveError(
         f"is no file of weights that tinyseg reads (.pth, .pt, .safetensors, .npz); it begins with {start[:12]!r}"
     )
@@ -149,8 +154,8 @@ def _weights(
 ) -> Weights:
     """The weights that were found under ``keys``, without the prefix that all their names have."""
     for name in arrays:
-        if not name.isprintable():
-            raise CheckpointError(f"{path}: a weight has the name {name!r}, which cannot be printed")
+        if not name.isprintable() or len(name) > MAX_NAME:
+            raise CheckpointError(f"{path}: a weight has the name {name!r:.80}, which cannot be printed")
     prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in arrays)), "")
     where = ", ".join([*keys, *([f"names begin with {prefix}"] if prefix and arrays else [])])
     named = {name.removeprefix(prefix): array for name, array in arrays.items()}
@@ -158,7 +163,7 @@ def _weights(
 
 
 def _place(keys: list[str], last: Any) -> str:
-    text = ".".join([*keys, str(last)])
+    text = ".".join([*keys, str(last)])[:MAX_NAME]
     return text if text.isprintable() else repr(text)
 
 
@@ -173,27 +178,9 @@ def _described(value: Any) -> str:
     return repr(value) if isinstance(value, str) and len(value) < 40 else f"a {type(value).__name__}"
 
 
-_NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-
-
 def _numpy_arrays(archive: Archive) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz; such of Python objects, which NumPy would unpickle, are refused."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for name in archive.names():
-        content = archive.read(name)
-        stream = io.BytesIO(content[:20000])
-        try:
-            version = np.lib.format.read_magic(stream)
-            if version not in _NPY_HEADERS:
-                raise ArchiveError(f"its array {name!r} is of version {version}, which only tables of records need")
-            shape, fortran, dtype = _NPY_HEADERS[version](stream)
-            if dtype.hasobject:
-                raise ArchiveError(f"its array {name!r} is of Python objects, which may be anything")
-            array: NDArray[Any] = np.ndarray(shape, dtype, content[stream.tell() :], order="F" if fortran else "C")
-        except (ValueError, TypeError) as error:
-            raise ArchiveError(f"its array {name!r} is damaged ({error})") from error
-        arrays[name.removesuffix(".npy")] = array
-    return arrays
+    """The arrays of a .npz."""
+    return {name.removesuffix(".npy"): array_of(name, archive.read(name)) for name in archive.names()}
 
 
 def _safetensors(path: Path) -> Weights:
@@ -209,9 +196,7 @@ def _safetensors(path: Path) -> Weights:
             arrays = {name: file.get_tensor(name) for name in wide if name not in state}
         if len(wide) < len(names):
             arrays |= _bfloat16_arrays(path, set(names) - set(state))
-        own = None if text is None else json.loads(text)
-        if own is not None and not isinstance(own, dict):
-            raise ValueError(f"its metadata is a {type(own).__name__}")
+        own = None if text is None else parse_metadata(text)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a complete safetensors file ({error})") from error
     return _weights(path, "safetensors", arrays, (), dict.fromkeys(state, "training state"), own)

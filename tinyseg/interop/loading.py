@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ..autograd import no_grad
 from ..checkpoint import listed
-from ..errors import CheckpointError
+from ..errors import CheckpointError, many
+from ..finite import damage, pieces
+from ..models.fixed_bilinear import FixedBilinear
 from ..models.network import Network, Preprocessing
-from ..nn import Module
+from ..nn import ConvTranspose2d, Module
 from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .file import Weights, read
@@ -22,9 +24,11 @@ from .names import (
     UPSAMPLING,
     Rule,
     Source,
+    changes,
     classifier_layers,
     constants,
     left_out,
+    meant_otherwise,
     parts_of_its_own,
     reason,
     recognise,
@@ -33,9 +37,7 @@ from .names import (
 
 LOADED, RENAMED, RESHAPED = "loaded", "renamed", "reshaped"
 MISSING, UNEXPECTED, SKIPPED = "missing", "unexpected", "skipped"
-PIECE = 1 << 22
-"""Numbers that are copied at once."""
-
+FOR_CHANNELS, OTHER_SHAPE = "for images of", "of another shape"
 FATES = (LOADED, RENAMED, RESHAPED, SKIPPED, MISSING, UNEXPECTED)
 
 
@@ -133,11 +135,13 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
 
     A classifier's weights go into the networks that are made of it: convolutions by their places, fully connected
     layers as convolutions. Scores of another number of classes are left out. Numbers of another type are converted.
-    A network's ``preprocessing`` becomes what the weights expect of images, where that is known.
+    Where the file says, or is known to mean, something else by weights of the same shape, they are converted or do
+    not fit. A network's ``preprocessing`` becomes what the weights expect of images, where that is known.
 
-    Raises ``CheckpointError``, and changes nothing, for a file that cannot be read, and ``MisfitError``, a kind of
-    it, for weights of which none fits; and, if ``strict``, when a weight is missing, unexpected or of another shape
-    and nothing explains why. With ``strict=False`` those stay as they are and are in the report like all others.
+    Raises ``CheckpointError``, and changes nothing, for a file that cannot be read or holds weights that are not
+    finite; and ``MisfitError``, a kind of it, for weights of which none fits; and, if ``strict``, when a weight is
+    missing, unexpected or of another shape and nothing explains why. With ``strict=False`` those stay as they are and
+    are in the report like all others.
 
     >>> import tempfile, tinyseg
     >>> path = f"{tempfile.mkdtemp()}/net.npz"
@@ -149,6 +153,8 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     """
     weights = file if isinstance(file, Weights) else read(file)
     matching = _Matching(model, weights)
+    if damaged := damage(matching.values):
+        raise CheckpointError(f"{weights.path}: cannot be used: {damaged}")
     report = matching.report()
     copied = report.of(LOADED, RENAMED, RESHAPED)
     if not copied or (strict and report.problems):
@@ -156,8 +162,9 @@ def load(model: Module, file: PathLike | Weights, strict: bool = True) -> Report
     with no_grad():
         for key, values in matching.values.items():
             _copy(values, matching.own[key])
-    if isinstance(model, Network) and report.preprocessing is not None:
-        model.preprocessing = report.preprocessing
+    if isinstance(model, Network):
+        model.preprocessing = report.preprocessing or model.preprocessing
+        model.adopt(matching.source.conventions)
     return report
 
 
@@ -166,10 +173,23 @@ def _refusal(report: Report, model: Module, hint: str) -> str:
     kinds = ((MISSING, "missing"), (UNEXPECTED, "unexpected"), (SKIPPED, "that cannot be used"))
     counted = [listed(what, [e.named() for e in report.problems if e.fate == fate]) for fate, what in kinds]
     problems = ", ".join(filter(None, counted)) or "none of them has a place"
-    if all(entry.fate == SKIPPED for entry in report.problems) and report.problems:
-        hint = "the layers have the same names and other sizes, as with another width"
-    advice = f"; {hint}" if hint else ""
+    advice = f"; {_advice(report, hint)}" if report.problems or hint else ""
     return f"{report.weights.path}: weights from {report.source} do not fit {name}: {problems}{advice}"
+
+
+def _advice(report: Report, hint: str) -> str:
+    """What may have been meant instead: with other channels of images, or another width, all names are there."""
+    problems = report.problems
+    if not problems or any(entry.fate != SKIPPED for entry in problems):
+        return hint
+    channels = [entry.note for entry in problems if entry.note.startswith(FOR_CHANNELS)]
+    if channels and len(problems) == len(channels):
+        there, here = re.findall(r"\d+", channels[0])[:2]
+        grey = ": save grey images as RGB, with three equal channels" if (there, here) == ("3", "1") else ""
+        return f"the weights are for images of {many(int(there), 'channel')}, and these have {here}{grey}"
+    if any(entry.note.startswith(OTHER_SHAPE) for entry in problems):
+        return "the layers have the same names and other sizes, as with another width"
+    return "the same layers compute something else there; build the network with the options of the weights"
 
 
 class _Matching:
@@ -183,6 +203,8 @@ class _Matching:
         self.layers = classifier_layers(self.source, model)
         self.constants = constants(model)
         self.parts = parts_of_its_own(model)
+        self.changes, self.meant_otherwise = changes(self.source, model), meant_otherwise(self.source, model)
+        self.places = dict(model.named_modules())
         self.left_out = left_out(self.source, model)
         self.values: dict[str, NDArray[Any]] = {}
         self.entries: list[Entry] = []
@@ -190,10 +212,22 @@ class _Matching:
             self.entries.append(self._match(theirs, array))
         taken = {entry.ours for entry in self.entries}
         self.entries += [self._missing(ours) for ours in self.own if ours not in taken]
+        for part, why in self.parts.items():
+            self._whole_or_not_at_all(part, why)
+
+    def _whole_or_not_at_all(self, part: str, why: str) -> None:
+        """Leave out all of a part of its own where any of it is another: the rest would mean nothing without it."""
+        inside = [e for e in self.entries if re.match(part, e.ours or "") or re.match(part, e.theirs or "")]
+        if all(entry.is_plain for entry in inside):
+            return
+        for place, entry in enumerate(self.entries):
+            if entry in inside and entry.is_plain and entry.ours is not None:
+                del self.values[entry.ours]
+                self.entries[place] = Entry(SKIPPED, entry.theirs, entry.ours, why, False, entry.is_drawn)
 
     def _match(self, theirs: str, array: NDArray[Any]) -> Entry:
         """Find the place of one weight, and bring its values into shape."""
-        rule, ours = _renamed(self.rules, theirs)
+        ours = _renamed(self.rules, theirs)
         if ours not in self.own:
             why = reason(self.left_out, theirs)
             return Entry(SKIPPED, theirs, None, why) if why else Entry(UNEXPECTED, theirs, None, "", True)
@@ -203,10 +237,12 @@ class _Matching:
         shaped, note = _shaped(array, target.shape)
         if shaped is None:
             why = self._excuse(ours, array.shape, target.shape)
-            shapes = f"{_by(array.shape)}, here {_by(target.shape)}"
-            return self._skipped(theirs, ours, f"{why or 'of another shape'}: {shapes}", not why)
-        if rule is not None and rule.change is not None:
-            shaped = rule.change(shaped, self.model)
+            cause = why or self._cause(ours, array.shape, target.shape)
+            return self._skipped(theirs, ours, f"{cause}: {_by(array.shape)}, here {_by(target.shape)}", not why)
+        if otherwise := reason(self.meant_otherwise, ours):
+            return self._skipped(theirs, ours, otherwise, not reason(self.parts, ours))
+        if change := next((change for pattern, change in self.changes.items() if re.fullmatch(pattern, ours)), None):
+            shaped = change(shaped)
         if not _is_representable(shaped, target.dtype):
             return self._skipped(theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
         self.values[ours] = shaped
@@ -214,9 +250,18 @@ class _Matching:
 
     def _excuse(self, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str | None:
         """Why a weight may be of another shape than its place."""
-        if _differ_by_classes(shape, target, getattr(self.model, "num_classes", None)):
+        layer = ours.rpartition(".")[0]
+        scores = self.model.score_layers if isinstance(self.model, Network) else ()
+        if layer in scores and _differ_by_classes(shape, target, self.places[layer]):
             return "for other classes"
         return reason(self.parts, ours) or (reason(UPSAMPLING, ours) if shape[2:] != target[2:] else None)
+
+    def _cause(self, ours: str, shape: tuple[int, ...], target: tuple[int, ...]) -> str:
+        """Why a weight does not fit: its layer sees images of other channels, or is larger or smaller."""
+        layer = self.model.input_layer if isinstance(self.model, Network) else ""
+        if ours == f"{layer}.weight" and len(shape) == len(target) and _but(shape, 1) == _but(target, 1):
+            return f"{FOR_CHANNELS} {shape[1]} and not {target[1]} channels"
+        return OTHER_SHAPE
 
     def _skipped(self, theirs: str, ours: str, note: str, is_problem: bool) -> Entry:
         return Entry(SKIPPED, theirs, ours, note, is_problem, self._constant(ours) is None)
@@ -247,24 +292,37 @@ def _for_channels(expected: Preprocessing, channels: int) -> Preprocessing | Non
 
 
 def source_of(weights: Weights) -> Source:
-    """Whose weights these are, by their names; a file of ours says itself what they expect of images."""
+    """Whose weights these are, by their names; a file of ours says itself what they expect of images, and what they
+    mean. Raises ``CheckpointError`` where it says what cannot be.
+    """
     source = recognise(weights.arrays)
     if weights.own is None:
         return source
+    conventions = weights.own.get("conventions", {})
+    if not isinstance(conventions, dict) or not all(isinstance(facts, dict) for facts in conventions.values()):
+        raise CheckpointError(f"{weights.path}: its conventions are not those of a network")
+    found = _kept_preprocessing(weights)
+    return replace(source, name="tinyseg", preprocessing=found, conventions=conventions)
+
+
+def _kept_preprocessing(weights: Weights) -> Preprocessing | None:
+    """What a file of ours says that its weights expect of images."""
+    kept = (weights.own or {}).get("preprocessing")
+    if kept is None:
+        return None
     try:
-        kept = weights.own["preprocessing"]
-        found = Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
-    except (KeyError, TypeError, ValueError):
-        return replace(source, name="tinyseg", preprocessing=None)
-    return replace(source, name="tinyseg", preprocessing=found)
+        return Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{weights.path}: its preprocessing cannot be used: {why}") from error
 
 
-def _renamed(rules: tuple[Rule, ...], name: str) -> tuple[Rule | None, str]:
+def _renamed(rules: tuple[Rule, ...], name: str) -> str:
     for rule in rules:
         match = re.fullmatch(rule.pattern, name)
         if match:
-            return rule, match.expand(rule.name)
-    return None, name
+            return match.expand(rule.name)
+    return name
 
 
 def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any] | None, str]:
@@ -299,23 +357,31 @@ def _is_representable(array: NDArray[Any], dtype: Any) -> bool:
 
 def _copy(values: NDArray[Any], target: Tensor) -> None:
     """``values`` into ``target``, some rows at a time: a fully connected layer need not be in memory once more."""
-    if values.size <= PIECE or not values.ndim:
+    if not values.ndim:
         target.copy_(tensor(values, dtype=target.dtype))
         return
-    rows = max(1, PIECE * len(values) // values.size)
-    for start in range(0, len(values), rows):
-        piece = slice(start, start + rows)
+    for piece in pieces(values):
         target[piece].copy_(tensor(values[piece], dtype=target.dtype))
 
 
-def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...], classes: int | None) -> bool:
-    """Whether two shapes are of one layer for different numbers of classes: where they differ it is by these."""
+def _differ_by_classes(theirs: tuple[int, ...], ours: tuple[int, ...], layer: Module) -> bool:
+    """Whether two shapes are of one layer that gives scores, for different numbers of classes: all that differs is
+    the first axis, for upsampling by a transposed convolution the second, or both where it is scores that come in.
+    """
     if len(theirs) != len(ours):
         return False
-    if len(ours) == 4 and ours[1] == 1 and theirs[0] == theirs[1]:  # upsampling of each class on its own
-        theirs = theirs[0], 1, *theirs[2:]
-    differing = {(there, here) for there, here in zip(theirs, ours, strict=True) if there != here}
-    return len(differing) == 1 and next(iter(differing))[1] == classes
+    axes: tuple[int, ...] = (0,)
+    if len(ours) == 4 and isinstance(layer, FixedBilinear) and theirs[0] == theirs[1]:
+        theirs = theirs[0], 1, *theirs[2:]  # each class on its own: the file has a diagonal of zeros
+    if len(ours) == 4 and isinstance(layer, ConvTranspose2d):
+        axes = (0, 1) if layer.in_channels == layer.out_channels else (1,)
+    (classes, *others), here = {theirs[axis] for axis in axes}, ours[axes[0]]
+    return _but(theirs, *axes) == _but(ours, *axes) and not others and classes != here
+
+
+def _but(shape: tuple[int, ...], *axes: int) -> list[int]:
+    """A shape without these axes."""
+    return [size for axis, size in enumerate(shape) if axis not in axes]
 
 
 def _by(shape: tuple[int, ...]) -> str:

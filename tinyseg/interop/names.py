@@ -9,6 +9,9 @@ matches:
 - SegNet's encoder, which numbers its layers.
 - milesial's U-Net in ours.
 
+What weights mean beyond their names and shapes are a network's ``conventions``. A file of ours stores them, other
+sources that are known have them here; where they are not the network's, the weights are converted or left out.
+
 Fully connected layers become convolutions, and the other way round, by their shapes: (O, C h w) and (O, C, h, w)
 hold the same numbers in the same order.
 """
@@ -26,22 +29,20 @@ from numpy.typing import NDArray
 from ..models.dilated import DilatedNet
 from ..models.fcn_paper import FCN
 from ..models.fcn_small import SmallFCN
-from ..models.network import CAFFE, IMAGENET, INCEPTION, Preprocessing
+from ..models.network import CAFFE, IMAGENET, INCEPTION, Conventions, Network, Preprocessing
 from ..models.segnet import DEPTHS, SegNet
+from ..models.unet import UNet
 from ..nn import Module
 
-Change = Callable[[NDArray[Any], Module], NDArray[Any]]
+Change = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A name in the file that matches ``pattern`` is ``name`` here (with ``\\1`` for its first group, and so on), and
-    its values are put through ``change``.
-    """
+    """A name in the file that matches ``pattern`` is ``name`` here (with ``\\1`` for its first group, and so on)."""
 
     pattern: str
     name: str
-    change: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Source:
 
     ``preprocessing`` is what they expect of an image, None where that is not known. ``is_classifier``: they may be
     the trunk of another network; ``batch_norm``: it has that after each convolution. ``left_out``: patterns of names
-    that a network may have no place for, and why. ``hint``: how to build a network that they fit.
+    that a network may have no place for, and why. ``hint``: how to build a network that they fit. ``conventions``:
+    what the weights mean beyond their names and shapes, as far as that is known; of a network as ``Network`` has it.
     """
 
     name: str
@@ -62,14 +64,7 @@ class Source:
     batch_norm: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
-
-
-def _skip_in_its_place(weight: NDArray[Any], model: Module) -> NDArray[Any]:
-    """milesial concatenates the skip before what comes up; ours, as the paper, behind it unless told otherwise."""
-    if getattr(model, "skip_first", True):
-        return weight
-    half = weight.shape[1] // 2
-    return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
+    conventions: Conventions = field(default_factory=dict)
 
 
 UPSAMPLING = {r"(upscore\w*|up\d?)\.weight": "upsampling by a factor that this network has not"}
@@ -147,14 +142,12 @@ SOURCES = (
             Rule(r"inc\.double_conv\.(.*)", r"down.0.\1"),
             Rule(r"down(\d)\.maxpool_conv\.1\.double_conv\.(.*)", r"down.\1.\2"),
             *(Rule(rf"up{level + 1}\.up\.(.*)", rf"up.{level}.\1") for level in range(8)),
-            *(
-                Rule(rf"up{level + 1}\.conv\.double_conv\.(0\.weight)", rf"merge.{level}.\1", _skip_in_its_place)
-                for level in range(8)
-            ),
             *(Rule(rf"up{level + 1}\.conv\.double_conv\.(.*)", rf"merge.{level}.\1") for level in range(8)),
             Rule(r"outc\.conv\.(.*)", r"score.\1"),
         ),
         hint="they fit unet with width 64, and bilinear where they have no up1.up.weight",
+        # It concatenates the skip before what comes up, and pads the latter at sizes that are no multiples of 16.
+        conventions={"": {"pad_maps": True}, "merge": {"skip_first": True}},
     ),
 )
 UNKNOWN = Source("a source not known by its names", left_out=UPSAMPLING)
@@ -178,6 +171,40 @@ def parts_of_its_own(model: Module) -> Mapping[str, str]:
     context module, which learns after the front end, and need not be the one that the front end's run was built with.
     """
     return {r"context\.": "the context module starts as the identity"} if isinstance(model, DilatedNet) else {}
+
+
+def meant_otherwise(source: Source, model: Module) -> Mapping[str, str]:
+    """Patterns of names of ``model`` whose weights mean something else in the file, and what; those that ``changes``
+    converts, and those that the network adopts, are not among them.
+    """
+    found: dict[str, str] = {}
+    own: Conventions = model.conventions if isinstance(model, Network) else {}
+    for layers, here in own.items():
+        theirs = source.conventions.get(layers, {})
+        differing = [
+            f"for {name} {theirs[name]}, here {value}"
+            for name, value in here.items()
+            if theirs.get(name, value) != value and name not in ("skip_first", "pad_maps")
+        ]
+        if differing:
+            found[rf"{re.escape(layers)}\."] = ", ".join(differing)
+    return found
+
+
+def changes(source: Source, model: Module) -> Mapping[str, Change]:
+    """Patterns of names of ``model`` whose weights have to be converted, and how: where a U-Net has its skips in the
+    other order.
+    """
+    if not isinstance(model, UNet):
+        return {}
+    there = source.conventions.get("merge", {}).get("skip_first", model.skip_first)
+    return {} if there == model.skip_first else {r"merge\.\d+\.0\.weight": _halves_exchanged}
+
+
+def _halves_exchanged(weight: NDArray[Any]) -> NDArray[Any]:
+    """A convolution's weight for concatenated maps in the other order."""
+    half = weight.shape[1] // 2
+    return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
 
 
 def left_out(source: Source, model: Module) -> Mapping[str, str]:

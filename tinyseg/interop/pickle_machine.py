@@ -22,10 +22,14 @@ from typing import IO, Any
 MAX_DEPTH = 50
 MAX_VALUES = 1_000_000
 MAX_INSTRUCTIONS = 5_000_000
+MAX_BITS = 4096
+MAX_CALLED = 20_000_000
+"""What all arguments of calls are long together: a call makes something new of them, each time anew."""
 
 _LITERALS: Mapping[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: Mapping[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 _SHORT_TUPLES: Mapping[str, int] = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_SIZED = (str, bytes, list, tuple, dict)
 _VALUES = {
     "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "BINSTRING", "SHORT_BINSTRING", "BINUNICODE",
     "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
@@ -68,6 +72,8 @@ class Machine:
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
+        self.called = 0
+
     def run(self, stream: IO[bytes]) -> Any:
         """The value that the pickle at the stream's position makes; the stream is left behind its end.
 
@@ -95,6 +101,8 @@ class Machine:
     def _step(self, name: str, argument: Any) -> None:
         stack = self.stack
         if name in _VALUES:
+            if isinstance(argument, int) and argument.bit_length() > MAX_BITS:
+                raise PickleError(f"its pickle has a number of {argument.bit_length():,} bits")
             stack.append(argument)
         elif name in _LITERALS:
             stack.append(_LITERALS[name])
@@ -141,7 +149,7 @@ class Machine:
                 stack.append(self._named(first, last))
             case "REDUCE":
                 arguments, function = self._pop(), self._pop()
-                stack.append(_call(function, arguments))
+                stack.append(self._call(function, arguments))
             case "BUILD" if self.build is not None:
                 state, value = self._pop(), self._pop()
                 stack.append(self.build(value, state))
@@ -168,20 +176,22 @@ class Machine:
         del self.stack[start:]
         return values
 
+    def _call(self, function: Any, arguments: Any) -> Any:
+        if not isinstance(function, Function) or not isinstance(arguments, tuple):
+            raise PickleError("calls what is no function that may be called")
+        self.called += sum(len(part) for part in (arguments, *arguments) if isinstance(part, _SIZED))
+        if self.called > MAX_CALLED:
+            raise PickleError("its pickle calls functions with more than weights take")
+        try:
+            return function.call(*arguments)
+        except TypeError as error:
+            raise PickleError(f"its pickle is damaged ({error})") from error
+
     def _named(self, module: Any, *names: Any) -> Any:
         full = ".".join(str(part)[:80] for part in (module, *names))
         if full not in self.names:
             raise PickleError(f"asks for {full!r}, which is refused; save a state_dict() alone")
         return self.names[full]
-
-
-def _call(function: Any, arguments: Any) -> Any:
-    if not isinstance(function, Function) or not isinstance(arguments, tuple):
-        raise PickleError("calls what is no function that may be called")
-    try:
-        return function.call(*arguments)
-    except TypeError as error:
-        raise PickleError(f"its pickle is damaged ({error})") from error
 
 
 def _extend(target: Any, values: list[Any]) -> None:

@@ -91,11 +91,12 @@ def read_legacy(path: Path) -> Any:
         raise PickleError(f"its version is not the {LEGACY_VERSION} that PyTorch wrote before 1.6")
     content = found.machine.run(mapped)
     keys = plain.run(mapped)
-    if not isinstance(keys, list) or set(map(str, keys)) != set(found.storages) or len(keys) != len(found.storages):
+    texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not texts or set(keys) != set(found.storages) or len(keys) != len(found.storages):
         raise PickleError("its list of storages is not that of the storages its tensors are in")
     memory: dict[str, memoryview] = {}
     content_of_file, position = memoryview(memory_of_file), mapped.tell()
-    for key in map(str, keys):
+    for key in keys:
         storage = found.storages[key]
         count = int.from_bytes(content_of_file[position : position + 8], "little")
         if count != storage.count:

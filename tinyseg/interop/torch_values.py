@@ -141,6 +141,10 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, dtype: DType | 
             f"a tensor of shape {_shown(shape)} has {numel} elements up to number {end} of its storage, which has "
             f"{available}"
         )
+    if math.prod(n for n in shape if n) * dtype.itemsize >= 2**62:  # no elements, and beyond what NumPy counts
+        raise PickleError(f"a tensor of shape {_shown(shape)} has more than any memory")
+    # Of what is one element, or none, a stride is never taken, and may be beyond all bounds.
+    strides = tuple(stride if numel and n > 1 else 0 for n, stride in zip(shape, strides, strict=True))
     return TensorView(storage, dtype, offset, shape, strides)
 
 

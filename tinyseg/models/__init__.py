@@ -79,6 +79,7 @@ _MEANINGS = {
     "depth": "how often it halves the image",
     "bilinear": "upsampling by interpolation",
     "skip_first": "a level's own channels come before those from below",
+    "pad_maps": "at odd sizes, pad what comes up and not the image",
     "stem": "halve the image by a convolution first",
     "released": "the network that was published, where it differs from the paper",
     "deep_supervision": "a head on each level, all of them trained",

@@ -53,6 +53,11 @@ class DeconvNet(SegmentationModel):
         draw(self, lambda weight: nn.init.normal_(weight, 0.0, 0.01))  # section 4.2
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last convolution."""
+        return ("score",)
+
+    @property
     def single_unit(self) -> int:
         """fc6 makes one of 224x224."""
         return WINDOW * self.stride

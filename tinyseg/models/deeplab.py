@@ -17,6 +17,7 @@ from ..ops.pad import pad
 from ..tensor import Tensor
 from . import vgg
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
+from .network import Conventions
 from .segmentation import SegmentationModel
 
 STRIDE = 8
@@ -64,6 +65,16 @@ class DeepLab(SegmentationModel):
         for name, layer in layers.items():
             setattr(self, f"{name}{suffix}", layer)
         return tuple(f"{name}{suffix}" for name in layers)
+
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """fc8 of each rate."""
+        return tuple(branch[-1] for branch in self._branches)
+
+    @property
+    def conventions(self) -> Conventions:
+        """Each head's rate: the pyramids differ in nothing else."""
+        return {branch[0]: {"dilation": getattr(self, branch[0]).dilation[0]} for branch in self._branches}
 
     @property
     def min_size(self) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from ..tensor import Tensor
 from . import vgg
 from .borders import mirrored
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
+from .network import Conventions
 from .segmentation import SegmentationModel
 
 MARGIN = 186
@@ -78,6 +79,7 @@ class ContextModule(Module):
         super().__init__()
         check_choice("context", "context", kind, CONTEXTS[1:])
         check_choice("context", "padding", padding, PADDINGS)
+        self.kind, self.padding = kind, padding
         dilations = CITYSCAPES_DILATIONS if kind == "cityscapes" else DILATIONS
         factors = LARGE if kind == "large" else (1,) * len(dilations)
         widths = [channels, *(factor * channels for factor in factors)]
@@ -109,6 +111,18 @@ class DilatedNet(SegmentationModel):
         self.context = nn.Identity() if context == "none" else ContextModule(num_classes, context, padding, sigma)
         self.classifier_names = {f"front_end.{name}": place for name, place in vgg.classifier_names().items()}
         self.stage: str | None = None
+
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The front end's last; the context module, which is of the classes' size too, is a part of its own."""
+        return ("front_end.final",)
+
+    @property
+    def conventions(self) -> Conventions:
+        """Which context module it is, and where that pads."""
+        if not isinstance(self.context, ContextModule):
+            return {}
+        return {"context": {"kind": self.context.kind, "padding": self.context.padding}}
 
     @property
     def min_size(self) -> tuple[int, int]:

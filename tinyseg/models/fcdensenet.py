@@ -72,6 +72,11 @@ class FCDenseNet(SegmentationModel):
         self.score = nn.Conv2d(channels, self.num_classes, 1)
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last convolution."""
+        return ("score",)
+
+    @property
     def single_unit(self) -> int:
         """Pools round down."""
         return 2 * self.stride - 1

@@ -22,6 +22,7 @@ from ..tensor import Tensor
 from .fcn_trunks import Trunk
 from .fixed_bilinear import FixedBilinear
 from .layers import grid_behind, initialise, run
+from .network import Conventions
 from .segmentation import SegmentationModel
 
 AT_ONCE_SCALES = (0.01, 0.0001)
@@ -66,6 +67,18 @@ class FCN(SegmentationModel):
         self._add_head("", num_classes, trunk)
         if geometric_classes:
             self._add_head("_geo", geometric_classes, trunk)
+
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """Scores and upsampling, of both heads."""
+        return tuple(name for name, _ in self.named_children() if name.startswith(("score_", "upscore")))
+
+    @property
+    def conventions(self) -> Conventions:
+        """What a skip's map is multiplied by before it is scored."""
+        heads = ("", "_geo") if self.geometric_classes else ("",)
+        scaled = [*zip(self.skips, self.scales, strict=False)]
+        return {f"score_{skip}{head}": {"scale": scale} for head in heads for skip, scale in scaled}
 
     @property
     def min_size(self) -> tuple[int, int]:

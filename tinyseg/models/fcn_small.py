@@ -71,6 +71,11 @@ class SmallFCN(SegmentationModel):
             setattr(self, f"up{stage}", up)
         self.up = FixedBilinear(num_classes, 2 ** (6 - scored))
 
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """Scores and upsampling."""
+        return tuple(name for name, _ in self.named_children() if name.startswith(("score", "up")))
+
     def trunk(self) -> list[nn.Module]:
         """The layers that a classifier would have."""
         return [self.backbone]

@@ -138,6 +138,11 @@ class GoogLeNet(Classifier):
         initialise(self)
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last fully connected layers, of auxiliary heads too."""
+        return ("fc", *(f"{name}.fc2" for name in AUXILIARY if self.auxiliary))
+
+    @property
     def min_size(self) -> tuple[int, int]:
         """The image at which the last pooling has a whole window."""
         return 33, 33

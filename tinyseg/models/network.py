@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ..nn import Module
+from ..finite import check_normalisation
+from ..nn import Conv2d, Module
 from ..tensor import Tensor
+
+Conventions = Mapping[str, Mapping[str, Any]]
+"""Of layers, by what their names begin with, facts that the shapes of their weights do not show."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,7 @@ class Preprocessing:
     """What weights expect of an image: (image - ``mean``) / ``std`` for each channel of an image in 0..1.
 
     ``mean`` and ``std`` come in the order of the image, red first; ``bgr``: the channels then enter blue first.
+    Raises ``ValueError`` for numbers that would leave nothing of an image.
 
     >>> CAFFE.bgr, [round(255 * mean, 5) for mean in CAFFE.mean]
     (True, [122.67892, 116.66877, 104.00699])
@@ -21,6 +28,9 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     bgr: bool = False
+
+    def __post_init__(self) -> None:
+        check_normalisation("preprocessing", self.mean, self.std)
 
 
 CAFFE = Preprocessing((122.67892 / 255, 116.66877 / 255, 104.00699 / 255), (1 / 255,) * 3, bgr=True)
@@ -43,6 +53,38 @@ class Network(Module):
         self.name, self.num_classes, self.in_channels = name, num_classes, in_channels
         self.preprocessing: Preprocessing | None = None
         self._frozen: tuple[Module, ...] = ()
+
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """Names of the layers that compute scores, or bring scores to another size.
+
+        With another number of classes these alone have other shapes; weights for other classes fit everywhere else.
+        """
+        return ()
+
+    @property
+    def input_layer(self) -> str:
+        """The name of the layer that the image enters, which is the first convolution unless a network has another;
+        empty where there is none.
+        """
+        return next((name for name, layer in self.named_modules() if isinstance(layer, Conv2d)), "")
+
+    @property
+    def conventions(self) -> Conventions:
+        """What the weights mean beyond their names and shapes, as the options of the network decide it.
+
+        For layers, by what their names begin with up to a dot ("" for all), values by name. Two networks of the same
+        shapes that compute different things from the same weights differ here. Checkpoints store it.
+        """
+        return {}
+
+    def adopt(self, conventions: Conventions) -> None:
+        """Compute as weights of these ``conventions`` expect, as far as a network can change after it was built."""
+
+    @property
+    def adopted(self) -> dict[str, Any]:
+        """The options, as ``models.create`` takes them, that ``adopt`` may have changed, and their values now."""
+        return {}
 
     @property
     def min_size(self) -> tuple[int, int]:

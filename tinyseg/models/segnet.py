@@ -44,6 +44,11 @@ class SegNet(SegmentationModel):
         draw(self, nn.init.kaiming_normal_)
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The decoder's last convolution."""
+        return (f"decoder.{len(DEPTHS) - 1}.{len(self.decoder[-1]) - 1}",)
+
+    @property
     def single_unit(self) -> int:
         """The last pool is followed by no layer of its size."""
         return self.stride // 2

@@ -7,11 +7,15 @@ own form, without padding, is in ``unet_paper.py``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import nn
 from ..errors import OptionError
 from ..nn import functional as F
+from ..ops.pad import pad
 from ..ops.shape import cat
 from ..tensor import Tensor
+from .network import Conventions
 from .segmentation import SegmentationModel
 
 
@@ -44,9 +48,10 @@ class UNet(SegmentationModel):
         bilinear: bool,
         skip_first: bool,
         stem: bool = False,
+        pad_maps: bool = False,
     ) -> None:
         super().__init__("unet", num_classes, in_channels, stride=2 ** (depth + stem))
-        self.skip_first = skip_first
+        self.skip_first, self.pad_maps = skip_first, pad_maps
         self.stem = _halving(in_channels, width) if stem else None
         in_channels = width if stem else in_channels
         widths = [width * 2**level for level in range(depth + 1)]
@@ -65,6 +70,36 @@ class UNet(SegmentationModel):
             self.merge = nn.ModuleList(double_conv(2 * w, w) for w in reversed(widths[:-1]))
         self.score = nn.Conv2d(width, num_classes, 1)
 
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last convolution."""
+        return ("score",)
+
+    @property
+    def conventions(self) -> Conventions:
+        """The order of what is concatenated, and what is padded."""
+        return {"": {"pad_maps": self.pad_maps}, "merge": {"skip_first": self.skip_first}}
+
+    def adopt(self, conventions: Conventions) -> None:
+        """Pad what the weights expect to be padded; the order of the skips is a matter of the weights."""
+        self.pad_maps = bool(conventions.get("", {}).get("pad_maps", self.pad_maps))
+
+    @property
+    def adopted(self) -> dict[str, Any]:
+        """What is padded."""
+        return {"pad_maps": self.pad_maps}
+
+    @property
+    def single_unit(self) -> int:
+        """Where images are not padded, pools round down."""
+        return 2 * self.stride - 1 if self.pad_maps else super().single_unit
+
+    def fitting(self, size: int) -> int:
+        """With ``pad_maps`` any size, but for a stem, whose halving is undone by doubling."""
+        if not self.pad_maps:
+            return super().fitting(size)
+        return size if self.stem is None else size + size % 2
+
     def logits(self, input: Tensor) -> Tensor:
         """Down, then up again with the skips."""
         if self.stem is not None:
@@ -75,9 +110,18 @@ class UNet(SegmentationModel):
             skips.append(input)
         for up, merge, skip in zip(self.up, self.merge, reversed(skips[:-1]), strict=True):
             risen = up(input)
+            if self.pad_maps and risen.shape[2:] != skip.shape[2:]:
+                risen = _padded(risen, skip.shape[2:])
             input = merge(cat([skip, risen] if self.skip_first else [risen, skip], 1))
         scores = self.score(input)
         return scores if self.stem is None else F.interpolate(scores, scale_factor=2.0, mode="bilinear")
+
+
+def _padded(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """``maps`` with a border of zeros that brings them to ``size``; where it is odd, the end gets one more."""
+    rows, columns = (size[axis] - maps.shape[2 + axis] for axis in (0, 1))
+    top, left = rows // 2, columns // 2
+    return pad(maps, (left, columns - left, top, rows - top))
 
 
 def _halving(inputs: int, outputs: int) -> nn.Sequential:
@@ -100,6 +144,7 @@ def unet(
     bilinear: bool = False,
     skip_first: bool = False,
     stem: bool = False,
+    pad_maps: bool = False,
 ) -> UNet:
     """U-Net with padding and batch norm: 7.8 million parameters, 31 million at the paper's width of 64.
 
@@ -109,8 +154,11 @@ def unet(
     enlarged at the end; each level has a quarter of the work, and sees twice as far (as in ENet: Paszke, Chaurasia,
     Kim and Culurciello 2016, whose first block does it so).
 
-    The widely used port to PyTorch by milesial is ``width=64, skip_first=True``: 31,037,698 parameters for 3 channels
-    and 2 classes, or 17,263,042 with ``bilinear=True``.
+    ``pad_maps``: of sizes that are no multiples of the stride. Pools then round down, and a map that comes up is
+    padded to the size of its skip; without it, the image is padded before it enters. At multiples both are the same.
+
+    The widely used port to PyTorch by milesial is ``width=64, skip_first=True, pad_maps=True``: 31,037,698 parameters
+    for 3 channels and 2 classes, or 17,263,042 with ``bilinear=True``.
     """
     if width < 1 or not 1 <= depth <= 8:
         raise OptionError(
@@ -118,4 +166,4 @@ def unet(
         )
     if bilinear and width % 2:
         raise OptionError(f"unet: {{width}} must be even with {{bilinear}}, got {width}", "width", "bilinear")
-    return UNet(num_classes, in_channels, width, depth, bilinear, skip_first, stem)
+    return UNet(num_classes, in_channels, width, depth, bilinear, skip_first, stem, pad_maps)

@@ -52,6 +52,11 @@ class PaperUNet(SegmentationModel):
                 _initialise(layer)
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last convolution."""
+        return ("score",)
+
+    @property
     def margin(self) -> int:
         """Pixels that are lost on each side: 92 for depth 4."""
         return 6 * self.stride - 4

@@ -63,6 +63,11 @@ class UNetPlusPlus(SegmentationModel):
         """The j of those X[0,j] that have a head."""
         return range(1 if self.deep_supervision else self.depth, self.depth + 1)
 
+    @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The heads."""
+        return tuple(f"head{place}" for place in self.supervised)
+
     def heads(self, input: Tensor) -> list[Tensor]:
         """The logits of each head, for sizes that are multiples of ``stride``."""
         nodes: dict[tuple[int, int], Tensor] = {}

@@ -85,6 +85,11 @@ class VGG16(Classifier):
         initialise(self)
 
     @property
+    def score_layers(self) -> tuple[str, ...]:
+        """The last fully connected layer."""
+        return ("classifier.6",)
+
+    @property
     def min_size(self) -> tuple[int, int]:
         """The image at which the last maps have one unit."""
         return 32, 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .optimizer import Optimizer
@@ -59,8 +59,21 @@ class LRScheduler:
                 f"{type(self).__name__}: the state is for {len(state['base_lrs'])} groups of parameters, there are "
                 f"{len(self.base_lrs)}"
             )
-        self.last_epoch, self.base_lrs = int(state["last_epoch"]), list(state["base_lrs"])
+        counts_and_rates(type(self).__name__, {"last_epoch": state["last_epoch"]}, state["base_lrs"])
+        self.last_epoch, self.base_lrs = state["last_epoch"], list(state["base_lrs"])
         self._set()
+
+
+def counts_and_rates(what: str, counts: Mapping[str, Any], rates: Sequence[Any]) -> None:
+    """``ValueError``, which begins with ``what``, unless a state's counts are whole numbers of at least 0 and its
+    rates are finite numbers of at least 0.
+    """
+    for name, count in counts.items():
+        if type(count) is not int or count < 0:
+            raise ValueError(f"{what}: the state's {name} must be a whole number of at least 0, got {count!r:.40}")
+    for rate in rates:
+        if type(rate) not in (int, float) or not 0 <= rate < math.inf:
+            raise ValueError(f"{what}: the state's rates must be finite and at least 0, got {rate!r:.40}")
 
 
 def _at_least(name: str, least: int, **values: float) -> None:
@@ -385,9 +398,19 @@ class ReduceLROnPlateau:
         return {name: getattr(self, name) for name in names} | {"lrs": self.get_last_lr()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from there."""
-        rates = state["lrs"]
-        for name in ("best", "num_bad_epochs", "cooldown_counter", "last_epoch"):
-            setattr(self, name, state[name])
+        """Continue from there; raises ``ValueError`` for a state of other groups, or one that cannot be."""
+        rates, best = state["lrs"], state["best"]
+        counts = {name: state[name] for name in ("num_bad_epochs", "cooldown_counter", "last_epoch")}
+        counts_and_rates(type(self).__name__, counts, rates)
+        if type(best) not in (int, float) or math.isnan(best):
+            raise ValueError(f"ReduceLROnPlateau: the state's best must be a number, got {best!r:.40}")
+        if len(rates) != len(self.optimizer.param_groups):
+            raise ValueError(
+                f"ReduceLROnPlateau: the state is for {len(rates)} groups of parameters, there are "
+                f"{len(self.optimizer.param_groups)}"
+            )
+        self.best = best
+        for name, count in counts.items():
+            setattr(self, name, count)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate

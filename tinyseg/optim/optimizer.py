@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -85,27 +86,75 @@ class Optimizer:
         return {"state": {number: dict(state) for number, state in self.state.items()}, "param_groups": groups}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a ``state_dict``; raises ``ValueError`` if it is for other parameters."""
-        parameters = [x for x, _ in self._parameters()]
+        """Continue from a ``state_dict``; raises ``ValueError``, and changes nothing, if it is for other parameters,
+        or holds options or entries that this optimiser cannot have.
+        """
         sizes = [len(group["params"]) for group in state["param_groups"]]
         if sizes != [len(group["params"]) for group in self.param_groups]:
             raise ValueError(f"{type(self).__name__}: the state is for groups of {sizes} parameters")
+        pairs = zip(self.param_groups, state["param_groups"], strict=True)
+        groups = [self._options_from(group, saved) for group, saved in pairs]
+        parameters = [(x, group) for group in groups for x in group["params"]]
         loaded: dict[int, dict[str, Any]] = {}
         for number, values in state["state"].items():
-            x = parameters[int(number)]
-            loaded[int(number)] = {key: _beside(x, value) for key, value in values.items()}
-        for group, saved in zip(self.param_groups, state["param_groups"], strict=True):
-            group.update({key: value for key, value in saved.items() if key != "params"})
+            if type(number) is not int or not 0 <= number < len(parameters):
+                raise ValueError(f"{type(self).__name__}: the state has an entry for parameter {number!r:.40}")
+            loaded[number] = self._entries_from(values, *parameters[number], number)
+        for group, options in zip(self.param_groups, groups, strict=True):
+            group.update(options)
         self.state = loaded
 
+    def _options_from(self, group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of ``saved``, of the kinds of those of ``group``; a schedule may have added the first rate."""
+        if saved.keys() - {"initial_lr"} != group.keys() - {"initial_lr"}:
+            odd = sorted(saved.keys() ^ group.keys())
+            raise ValueError(f"{type(self).__name__}: the state's options are others: {', '.join(odd):.80}")
+        found = dict(group)
+        for name, value in saved.items():
+            if name == "params":
+                continue
+            own = group.get(name, 0.0)
+            if isinstance(own, tuple) and isinstance(value, list):  # JSON has lists only
+                value = tuple(value)
+            if not _is_option(value, own):
+                raise ValueError(f"{type(self).__name__}: the state's {name} cannot be {value!r:.40}")
+            found[name] = value
+        self._check(found)
+        return found
 
-def _beside(x: Tensor, value: Any) -> Any:
-    """A tensor of the state in memory like the parameter's."""
-    if not isinstance(value, Tensor):
-        return value
-    if value.shape != x.shape:
-        raise ValueError(f"load_state_dict: state of shape {value.shape} for a parameter of shape {x.shape}")
-    return zeros_like(x).copy_(value)
+    def _entry_names(self, options: Mapping[str, Any]) -> set[str]:
+        """What the state of a parameter that was changed consists of."""
+        raise NotImplementedError
+
+    def _entries_from(self, values: Mapping[str, Any], x: Tensor, options: Any, number: int) -> dict[str, Any]:
+        """The state of a parameter, in memory like the parameter's."""
+        what = f"{type(self).__name__}: the state of parameter {number}"
+        wanted = self._entry_names(options)
+        if set(values) != wanted:
+            raise ValueError(f"{what} has the entries {sorted(values)}, expected {sorted(wanted)}")
+        loaded: dict[str, Any] = {}
+        for name, value in values.items():
+            if name == "step":
+                if type(value) is not int or value < 1:
+                    raise ValueError(f"{what}: step must be a whole number of at least 1, got {value!r:.40}")
+                loaded[name] = value
+                continue
+            if not isinstance(value, Tensor) or value.shape != x.shape or not value.is_floating_point:
+                shape = f"shape {value.shape}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+                raise ValueError(f"{what}: {name} is a state of {shape} for a parameter of shape {x.shape}")
+            if name == "square" and value.numel() and value.min().item() < 0:
+                raise ValueError(f"{what}: square, a mean of squares, is negative")
+            loaded[name] = zeros_like(x).copy_(value)
+        return loaded
+
+
+def _is_option(value: Any, own: Any) -> bool:
+    """Whether a value is of the kind of the optimiser's own: finite numbers, one number, or true or false."""
+    if isinstance(own, tuple):
+        return isinstance(value, tuple) and len(value) == len(own) and all(map(_is_option, value, own))
+    if isinstance(own, bool):
+        return isinstance(value, bool)
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 class SGD(Optimizer):
@@ -131,12 +180,18 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("SGD: nesterov needs a momentum and no dampening")
-        if not momentum >= 0:
-            raise ValueError(f"SGD: momentum must not be negative, got {momentum}")
         options = {"lr": lr, "momentum": momentum, "dampening": dampening}
         super().__init__(params, {**options, "weight_decay": weight_decay, "nesterov": nesterov})
+
+    def _check(self, options: Mapping[str, Any]) -> None:
+        super()._check(options)
+        if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
+            raise ValueError("SGD: nesterov needs a momentum and no dampening")
+        if not options["momentum"] >= 0:
+            raise ValueError(f"SGD: momentum must not be negative, got {options['momentum']}")
+
+    def _entry_names(self, options: Mapping[str, Any]) -> set[str]:
+        return {"velocity"} if options["momentum"] else set()
 
     def _update(
         self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
@@ -166,9 +221,15 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must be in [0, 1), got {betas}")
         super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+
+    def _check(self, options: Mapping[str, Any]) -> None:
+        super()._check(options)
+        if not all(0 <= beta < 1 for beta in options["betas"]):
+            raise ValueError(f"{type(self).__name__}: betas must be in [0, 1), got {options['betas']}")
+
+    def _entry_names(self, options: Mapping[str, Any]) -> set[str]:
+        return {"mean", "square", "step"}
 
     def _update(
         self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
@@ -224,12 +285,19 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         centered: bool = False,
     ) -> None:
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"RMSprop: alpha must be in [0, 1], got {alpha}")
-        if not momentum >= 0:
-            raise ValueError(f"RMSprop: momentum must not be negative, got {momentum}")
         options = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "momentum": momentum, "centered": centered})
+
+    def _check(self, options: Mapping[str, Any]) -> None:
+        super()._check(options)
+        if not 0 <= options["alpha"] <= 1:
+            raise ValueError(f"RMSprop: alpha must be in [0, 1], got {options['alpha']}")
+        if not options["momentum"] >= 0:
+            raise ValueError(f"RMSprop: momentum must not be negative, got {options['momentum']}")
+
+    def _entry_names(self, options: Mapping[str, Any]) -> set[str]:
+        more = {"velocity": options["momentum"], "mean": options["centered"]}
+        return {"square", *(name for name, wanted in more.items() if wanted)}
 
     def _update(
         self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...finite import check_normalisation
 from ..dataset import Sample
 from .base import Transform
 
@@ -112,14 +113,12 @@ class Normalise(Transform):
 
     One mean and one standard deviation for each channel, or one for all; with ``bgr`` the channels then come in
     reverse, as weights trained with Caffe expect them. Raises ``ValueError`` when they are not as many, a ``std`` is
-    not positive, or the image has another number of channels.
+    not positive, one of them is not finite or so large or small that nothing would be left of an image, or the image
+    has another number of channels.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], bgr: bool = False) -> None:
-        if len(mean) != len(std) or len(mean) == 0:
-            raise ValueError(f"Normalise: {len(mean)} means but {len(std)} standard deviations")
-        if min(std) <= 0:
-            raise ValueError(f"Normalise: standard deviations must be positive, got {list(std)}")
+        check_normalisation("Normalise", mean, std)
         self.mean = np.array(mean, np.float64)
         self.std = np.array(std, np.float64)
         self.bgr = bgr
