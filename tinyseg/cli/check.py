@@ -21,6 +21,10 @@ def check(
     mapping: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What numbers and colours in masks mean.")
     ] = None,
+    crowds: Annotated[
+        str | None,
+        typer.Option(help="Of coco-instances: ignore crowds, or take them as objects. [default: ignore]"),
+    ] = None,
     fix_mapping: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +53,13 @@ def check(
             check_writable(chart, PICTURES)
         with console.counting("checking", 0) as progress:
             report = engine.check(
-                data, root, num_classes=num_classes, mapping=mapping, workers=workers, progress=progress
+                data,
+                root,
+                num_classes=num_classes,
+                mapping=mapping,
+                crowds=crowds,
+                workers=workers,
+                progress=progress,
             )
         if fix_mapping is not None and report.mapping:
             write_mapping(fix_mapping, report.mapping)

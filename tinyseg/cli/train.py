@@ -74,6 +74,10 @@ def train(
             metavar="FILE", help="What numbers and colours in masks mean: tinyseg check --fix-mapping writes one."
         ),
     ] = None,
+    crowds: Annotated[
+        str | None,
+        typer.Option(help="Of coco-instances: ignore crowds, or take them as objects. [default: ignore]"),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Times through the images. [default: 3 for shapes, 5 for cells, else 50]")
     ] = None,

@@ -24,11 +24,16 @@ from PIL import Image
 
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
-from .dataset import SPLITS, Classes, Color
+from .dataset import IGNORE_INDEX, SPLITS, Classes, Color
 from .division import divide_by_name
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, written
 from .mapping import Table
+
+CLASSES_FILE = "classes.txt"
+
+IGNORE = "ignore"
+"""The name of what is no class, in a list of classes."""
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
@@ -50,13 +55,8 @@ def read_classes(path: PathLike) -> Classes:
     >>> read_classes(path)
     Classes(names=('sky', 'traffic light'), colors=((70, 130, 180), (128, 0, 0)), void_color=(224, 224, 192))
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
-    entries = [_parse_class(path, number, line) for number, line in enumerate(lines, 1)]
-    found = [entry for entry in entries if entry is not None]
-    classes = [entry for entry in found if entry[0] != "ignore"]
+    found = _entries(path)
+    classes = [entry for entry in found if entry[0] != IGNORE]
     names = [name for name, _ in classes]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"{path}: the class {repeated[0]!r} is listed twice")
@@ -64,8 +64,32 @@ def read_classes(path: PathLike) -> Classes:
         raise DataError(f"{path}: expected 1 to 255 classes, one a line, found {len(names)}")
     default = Classes.named(names)
     colors = tuple(color or default.colors[index] for index, (_, color) in enumerate(classes))
-    void = next((color for name, color in found if name == "ignore" and color), default.void_color)
+    void = next((color for name, color in found if name == IGNORE and color), default.void_color)
     return Classes(default.names, colors, void)
+
+
+def read_colors(path: PathLike) -> dict[int | Color, int]:
+    """The colours that a ``classes.txt`` gives to classes and to what is ignored; those it leaves open are not there.
+
+    Raises ``DataError`` as ``read_classes``.
+    """
+    table: dict[int | Color, int] = {}
+    index = 0
+    for name, color in _entries(path):
+        if color is not None:
+            table.setdefault(color, IGNORE_INDEX if name == IGNORE else index)
+        index += name != IGNORE
+    return table
+
+
+def _entries(path: PathLike) -> list[tuple[str, Color | None]]:
+    """The lines of a ``classes.txt`` that hold anything."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
+    entries = [_parse_class(path, number, line) for number, line in enumerate(lines, 1)]
+    return [entry for entry in entries if entry is not None]
 
 
 def _parse_class(path: PathLike, number: int, line: str) -> tuple[str, Color | None] | None:
@@ -140,7 +164,7 @@ class Folder(Layout):
         self.classes = _find_classes(self.root, num_classes)
         check_split(str(root), split, SPLITS)
         found = _match(_folder_of(self.root, split, val_fraction))
-        if strict:
+        if strict or not found.pairs:
             found.refuse_unmatched()
         self.unmatched = [*found.images, *found.masks]
         self.pairs = found.pairs
@@ -149,9 +173,15 @@ class Folder(Layout):
             self.pairs = divide_by_name(self.root, found.pairs, names, split, val_fraction, seed)
         self.in_channels = _check_headers(self.pairs) if strict else _any_channels(self.pairs)
 
+    @property
+    def known_colors(self) -> Table:
+        """Those that ``classes.txt`` gives."""
+        path = self.root / CLASSES_FILE
+        return read_colors(path) if path.is_file() else {}
+
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:
-    path = root / "classes.txt"
+    path = root / CLASSES_FILE
     if path.is_file():
         classes = read_classes(path)
         if num_classes not in (None, len(classes)):
@@ -173,13 +203,17 @@ def _splits_in(root: Path) -> list[str]:
     return [name for name in SPLITS if (root / name).is_dir()]
 
 
+def _folders_in(root: Path) -> list[str]:
+    """The folders that are there, whatever they are called."""
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
 def _folder_of(root: Path, split: str, val_fraction: float | None) -> Path:
     """The folder with the images/ and masks/ that ``split`` comes from."""
     if divided := _splits_in(root):
         if split not in divided:
-            raise MissingSplitError(
-                f"{root}: no split {split!r}: expected the folder {root / split}, found {', '.join(divided)}"
-            )
+            found = ", ".join(_folders_in(root))
+            raise MissingSplitError(f"{root}: no split {split!r}: expected the folder {root / split}, found {found}")
         if val_fraction is not None:
             raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave --val-fraction out")
         return root / split

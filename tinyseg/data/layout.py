@@ -7,17 +7,19 @@ and nothing is kept.
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
 from ..paths import PathLike
-from .dataset import Classes, Sample, Size, check_index
+from .dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
 from .images import read_header, read_image, read_raw_mask
 from .mapping import Table, color_table, identity_table, to_labels
 
@@ -28,12 +30,23 @@ class MissingSplitError(DataError):
     """A data set is there, but this split of it is not."""
 
 
+class Remark(NamedTuple):
+    """What a user should know about the labels of a data set before training.
+
+    ``kind`` is a word for programs. What is ``serious`` is a problem, and keeps masks from holding what they should.
+    """
+
+    kind: str
+    text: str
+    serious: bool = False
+
+
 class Layout:
     """A data set of image files and mask files; layouts inherit from it.
 
     A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
     samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
-    layout itself knows otherwise or not at all.
+    layout itself knows otherwise or not at all. ``remarks``: what a user should know about the labels.
     """
 
     name: ClassVar[str]
@@ -45,6 +58,7 @@ class Layout:
     split: str
     pairs: list[Pair]
     mapping: Table | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -87,9 +101,23 @@ class Layout:
         """What the numbers (and colours) of masks mean; a layout overrides it unless numbers are class indices."""
         return {**identity_table(len(self.classes)), **color_table(self.classes)}
 
+    @property
+    def meanings(self) -> Table:
+        """``table``, with what the user's mapping adds or replaces."""
+        return {**self.table, **(self.mapping or {})}
+
+    @property
+    def known_colors(self) -> Table:
+        """The colours that the data set, or its user, gives to classes; not those that are only for showing them."""
+        return color_table(self.classes)
+
+    @property
+    def stores_labels(self) -> bool:
+        """Whether masks are stored with numbers or colours, which may be others than they should be."""
+        return True
+
     def _labels(self, index: int) -> NDArray[np.uint8]:
-        raw, where = self.raw_mask(index), self.pairs[index][1]
-        return to_labels(raw, {**self.table, **(self.mapping or {})}, self.classes, where)
+        return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])
 
     def _check_size(self, index: int, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
         if mask != image:
@@ -100,9 +128,28 @@ class Layout:
             )
 
 
+def layout_of(dataset: Dataset) -> Layout | None:
+    """The layout inside of wrappers; None for data that is generated."""
+    while isinstance(dataset, Wrapper):
+        dataset = dataset.dataset
+    return dataset if isinstance(dataset, Layout) else None
+
+
 def written(size: tuple[int, ...]) -> str:
     """``360x480``."""
     return "x".join(str(length) for length in size)
+
+
+def in_any_form(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, whose name may be stored in another form of Unicode.
+
+    A Mac writes é as two characters, most programs as one; they look alike and are other names.
+    """
+    path = folder / name
+    if name.isascii() or os.path.exists(path):
+        return path
+    others = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((other for other in others if os.path.exists(other)), path)
 
 
 def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:

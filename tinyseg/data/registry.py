@@ -58,6 +58,7 @@ class Kind:
 _DRAWN = ("size", "count", "seed")
 _FILES = ("root", "mapping")
 _DIVIDED = (*_FILES, "val_fraction", "seed")
+_OUTLINES = (*_DIVIDED, "crowds")
 _FILMS = ("root", "val_fraction")
 
 
@@ -81,7 +82,7 @@ DATASETS: dict[str, Kind] = {
     "ade20k": Kind(ADE20K, "scenes, 150 classes", _FILES, _splits(20210, 2000)),
     "coco-stuff": Kind(CocoStuff, "photographs, 182 things and stuff, pixel maps", _FILES, _COCO),
     "coco-panoptic": Kind(CocoPanoptic, "photographs, 133 classes, things told apart", _FILES, _COCO),
-    "coco-instances": Kind(CocoInstances, "photographs, 80 things and background, outlines", _DIVIDED, _COCO),
+    "coco-instances": Kind(CocoInstances, "photographs, 80 things and background, outlines", _OUTLINES, _COCO),
     "isbi2012": Kind(ISBI2012, "membranes of neurons, in slices", (*_FILES, "val_fraction"), _splits(30)),
     "cell-tracking": Kind(CellTracking, "films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)", _FILMS),
     "cell-tracking-silver": Kind(CellTrackingSilver, "the same, labelled by programs", _FILMS),
@@ -104,6 +105,7 @@ def open_dataset(
     val_fraction: float | None = None,
     seed: int = 0,
     mapping: Table | None = None,
+    crowds: str | None = None,
     instances: bool = False,
     geometric: int = 0,
 ) -> Dataset:
@@ -119,6 +121,7 @@ def open_dataset(
         val_fraction: the share that validates, where that is not published.
         seed: of the images that are drawn, or of that share.
         mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
+        crowds: what becomes of crowds in COCO's outlines: "ignore", or "objects".
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
         geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
             :class:`~tinyseg.data.dataset.WithGeometric`.
@@ -132,7 +135,7 @@ def open_dataset(
     tinyseg.errors.InputError: no data set 'imagenet'; there are shapes, cells, folder, camvid, ...
     """
     kind = get_kind(name)
-    given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping}
+    given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping, "crowds": crowds}
     for option, value in {"root": root, **given}.items():
         if value is not None and option not in kind.takes:
             known_as = option if option == "count" else flag(option)  # a count can be asked for in Python only
