@@ -283,6 +283,7 @@ def test_the_command_writes_a_mapping_that_training_takes(tmp_path: Path) -> Non
 
 def test_exit_codes(tmp_path: Path) -> None:
     good = call("check", "folder", layouts.folder(tmp_path / "good"))
+    streets = layouts.camvid(tmp_path / "streets")
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("[mapping]\n255 = 2\n", encoding="utf-8")
     assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "no problems")
@@ -298,7 +299,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         ),
         (("camvid", tmp_path / "nowhere"), "no such folder"),
         (("camvid", tmp_path / "good"), "is this CamVid in SegNet's layout?"),
-        (("camvid", tmp_path / "good", "--num-classes", 4), "has 11 classes, not --num-classes 4"),
+        (("camvid", streets, "--num-classes", 4), "has 11 classes, not --num-classes 4"),
         (("folder", tmp_path / "good", "--mapping", tmp_path / "no.toml"), "cannot be read"),
         (("folder", tmp_path / "good", "--chart", tmp_path / "good" / "classes.txt"), "exists already"),
     ):

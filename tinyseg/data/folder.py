@@ -15,8 +15,6 @@ is therefore met on average only. (An empty split is given one image all the sam
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
-import re
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,103 +22,12 @@ from PIL import Image
 
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
-from .dataset import IGNORE_INDEX, SPLITS, Classes, Color
+from .class_lists import CLASSES_FILE, read_classes, read_colors
+from .dataset import SPLITS, Classes
 from .division import divide_by_name
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, written
 from .mapping import Table
-
-CLASSES_FILE = "classes.txt"
-
-IGNORE = "ignore"
-"""The name of what is no class, in a list of classes."""
-
-_WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-_HEX = re.compile("[0-9a-fA-F]{6}")
-
-
-def read_classes(path: PathLike) -> Classes:
-    """The classes in a ``classes.txt``.
-
-    A line for each class: ``name``, or ``name R G B`` (commas will do too). Classes without a colour get Pascal
-    VOC's. Empty lines and what follows a ``#`` are skipped. A line named ``ignore`` is no class: it gives the
-    colour of ignored pixels in RGB masks. A name may have spaces, and a number at its end (``lane 2``); two of them
-    are a colour that lacks one. Raises ``DataError``, naming the line, for such a one, for a colour that is not
-    0..255 or written as ``#rrggbb``; and when a name comes twice, or there is no class.
-
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "classes.txt"
-    >>> _ = path.write_text("sky 70 130 180\\ntraffic light  # no colour given\\n")
-    >>> read_classes(path)
-    Classes(names=('sky', 'traffic light'), colors=((70, 130, 180), (128, 0, 0)), void_color=(224, 224, 192))
-    """
-    found = _entries(path)
-    classes = [entry for entry in found if entry[0] != IGNORE]
-    names = [name for name, _ in classes]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{path}: the class {repeated[0]!r} is listed twice")
-    if not 1 <= len(names) <= 255:
-        raise DataError(f"{path}: expected 1 to 255 classes, one a line, found {len(names)}")
-    default = Classes.named(names)
-    colors = tuple(color or default.colors[index] for index, (_, color) in enumerate(classes))
-    void = next((color for name, color in found if name == IGNORE and color), default.void_color)
-    return Classes(default.names, colors, void)
-
-
-def read_colors(path: PathLike) -> dict[int | Color, int]:
-    """The colours that a ``classes.txt`` gives to classes and to what is ignored; those it leaves open are not there.
-
-    Raises ``DataError`` as ``read_classes``.
-    """
-    table: dict[int | Color, int] = {}
-    index = 0
-    for name, color in _entries(path):
-        if color is not None:
-            table.setdefault(color, IGNORE_INDEX if name == IGNORE else index)
-        index += name != IGNORE
-    return table
-
-
-def _entries(path: PathLike) -> list[tuple[str, Color | None]]:
-    """The lines of a ``classes.txt`` that hold anything."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
-    entries = [_parse_class(path, number, line) for number, line in enumerate(lines, 1)]
-    return [entry for entry in entries if entry is not None]
-
-
-def _parse_class(path: PathLike, number: int, line: str) -> tuple[str, Color | None] | None:
-    """Name and colour in a line of ``classes.txt``; None for an empty one."""
-    before, _, comment = line.partition("#")
-    text = before.strip().rstrip(",").strip()
-    if not text:
-        return None
-    match = _WITH_COLOR.fullmatch(text)
-    name = text if match is None else match["name"]
-    if _numbers_at_end(name) > 1 or _HEX.fullmatch(comment.strip()):
-        raise DataError(
-            f"{path}: line {number}: expected 'name', or 'name R G B' with three whole numbers from 0 to 255, got "
-            f"{line.strip()!r}"
-        )
-    if match is None:
-        return name, None
-    red, green, blue = (int(match[channel]) for channel in "rgb")
-    if max(red, green, blue) > 255:
-        raise DataError(f"{path}: line {number}: colours run from 0 to 255, got {red} {green} {blue}")
-    return name, (red, green, blue)
-
-
-def _numbers_at_end(text: str) -> int:
-    """How many of the last words are numbers.
-
-    >>> [_numbers_at_end(text) for text in ("lane 2", "2 lanes", "sky 1 2", "sky;1;2.5;-3")]
-    [1, 0, 2, 3]
-    """
-    words = re.split(r"[\s,;]+", text)
-    return len(list(takewhile(_NUMBER.fullmatch, reversed(words))))
 
 
 class Folder(Layout):

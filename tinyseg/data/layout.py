@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
-from ..paths import PathLike
+from ..paths import PathLike, printable
 from .dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
 from .images import read_header, read_image, read_raw_mask
 from .mapping import Table, color_table, identity_table, to_labels
@@ -93,8 +93,8 @@ class Layout:
         return read_header(self.pairs[check_index(index, len(self))][0]).size
 
     def sample_name(self, index: int) -> str:
-        """The name of its image file, without the extension."""
-        return self.pairs[check_index(index, len(self))][0].stem
+        """The name of its image file, without the extension; with escapes where that is no text."""
+        return printable(self.pairs[check_index(index, len(self))][0].stem)
 
     @property
     def table(self) -> Table:
@@ -150,6 +150,19 @@ def in_any_form(folder: Path, name: str) -> Path:
         return path
     others = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
     return next((other for other in others if os.path.exists(other)), path)
+
+
+def on_foreign_names(
+    root: Path, pairs: Sequence[Pair], published: re.Pattern[str], title: str, classes: Classes
+) -> tuple[Remark, ...]:
+    """What to know where images in a public data set's layout are not named as its own: its classes are taken."""
+    if not pairs or all(published.fullmatch(image.stem) for image, _ in pairs):
+        return ()
+    text = (
+        f"{root}: images are not named as those of {title}, but its classes are taken (1 is {classes.names[1]}): for "
+        "classes of your own put classes.txt there, with a name a line"
+    )
+    return (Remark("classes", text),)
 
 
 def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:

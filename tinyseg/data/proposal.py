@@ -126,7 +126,7 @@ def _chosen(
     return dict(sorted({**known, **rest}.items()))
 
 
-def _without_loss(proposed: Mapping[int | Color, int], found: Mapping[Any, int]) -> dict[int | Color, int] | None:
+def _without_loss(proposed: Mapping[Any, int], found: Mapping[Any, int]) -> dict[int | Color, int] | None:
     """``proposed``, or None where it ignores what is frequent."""
     most = IGNORED * sum(found.values())
     lost = any(value == IGNORE_INDEX and found[key] > most for key, value in proposed.items())

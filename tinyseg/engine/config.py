@@ -50,9 +50,9 @@ class DataConfig:
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``augment``: the random changes of training images, as
     ``data.parse_augmentations`` gives them. ``mapping``: what numbers and colours in masks mean, where a user says
-    so; ``crowds``: what becomes of crowds in COCO's annotations, likewise. ``mean`` and ``std`` normalise the channels
-    of images in 0..1, which with ``bgr`` then come in reverse: as the
-    weights expect them that training began with, or as measured. Colours are #rrggbb.
+    so; ``crowds``: what becomes of crowds in COCO's annotations, likewise. ``mean`` and ``std`` normalise the
+    channels of images in 0..1, which with ``bgr`` then come in reverse: as the weights expect them that training
+    began with, or as measured. Colours are #rrggbb.
     """
 
     name: str

@@ -31,6 +31,7 @@ from ..data.mapping import listed as listed_values
 from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
+from ..paths import printable
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .memory import check_memory
@@ -151,7 +152,7 @@ def prepare(options: TrainOptions) -> Plan:
     Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
     """
     _check_numbers(options)
-    root = _absolute(options.root)
+    root = _absolute(options.root, "root")
     mapping = _mapping(options.mapping)
     train_set, val_set = open_splits(options)
     with skip():  # its sizes are asked for, not its weights
@@ -197,7 +198,7 @@ def open_splits(options: TrainOptions) -> tuple[Dataset, Dataset]:
         open_dataset(
             options.data,
             split,
-            root=_absolute(options.root),
+            root=_absolute(options.root, "root"),
             num_classes=options.num_classes,
             size=options.size if get_kind(options.data).drawn else None,
             val_fraction=options.val_fraction,
@@ -324,8 +325,14 @@ def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
 
 
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).absolute())
+def _absolute(path: str | None, option: str) -> str | None:
+    """The path as ``config.toml`` is to have it; ``InputError`` where it is no text, which no TOML can hold."""
+    if path is None:
+        return None
+    absolute = str(Path(path).absolute())
+    if (shown := printable(absolute)) != absolute:
+        raise InputError(f"{flag(option)} {shown}: the name is not UTF-8, and cannot be written to a run; rename it")
+    return absolute
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
@@ -452,7 +459,7 @@ def check_labels(dataset: Dataset, counts: ClassCounts) -> list[str]:
     serious = "; ".join(remark.text for remark in remarks if remark.serious)
     present = [index for index in range(len(counts.pixels)) if index not in counts.absent]
     if len(present) < 2 and serious:
-        raise DataError(f"{dataset.name}: {serious}: there is nothing to learn")
+        raise DataError(f"{dataset.name}: there is nothing to learn: {serious}")
     mapped = _ignored_by_mapping(layout)
     if not present:
         by = f" ({mapped})" if mapped else ""
@@ -554,7 +561,7 @@ def _training_config(
         "class_weights": class_weights,
         "loss_options": dict(options.loss_options),
         "milestones": tuple(sorted(options.milestones)),
-        "weights": _absolute(options.weights),
+        "weights": _absolute(options.weights, "weights"),
     }
     as_given: dict[str, Any] = {
         item.name: getattr(options, item.name) for item in fields(TrainingConfig) if item.name not in settled
