@@ -1,6 +1,6 @@
 """What may name a file, and what its name is as text.
 
-A file system holds bytes, and a name of another time or system may be none in today's encoding: Python then has halves
+A file system holds bytes, and a name from elsewhere may be none in today's encoding: Python then has halves
 of surrogate pairs in their place, which no text file and no terminal takes.
 """
 
