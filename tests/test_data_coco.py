@@ -1,4 +1,4 @@
-"""COCO's files: identifiers that are background's or void's number, too; crowds, names, and records that are wrong."""
+"""COCO's files: identifiers that are background's or void's number, too; crowds, names, wrong records."""
 
 from __future__ import annotations
 

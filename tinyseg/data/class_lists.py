@@ -50,7 +50,7 @@ def read_classes(path: PathLike) -> Classes:
     VOC's. Empty lines and what follows a ``#`` are skipped. A line named ``ignore`` is no class: it gives the
     colour of ignored pixels in RGB masks. A name may have spaces, and a number at its end (``lane 2``); two of them
     are a colour that lacks one. Raises ``DataError``, naming the line, for such a one, for a colour that is not
-    0..255 or written as ``#rrggbb``; and when a name comes twice, or there is no class.
+    0..255 or written as ``#rrggbb``; and when a name or a colour comes twice, or there is no class.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "classes.txt"
@@ -106,9 +106,10 @@ def _named(path: PathLike, found: list[Entry]) -> OwnClasses:
     colors = tuple(color or default.colors[index] for index, (_, color) in enumerate(classes))
     void = next((color for name, color in found if name == IGNORE and color), None)
     given: dict[int | Color, int] = {} if void is None else {void: IGNORE_INDEX}
-    for index, (_, color) in reversed(list(enumerate(classes))):
-        if color is not None:
-            given[color] = index
+    for index, (name, color) in enumerate(classes):
+        if color is not None and given.setdefault(color, index) != index:
+            other = IGNORE if given[color] == IGNORE_INDEX else names[given[color]]
+            raise DataError(f"{path}: {other!r} and {name!r} have one colour, {' '.join(map(str, color))}")
     return OwnClasses(Classes(default.names, colors, void or default.void_color), given, Path(path))
 
 

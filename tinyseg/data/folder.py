@@ -15,6 +15,7 @@ is therefore met on average only. (An empty split is given one image all the sam
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,6 +154,11 @@ def _match(folder: Path) -> _Matched:
     images, masks = _files_by_stem(folder / "images"), _files_by_stem(folder / "masks")
     if not images:
         raise DataError(f"{folder / 'images'}: no images in it")
+    # The same name in another form of Unicode, as a Mac writes it, for those that would be alone.
+    lonely = {unicodedata.normalize("NFC", stem): stem for stem in masks if stem not in images}
+    for stem in [stem for stem in images if stem not in masks]:
+        if (other := lonely.pop(unicodedata.normalize("NFC", stem), None)) is not None:
+            masks[stem] = masks.pop(other)
     return _Matched(
         folder,
         [(images[stem], masks[stem]) for stem in sorted(images) if stem in masks],

@@ -99,7 +99,7 @@ class Layout:
     @property
     def table(self) -> Table:
         """What the numbers (and colours) of masks mean; a layout overrides it unless numbers are class indices."""
-        return {**identity_table(len(self.classes)), **color_table(self.classes)}
+        return {**identity_table(len(self.classes)), **color_table(self.classes), **self.known_colors}
 
     @property
     def meanings(self) -> Table:

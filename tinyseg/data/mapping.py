@@ -198,8 +198,7 @@ def check_mapping(texts: Mapping[str, int], classes: int) -> None:
 def read_mapping(path: PathLike) -> dict[str, int]:
     """The mapping in a file, as the texts that :func:`parse_table` takes; ``InputError`` if it cannot be used."""
     try:
-        with Path(path).open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -147,7 +147,8 @@ class VOC(Layout):
             void = color_codes(np.array(self.classes.void_color))
             codes = color_codes(objects)
             return renumbered(np.where(codes == void, 0, codes))
-        return np.where(objects == 255, 0, objects).astype(np.int32)
+        # Void is 255 in bytes; wider files number more objects than that.
+        return np.where((objects == 255) & (objects.dtype == np.uint8), 0, objects).astype(np.int32)
 
 
 def _names_in(line: str) -> list[str]:
@@ -157,8 +158,7 @@ def _names_in(line: str) -> list[str]:
     (['frame.0001'], ['photo 1', 'photo'], 'a')
     """
     word, whole = line.split()[0], line.lstrip("/")
-    first = _without_ending(PurePosixPath(word).name)
-    ways = [whole, _without_ending(whole), first]
+    ways = [whole, *(_without_ending(part) for part in (whole, PurePosixPath(whole).name, PurePosixPath(word).name))]
     return list(dict.fromkeys(ways))
 
 

@@ -231,9 +231,9 @@ class _Checker:
         count = self._count_classes(dataset)
         classes = Classes.numbered(count) if self.unknown_count else dataset.classes
         table = _first(dataset.meanings, count)
-        proposed = self._proposed(dataset, table, classes)
-        self._report_values(table, proposed)
-        self._report_mixed(dataset, table, count)
+        mixed = mixed_ranges(dataset, self._known_ranges(table), count)
+        proposed = {0: 0, 1: 1, IGNORE_INDEX: 1} if mixed else self._proposed(dataset, table, classes)
+        self._report_values(table, proposed, mixed)
         self._report_classes(classes, proposed)
         self._report_training(dataset, table, classes)
         return CheckReport(
@@ -276,8 +276,6 @@ class _Checker:
         """A mapping that may be meant, if training would take it."""
         if not dataset.stores_labels:
             return {}
-        if mixed_ranges(dataset, self._known_ranges(table), len(classes)):
-            return {0: 0, 1: 1, IGNORE_INDEX: 1}
         count = None if self.unknown_count else len(classes)
         proposed = propose_mapping(self.values, table, count, dataset.known_colors)
         meanings = {**table, **proposed}
@@ -306,10 +304,6 @@ class _Checker:
         for remark in dict.fromkeys(remark for dataset in datasets for remark in dataset.remarks):
             findings = self.problems if remark.serious else self.notes
             findings.append(Finding(remark.kind, remark.text))
-
-    def _report_mixed(self, dataset: Layout, table: Table, count: int) -> None:
-        if mixed := mixed_ranges(dataset, self._known_ranges(table), count):
-            self.problems.append(Finding("values", mixed))
 
     def _report_training(self, dataset: Layout, table: Table, classes: Classes) -> None:
         """Where all is well so far: whether training takes the data, by what training itself asks."""
@@ -348,7 +342,7 @@ class _Checker:
                 named = tuple(" = ".join(f"{split}/{name}" for split, name in places) for places in found)
                 findings.append(Finding("duplicates", f"{many(len(found), 'image')} {text}", named))
 
-    def _report_values(self, table: Table, proposed: Mapping[int | Color, int]) -> None:
+    def _report_values(self, table: Table, proposed: Mapping[int | Color, int], mixed: str) -> None:
         unknown = [key for key in self.values if key not in table]
         if unknown:
             what = "colours" if isinstance(unknown[0], tuple) else "values"
@@ -357,6 +351,8 @@ class _Checker:
             more = ", ..." if len(unknown) > 8 else ""
             text = f"{len(unknown)} {what} in masks that are no class ({share:.2%} of all pixels): {named}{more}"
             self.problems.append(Finding("values", text))
+        elif mixed:
+            self.problems.append(Finding("values", mixed))
         elif proposed:
             text = "the masks hold one class, and 255, which is ignored: there is nothing to tell apart"
             self.problems.append(Finding("values", text))
