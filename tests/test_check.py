@@ -309,6 +309,13 @@ def test_the_number_of_classes_is_that_of_the_proposal(tmp_path: Path) -> None:
         assert set(report.mapping.values()) - {255} == set(range(count))
 
 
+def test_colours_of_pascal_vocs_palette_need_no_mapping(tmp_path: Path) -> None:
+    """Black, #800000 and #008000 are 0, 1 and 2 there: training reads them as they are."""
+    colors = np.array([BLACK, DARK, (0, 128, 0)], np.uint8)[stripes(0, 1, 2)]
+    report = engine.check("folder", paint(tmp_path, colors))
+    assert (len(report.classes), report.mapping, report.problems) == (3, {}, ())
+
+
 def test_masks_of_0_and_255_among_masks_of_0_and_1(tmp_path: Path) -> None:
     """255 is ignored in half of them, without a word; a user who has mapped 255 has said what it means."""
     root = paint(tmp_path / "data", stripes(0, 255), stripes(0, 1))

@@ -18,7 +18,7 @@ from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, ClassCounts, Color, MaskRa
 from ..data.folder import CLASSES_FILE
 from ..data.images import LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError
-from ..data.mapping import Table, color_codes, color_of, format_key
+from ..data.mapping import Table, color_codes, color_of, format_key, identity_table
 from ..data.proposal import is_smoothed, propose_mapping
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
@@ -232,7 +232,7 @@ class _Checker:
         classes = Classes.numbered(count) if self.unknown_count else dataset.classes
         table = _first(dataset.meanings, count)
         mixed = mixed_ranges(dataset, self._known_ranges(table), count)
-        proposed = {0: 0, 1: 1, IGNORE_INDEX: 1} if mixed else self._proposed(dataset, table, classes)
+        proposed = identity_table(count) | {IGNORE_INDEX: 1} if mixed else self._proposed(dataset, table, classes)
         self._report_values(table, proposed, mixed)
         self._report_classes(classes, proposed)
         self._report_training(dataset, table, classes)
@@ -251,7 +251,7 @@ class _Checker:
         """The number of classes; where nobody says so, the number that the masks show, or that is proposed."""
         if not self.unknown_count:
             return len(dataset.classes)
-        shown = self._shown_by_numbers(dataset.meanings)
+        shown = max(self._shown_by_numbers(dataset.meanings), self._shown_by_colors(dataset.meanings))
         table = _first(dataset.meanings, shown)
         meant = {**table, **propose_mapping(self.values, table, None, dataset.known_colors)}
         indices = [meant[value] for value in self.values if meant.get(value, IGNORE_INDEX) != IGNORE_INDEX]
@@ -271,6 +271,14 @@ class _Checker:
         # 0, 1, 2 are three classes; 0, 128, 200 are three, too, in other words.
         gaps = self.mapping is None and largest > 2 * len(numbers)
         return min(MAX_CLASSES, max(2, len(numbers) if gaps else largest))
+
+    def _shown_by_colors(self, table: Table) -> int:
+        """The number of classes whose colours in Pascal VOC's palette these are, if they are all from there."""
+        found = [value for value in self.values if not isinstance(value, int)]
+        if not found or any(value not in table for value in found):
+            return 0
+        largest = max((table[value] for value in found if table[value] != IGNORE_INDEX), default=0) + 1
+        return largest if largest <= 2 * len(found) else 0
 
     def _proposed(self, dataset: Layout, table: Table, classes: Classes) -> dict[int | Color, int]:
         """A mapping that may be meant, if training would take it."""
