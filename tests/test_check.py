@@ -387,6 +387,8 @@ def test_mappings_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("[mapping]\n1 = 256\n", "1 = 256: expected a class index, or 255"),
         ("[mapping]\n1 = true\n", "1 = True: expected a class index"),
         ("[mapping]\n" + "9" * 5000 + " = 1\n", "is neither a number nor a colour"),
+        ("[mapping]\n1 = " + "9" * 5000, "not valid TOML"),
+        ("x = " + "[" * 20_000, "not valid TOML"),
         ("[mapping\n", "not valid TOML"),
     ],
 )

@@ -201,7 +201,9 @@ def read_mapping(path: PathLike) -> dict[str, int]:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise InputError(f"{path}: not valid TOML (lists or tables are nested too deeply)") from None
+    except ValueError as error:  # of TOML, of UTF-8, and of whole numbers with thousands of digits
         raise InputError(f"{path}: not valid TOML ({error})") from error
     texts = content.get("mapping")
     if not isinstance(texts, dict) or not texts or len(content) != 1:
