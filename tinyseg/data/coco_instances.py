@@ -117,7 +117,7 @@ class CocoInstances(Layout):
 
     @property
     def stores_labels(self) -> bool:
-        """False: masks are drawn here, and whatever is in them is what it means."""
+        """Masks are drawn here, and whatever is in them is what it means."""
         return False
 
     def instances(self, index: int) -> NDArray[np.int32] | None:

@@ -98,7 +98,7 @@ class CocoPanoptic(Layout):
 
     @property
     def stores_labels(self) -> bool:
-        """False: files store segments, whose categories the JSON says."""
+        """Files store segments, whose categories the JSON says."""
         return False
 
     def raw_mask(self, index: int) -> NDArray[Any]:

@@ -75,7 +75,7 @@ class Classes:
     """The classes of a data set: names and colours, in the order of their indices.
 
     ``void_color`` is the colour of pixels that are ignored (Pascal VOC's if not given). Classes of one name are told
-    apart by their indices: see :func:`distinct`.
+    apart by their indices: see ``distinct``.
 
     Raises ``ValueError`` when there are none, more than 255 (masks are bytes and 255 is ignored), or not as
     many colours as names.
