@@ -18,8 +18,10 @@ from tests.runs import make_folder
 from tests.test_data_layouts import TINY
 from tinyseg import engine
 from tinyseg.cli import app
-from tinyseg.data import parse_table, read_mapping, write_mapping
+from tinyseg.data import Classes, Folder, parse_table, read_mapping, write_mapping
+from tinyseg.data.mapping import color_table, identity_table
 from tinyseg.data.proposal import propose_mapping
+from tinyseg.engine import TrainOptions, prepare
 from tinyseg.errors import InputError
 
 
@@ -194,7 +196,7 @@ def test_colours_off_the_palette(tmp_path: Path) -> None:
         ({0: 5, 1: 5, 255: 1}, {0: 0, 1: 1, 255: 255}, 2, {}),
         ({0: 5, 7: 5}, {0: 0, 1: 1, 255: 255}, 2, {0: 0, 7: 1}),
         ({1: 5, 2: 5, 255: 5}, {0: 0, 1: 1, 255: 255}, 2, {1: 0, 2: 1}),
-        ({0: 5, 1: 5, 3: 5, 9: 1}, {0: 0, 1: 1, 255: 255}, 2, {3: 255, 9: 255}),
+        ({0: 50, 1: 50, 3: 5, 9: 1}, {0: 0, 1: 1, 255: 255}, 2, {3: 255, 9: 255}),
         ({0: 5}, {0: 0, 1: 1, 255: 255}, 2, {}),
         ({(0, 0, 0): 60, (9, 9, 9): 40}, {}, None, {(0, 0, 0): 0, (9, 9, 9): 1}),
         ({(0, 0, 0): 9990, (200, 9, 9): 9990, (190, 5, 5): 1}, {}, None,
@@ -214,11 +216,165 @@ def test_proposals(found: Any, table: Any, classes: int | None, expected: Any) -
     assert propose_mapping(found, table, classes) == expected
 
 
+BLACK, WHITE, RED, GREEN, DARK = (0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (128, 0, 0)
+GREYS = {(value, value, value): 20 for value in range(20, 240, 20)}
+
+
+def numbered(count: int) -> Any:
+    """What a folder without classes.txt knows: class indices, and a palette that nobody gave."""
+    return {**identity_table(count), **color_table(Classes.numbered(count))}
+
+
+@pytest.mark.parametrize(
+    ("found", "classes", "expected"),
+    [
+        ({BLACK: 700, WHITE: 300}, 2, {BLACK: 0, WHITE: 1}),
+        ({BLACK: 700, RED: 200, GREEN: 100}, 3, {BLACK: 0, GREEN: 1, RED: 2}),
+        ({BLACK: 700, DARK: 200, RED: 100}, 3, {BLACK: 0, DARK: 1, RED: 2}),
+        ({BLACK: 600, WHITE: 400, 0: 800, 255: 200}, 2, {BLACK: 0, WHITE: 1, 0: 0, 255: 1}),
+        ({BLACK: 600, WHITE: 400, **GREYS}, 2, {BLACK: 0, WHITE: 1, **dict.fromkeys(GREYS, 255)}),
+        ({BLACK: 700, RED: 300}, None, {BLACK: 0, RED: 1}),
+        # The palette, and strays: what training understands already stays what it is.
+        ({BLACK: 700, (0, 128, 0): 300, (3, 126, 1): 1}, 3, {(3, 126, 1): 2}),
+        # Blends of two classes, as smoothed edges have them, are no third one.
+        ({BLACK: 700, RED: 300, (127, 0, 0): 9, (100, 0, 0): 9}, 2,
+         {BLACK: 0, (100, 0, 0): 255, (127, 0, 0): 255, RED: 1}),
+        # Nothing is proposed where a class would be lost.
+        ({BLACK: 700, RED: 200, GREEN: 100}, 2, {}),
+        ({0: 700, 1: 200, 7: 100}, 2, {}),
+        ({0: 700, 128: 200, 255: 100, 3: 1}, 2, {}),
+        ({-1: 700, 1: 300}, 2, {-1: 0, 1: 1}),
+    ],
+)  # fmt: skip
+def test_proposals_are_made_of_colours_that_were_given(found: Any, classes: int | None, expected: Any) -> None:
+    """The palette that classes are shown in was taken for known colours, and the others for what is ignored."""
+    assert propose_mapping(found, numbered(classes or 255), classes, given={}) == expected
+
+
+def paint(root: Path, *masks: Any, count: int = 8) -> Path:
+    """A folder whose masks are these in turn."""
+    for number in range(count):
+        save(root / "images" / f"{number}.png", photo(number))
+        save(root / "masks" / f"{number}.png", masks[number % len(masks)])
+    return root
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_training_takes_what_is_proposed_and_every_class_is_there(tmp_path: Path, named: bool) -> None:
+    """Black, red and green with no colour in classes.txt, or none at all: three classes, and none ignored."""
+    truth = stripes(0, 1, 2)
+    root = paint(tmp_path / "data", np.array([BLACK, RED, GREEN], np.uint8)[truth])
+    if named:
+        layouts.write(root / "classes.txt", "ground", "leaf", "rose")
+    count = None if named else 3
+    report = engine.check("folder", root, num_classes=count)
+    assert report.mapping == {BLACK: 0, GREEN: 1, RED: 2}
+    path = tmp_path / "fix.toml"
+    write_mapping(path, report.mapping)
+    options = TrainOptions(
+        data="folder", root=str(root), num_classes=count, mapping=str(path), model="unet", model_options={"depth": 2}
+    )
+    train = prepare(options).train_set
+    np.testing.assert_array_equal(train.mask(0), np.array([0, 2, 1], np.uint8)[truth])
+    assert engine.check("folder", root, num_classes=count, mapping=path).problems == ()
+
+
+def test_negative_numbers_are_written_and_read(tmp_path: Path) -> None:
+    truth = stripes(0, 1)
+    root = tmp_path / "data"
+    for number in range(6):
+        save(root / "images" / f"{number}.png", photo(number))
+        save(root / "masks" / f"{number}.tif", np.where(truth == 1, 1, -1).astype(np.int32))
+    report = engine.check("folder", root, num_classes=2)
+    assert report.mapping == {-1: 0, 1: 1}
+    write_mapping(tmp_path / "fix.toml", report.mapping)
+    mapping = parse_table(read_mapping(tmp_path / "fix.toml"), "fix.toml")
+    np.testing.assert_array_equal(Folder(root, num_classes=2, mapping=mapping).mask(0), truth)
+
+
+def test_the_number_of_classes_is_that_of_the_proposal(tmp_path: Path) -> None:
+    """Black and white with smoothed edges: it said 12 classes, and proposed two; colours, too."""
+    soft = np.concatenate([np.zeros(40), np.linspace(10, 240, 12), np.full(44, 255)]).astype(np.uint8).reshape(8, 12)
+    for masks, count in (
+        ((soft,), 2),
+        ((np.array([BLACK, RED, GREEN], np.uint8)[stripes(0, 1, 2, size=(8, 12))],), 3),
+    ):
+        root = tmp_path / str(count)
+        for number in range(6):
+            save(root / "images" / f"{number}.png", photo(number, size=(8, 12)))
+            save(root / "masks" / f"{number}.png", masks[0])
+        report = engine.check("folder", root)
+        assert len(report.classes) == count
+        assert f"the masks look like {count} classes" in next(n.text for n in report.notes if n.kind == "classes")
+        assert set(report.mapping.values()) - {255} == set(range(count))
+
+
+def test_colours_of_pascal_vocs_palette_need_no_mapping(tmp_path: Path) -> None:
+    """Black, #800000 and #008000 are 0, 1 and 2 there: training reads them as they are."""
+    colors = np.array([BLACK, DARK, (0, 128, 0)], np.uint8)[stripes(0, 1, 2)]
+    report = engine.check("folder", paint(tmp_path, colors))
+    assert (len(report.classes), report.mapping, report.problems) == (3, {}, ())
+
+
+def test_masks_of_0_and_255_among_masks_of_0_and_1(tmp_path: Path) -> None:
+    """255 is ignored in half of them, without a word; a user who has mapped 255 has said what it means."""
+    root = paint(tmp_path / "data", stripes(0, 255), stripes(0, 1))
+    report = engine.check("folder", root, num_classes=2)
+    (problem,) = report.problems
+    assert problem.text.startswith("4 masks of 0 and 255 among 4 masks of 0 and 1: if 255 is class 1 in the former")
+    assert report.mapping == {0: 0, 1: 1, 255: 1}
+    options = TrainOptions(data="folder", root=str(root), num_classes=2, model="unet", model_options={"depth": 2})
+    assert any("masks of 0 and 255 among" in note for note in prepare(options).notes)
+    for text in ("255 = 1", "255 = 255"):
+        path = tmp_path / "own.toml"
+        path.write_text(f"[mapping]\n{text}\n")
+        assert engine.check("folder", root, num_classes=2, mapping=path).problems == ()
+    both = paint(tmp_path / "both", stripes(0, 255), stripes(0, 1), stripes(0, 1, 255), count=9)
+    assert engine.check("folder", both, num_classes=2).problems == (), "a border that is ignored, as in Pascal VOC"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: (root / "val").rename(root / "valid"), r"no split 'val': .*found train, valid"),
+        (lambda root: shutil.rmtree(root / "val"), r"no split 'val': .*found train"),
+        (
+            lambda root: [save(path, stripes(255)) for path in root.glob("train/masks/*.png")],
+            "every pixel of the training masks is ignored; there is nothing to learn",
+        ),
+    ],
+    ids=["valid", "train only", "all ignored"],
+)
+def test_what_training_refuses_is_a_problem(tmp_path: Path, change: Any, message: str) -> None:
+    root = layouts.folder(tmp_path)
+    assert engine.check("folder", root).problems == ()
+    change(root)
+    (problem,) = engine.check("folder", root).problems
+    assert problem.kind == "training"
+    with pytest.raises(InputError, match=message) as refused:
+        prepare(TrainOptions(data="folder", root=str(root), model="unet", model_options={"depth": 2}))
+    assert problem.text == f"tinyseg train refuses the data: {refused.value}"
+
+
+def test_a_mapping_that_ignores_all_but_one_class_is_named(tmp_path: Path) -> None:
+    """The advice was to let check write the mapping that had done it."""
+    root = paint(tmp_path / "data", np.array([BLACK, WHITE], np.uint8)[stripes(0, 1)])
+    options = TrainOptions(
+        data="folder", root=str(root), num_classes=2, mapping={"#ffffff": 255}, model="unet",
+        model_options={"depth": 2},
+    )  # fmt: skip
+    message = r"hold only class 0 and pixels that are ignored \(--mapping: #ffffff = 255\): .* Give what is a class"
+    with pytest.raises(InputError, match=message):
+        prepare(options)
+
+
 def test_mappings_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "map.toml"
-    table = {0: 1, 300: 255, (255, 128, 0): 2}
+    table = {0: 1, 300: 255, -7: 0, (255, 128, 0): 2}
     write_mapping(path, table)
     assert parse_table(read_mapping(path), path) == table
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert parse_table(read_mapping(path), path) == table, "with the byte order mark of Windows' editors"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +386,9 @@ def test_mappings_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("[mapping]\nred = 1\n", "'red' is neither a number nor a colour such as #ff8000"),
         ("[mapping]\n1 = 256\n", "1 = 256: expected a class index, or 255"),
         ("[mapping]\n1 = true\n", "1 = True: expected a class index"),
+        ("[mapping]\n" + "9" * 5000 + " = 1\n", "is neither a number nor a colour"),
+        ("[mapping]\n1 = " + "9" * 5000, "not valid TOML"),
+        ("x = " + "[" * 20_000, "not valid TOML"),
         ("[mapping\n", "not valid TOML"),
     ],
 )
@@ -283,6 +442,7 @@ def test_the_command_writes_a_mapping_that_training_takes(tmp_path: Path) -> Non
 
 def test_exit_codes(tmp_path: Path) -> None:
     good = call("check", "folder", layouts.folder(tmp_path / "good"))
+    streets = layouts.camvid(tmp_path / "streets")
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("[mapping]\n255 = 2\n", encoding="utf-8")
     assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "no problems")
@@ -298,7 +458,7 @@ def test_exit_codes(tmp_path: Path) -> None:
         ),
         (("camvid", tmp_path / "nowhere"), "no such folder"),
         (("camvid", tmp_path / "good"), "is this CamVid in SegNet's layout?"),
-        (("camvid", tmp_path / "good", "--num-classes", 4), "has 11 classes, not --num-classes 4"),
+        (("camvid", streets, "--num-classes", 4), "has 11 classes, not --num-classes 4"),
         (("folder", tmp_path / "good", "--mapping", tmp_path / "no.toml"), "cannot be read"),
         (("folder", tmp_path / "good", "--chart", tmp_path / "good" / "classes.txt"), "exists already"),
     ):

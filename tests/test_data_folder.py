@@ -206,7 +206,7 @@ def test_values_outside_the_classes_surface_with_the_sample(tmp_path: Path) -> N
         ("folder", "train", {"num_classes": 2}, "'folder' needs its folder: give --root"),
         ("folder", "train", {"root": ".", "count": 3}, "'folder' takes no count"),
         ("camvid", "train", {}, "'camvid' needs its folder"),
-        ("camvid", "train", {"root": ".", "num_classes": 12}, "'camvid' has 11 classes, not --num-classes 12"),
+        ("sbd", "train", {"root": ".", "num_classes": 12}, "'sbd' has 21 classes, not --num-classes 12"),
         ("folder", "dev", {"root": ".", "num_classes": 2}, "no split 'dev'"),
     ],
 )

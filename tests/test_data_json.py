@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,43 @@ def test_broken_json_is_refused(tmp_path: Path, text: str) -> None:
         JsonRecords(tmp_path / "nowhere.json", lambda *record: None)
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 2**22])
+def test_texts_are_utf8_wherever_the_window_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Places are counted in bytes, with the byte order mark of Windows or without."""
+    monkeypatch.setattr(json_records, "CHUNK", chunk)
+    path = tmp_path / "data.json"
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_text(json.dumps({"Größe": [{"a": "猫"}, "é", "e"]}, ensure_ascii=False), encoding=encoding)
+        seen: list[tuple[str, object]] = []
+        places: list[tuple[int, int]] = []
+
+        def visit(name: str, record: object, start: int, length: int) -> None:
+            seen.append((name, record))  # noqa: B023
+            places.append((start, length))  # noqa: B023
+
+        records = JsonRecords(path, visit)
+        assert seen == [("Größe", {"a": "猫"}), ("Größe", "é"), ("Größe", "e")]
+        assert list(records.read(places)) == [{"a": "猫"}, "é", "e"]
+
+
+def test_values_without_an_end_are_not_read_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_records, "CHUNK", 64)
+    monkeypatch.setattr(json_records, "MAX_RECORD", 1000)
+    path = tmp_path / "data.json"
+    path.write_text('{"a": ["' + "x" * 100_000 + '"]}')
+    with pytest.raises(DataError, match=r"data.json: .*a value of more than 1,000 bytes at byte 7"):
+        JsonRecords(path, lambda *record: None)
+
+
+def test_a_file_that_changed_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.write_text('{"a": [{"b": 1}]}')
+    records = JsonRecords(path, lambda *record: None)
+    path.write_text('{"a": [{"b": ]}')
+    with pytest.raises(DataError, match=r"data\.json: cannot be read as JSON"):
+        list(records.read([(7, 8)]))
+
+
 # Shapes
 
 
@@ -96,7 +134,8 @@ def test_compressed_counts_come_back(counts: list[int]) -> None:
     assert decode_counts(compressed(counts)) == counts
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30)), min_size=3, max_size=8))
+# Beyond the borders of the image, too.
+@given(st.lists(st.tuples(st.integers(-20, 60), st.integers(-20, 50)), min_size=3, max_size=8))
 def test_polygons_enclose_the_centres_that_a_ray_test_finds(corners: list[tuple[int, int]]) -> None:
     """The textbook's crossing test, pixel by pixel."""
     height, width = 24, 32
@@ -108,6 +147,20 @@ def test_polygons_enclose_the_centres_that_a_ray_test_finds(corners: list[tuple[
                 if (y0 <= y) != (y1 <= y) and x >= x0 + (y - y0) * (x1 - x0) / (y1 - y0):
                     inside = not inside
             assert drawn[row, column] == inside
+
+
+def test_polygons_of_many_edges_take_little_memory() -> None:
+    """40,000 edges from top to bottom of 200 rows: 8 million crossings, which took 500 MB when computed at once."""
+    x = np.linspace(0, 100, 40_000)
+    corners = np.stack([x, np.arange(40_000) % 2 * 200.0], axis=1).ravel().tolist()
+    tracemalloc.start()
+    drawn = polygon_mask(corners, (200, 100))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert drawn.shape == (200, 100)
+    assert peak < 60e6
+    with pytest.raises(ValueError, match=r"the edges of a polygon cross 80,\d+,\d+ rows, more than 67,108,864"):
+        polygon_mask([float(value) for value in ([0, 0, 1, 4000] * 10_000)], (4000, 8))
 
 
 def test_polygons_are_near_to_what_pillow_draws() -> None:

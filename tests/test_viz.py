@@ -463,3 +463,13 @@ def test_matplotlib_is_imported_only_to_draw_and_pyplot_never(tmp_path: Path) ->
     command = [sys.executable, "-c", program, str(tmp_path / "curves.png")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:
+    """What stood between dollars was parsed as one, and a run ended with a traceback; letters may be missing, too."""
+    classes = Classes.named(["x$\\frac$", "$^$", "猫"])
+    viz.save_class_shares(tmp_path / "shares.png", {"train": [0.5, 0.3, 0.2]}, classes)
+    viz.save_confusion(tmp_path / "confusion.png", np.eye(3, dtype=np.int64), classes)
+    mask = np.array([[0, 1, 2]], np.int64)
+    save_predictions(tmp_path / "predictions.png", [(np.zeros((1, 3, 3), np.uint8), mask, mask)], classes)
+    assert len(list(tmp_path.iterdir())) == 3

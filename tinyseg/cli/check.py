@@ -24,6 +24,10 @@ def check(
     as_stored: Annotated[
         bool, typer.Option("--as-stored", help="Do not turn images as their EXIF orientation says.")
     ] = False,
+    crowds: Annotated[
+        str | None,
+        typer.Option(help="Of coco-instances: ignore crowds, or take them as objects. [default: ignore]"),
+    ] = None,
     fix_mapping: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +61,7 @@ def check(
                 num_classes=num_classes,
                 mapping=mapping,
                 as_stored=as_stored,
+                crowds=crowds,
                 workers=workers,
                 progress=progress,
             )

@@ -6,9 +6,11 @@ diverges, or images of which only some could be used, with 1; Ctrl-C with 130. `
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -116,6 +118,13 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _escape_what_cannot_be_printed() -> None:
+    """Names of files that are no text, and characters that a terminal or a pipe lacks, are printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @app.callback()
 def _root(
     version: Annotated[
@@ -126,6 +135,7 @@ def _root(
 
     The first run: tinyseg train. It needs no data: the images are drawn.
     """
+    _escape_what_cannot_be_printed()
 
 
 def quoted(path: Path) -> str:

@@ -44,6 +44,7 @@ def _settled(config: Config) -> dict[str, Any]:
     """The options of a run, model options among them, with what stands for those that were left out."""
     from .. import engine
     from ..data import DRAWN_SIZE, VAL_FRACTION, get_kind
+    from ..data.coco_instances import CROWDS
 
     data = config.data
     settled = vars(engine.options_of(config))
@@ -55,6 +56,7 @@ def _settled(config: Config) -> dict[str, Any]:
         **models.options(config.model.name),
         **config.model.options,
         "size": data.size or default_size,
+        "crowds": data.crowds or (CROWDS[0] if "crowds" in kind.takes else None),
         "val_fraction": default_share if data.val_fraction is None else data.val_fraction,
     }
 

@@ -80,6 +80,10 @@ def train(
             "--as-stored", help="Do not turn images as their EXIF orientation says: for masks that were not."
         ),
     ] = None,
+    crowds: Annotated[
+        str | None,
+        typer.Option(help="Of coco-instances: ignore crowds, or take them as objects. [default: ignore]"),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Times through the images. [default: 3 for shapes, 5 for cells, else 50]")
     ] = None,

@@ -5,7 +5,8 @@ changes are the loader's and the transforms' affair. Any class with the members 
 there is nothing to inherit from, though :class:`~tinyseg.data.layout.Layout` does most of the work for files.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -73,7 +74,8 @@ def voc_palette(count: int) -> NDArray[np.uint8]:
 class Classes:
     """The classes of a data set: names and colours, in the order of their indices.
 
-    ``void_color`` is the colour of pixels that are ignored (Pascal VOC's if not given).
+    ``void_color`` is the colour of pixels that are ignored (Pascal VOC's if not given). Classes of one name are told
+    apart by their indices: see ``distinct``.
 
     Raises ``ValueError`` when there are none, more than 255 (masks are bytes and 255 is ignored), or not as
     many colours as names.
@@ -92,6 +94,7 @@ class Classes:
             raise ValueError(f"Classes: expected 1 to {MAX_CLASSES} classes, got {len(self.names)}")
         if len(self.colors) != len(self.names):
             raise ValueError(f"Classes: {len(self.names)} names but {len(self.colors)} colours")
+        object.__setattr__(self, "names", distinct(self.names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -112,6 +115,24 @@ class Classes:
     def numbered(cls, count: int) -> "Classes":
         """Classes named ``class 0``, ``class 1``, ... in the colours of Pascal VOC."""
         return cls.named([f"class {index}" for index in range(count)])
+
+
+def distinct(names: Sequence[str], key: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Names of which no two are equal: those that come more than once get their index in front.
+
+    Columns, files and lines of tables are named by classes, and the second of one name would replace the first. What
+    ``key`` makes of names is compared.
+
+    >>> distinct(["sky", "vein", "leaf", "vein"])
+    ('sky', '1-vein', 'leaf', '3-vein')
+    """
+    found = tuple(names)
+    # A name that was changed may be another class's; that one is changed in the next round, and so on.
+    while True:
+        count = Counter(map(key, found))
+        if len(count) == len(found):
+            return found
+        found = tuple(name if count[key(name)] == 1 else f"{index}-{name}" for index, name in enumerate(found))
 
 
 def palette_colors(palette: NDArray[np.uint8]) -> tuple[Color, ...]:
@@ -239,17 +260,41 @@ def check_index(index: int, length: int) -> int:
     return index % length
 
 
+class MaskRanges(NamedTuple):
+    """How many masks hold, next to class 0, ignored pixels only, classes only, or both."""
+
+    ignored: int = 0
+    classes: int = 0
+    both: int = 0
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether some masks seem to write 255 where others write a class: none has both."""
+        return self.ignored > 0 and self.classes > 0 and not self.both
+
+    def with_mask(self, histogram: NDArray[np.int64]) -> "MaskRanges":
+        """The same with one more mask, of so many pixels of each label ``(256,)``."""
+        ignored, classes = bool(histogram[IGNORE_INDEX]), bool(histogram[1:IGNORE_INDEX].any())
+        return MaskRanges(
+            self.ignored + (ignored and not classes),
+            self.classes + (classes and not ignored),
+            self.both + (classes and ignored),
+        )
+
+
 class ClassCounts(NamedTuple):
     """How often each class occurs in a data set.
 
     ``pixels[c]``: pixels of class c. ``image_pixels[c]``: all pixels, ignored ones included, of the images in
     which c occurs. Both are ``(K,)`` ``int64``. ``ignored``: pixels that are 255. ``images``: images counted.
+    ``ranges``: what the masks hold.
     """
 
     pixels: NDArray[np.int64]
     image_pixels: NDArray[np.int64]
     ignored: int
     images: int
+    ranges: "MaskRanges" = MaskRanges()
 
     @property
     def absent(self) -> list[int]:
@@ -262,12 +307,13 @@ def class_counts(dataset: Dataset) -> ClassCounts:
     count = len(dataset.classes)
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
-    ignored = 0
+    ignored, ranges = 0, MaskRanges()
     for histogram in in_order(lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), len(dataset)):
         pixels += histogram[:count]
         image_pixels += np.where(histogram[:count] > 0, histogram.sum(), 0)
         ignored += int(histogram[IGNORE_INDEX])
-    return ClassCounts(pixels, image_pixels, ignored, len(dataset))
+        ranges = ranges.with_mask(histogram)
+    return ClassCounts(pixels, image_pixels, ignored, len(dataset), ranges)
 
 
 def median_frequency_weights(counts: ClassCounts) -> NDArray[np.float64]:

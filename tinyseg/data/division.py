@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ..errors import DataError, InputError
-from ..paths import PathLike
+from ..paths import PathLike, name_bytes
 
 VAL_FRACTION = 0.2
 """The share that validates when none is given."""
@@ -63,5 +63,5 @@ def _check_count(where: PathLike, count: int) -> None:
 
 def _place(name: str, seed: int) -> float:
     """A number in 0..1 that depends on the name and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:".encode() + name_bytes(name)).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

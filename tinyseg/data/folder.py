@@ -15,87 +15,19 @@ is therefore met on average only. (An empty split is given one image all the sam
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
-import re
-from itertools import takewhile
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
-from .dataset import SPLITS, Classes, Color
+from .class_lists import CLASSES_FILE, read_classes, read_colors
+from .dataset import SPLITS, Classes
 from .division import divide_by_name
 from .image_file import suffixes
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, turning, written
 from .mapping import Table
-
-_WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-_HEX = re.compile("[0-9a-fA-F]{6}")
-
-
-def read_classes(path: PathLike) -> Classes:
-    """The classes in a ``classes.txt``.
-
-    A line for each class: ``name``, or ``name R G B`` (commas will do too). Classes without a colour get Pascal
-    VOC's. Empty lines and what follows a ``#`` are skipped. A line named ``ignore`` is no class: it gives the
-    colour of ignored pixels in RGB masks. A name may have spaces, and a number at its end (``lane 2``); two of them
-    are a colour that lacks one. Raises ``DataError``, naming the line, for such a one, for a colour that is not
-    0..255 or written as ``#rrggbb``; and when a name comes twice, or there is no class.
-
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "classes.txt"
-    >>> _ = path.write_text("sky 70 130 180\\ntraffic light  # no colour given\\n")
-    >>> read_classes(path)
-    Classes(names=('sky', 'traffic light'), colors=((70, 130, 180), (128, 0, 0)), void_color=(224, 224, 192))
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
-    entries = [_parse_class(path, number, line) for number, line in enumerate(lines, 1)]
-    found = [entry for entry in entries if entry is not None]
-    classes = [entry for entry in found if entry[0] != "ignore"]
-    names = [name for name, _ in classes]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{path}: the class {repeated[0]!r} is listed twice")
-    if not 1 <= len(names) <= 255:
-        raise DataError(f"{path}: expected 1 to 255 classes, one a line, found {len(names)}")
-    default = Classes.named(names)
-    colors = tuple(color or default.colors[index] for index, (_, color) in enumerate(classes))
-    void = next((color for name, color in found if name == "ignore" and color), default.void_color)
-    return Classes(default.names, colors, void)
-
-
-def _parse_class(path: PathLike, number: int, line: str) -> tuple[str, Color | None] | None:
-    """Name and colour in a line of ``classes.txt``; None for an empty one."""
-    before, _, comment = line.partition("#")
-    text = before.strip().rstrip(",").strip()
-    if not text:
-        return None
-    match = _WITH_COLOR.fullmatch(text)
-    name = text if match is None else match["name"]
-    if _numbers_at_end(name) > 1 or _HEX.fullmatch(comment.strip()):
-        raise DataError(
-            f"{path}: line {number}: expected 'name', or 'name R G B' with three whole numbers from 0 to 255, got "
-            f"{line.strip()!r}"
-        )
-    if match is None:
-        return name, None
-    red, green, blue = (int(match[channel]) for channel in "rgb")
-    if max(red, green, blue) > 255:
-        raise DataError(f"{path}: line {number}: colours run from 0 to 255, got {red} {green} {blue}")
-    return name, (red, green, blue)
-
-
-def _numbers_at_end(text: str) -> int:
-    """How many of the last words are numbers.
-
-    >>> [_numbers_at_end(text) for text in ("lane 2", "2 lanes", "sky 1 2", "sky;1;2.5;-3")]
-    [1, 0, 2, 3]
-    """
-    words = re.split(r"[\s,;]+", text)
-    return len(list(takewhile(_NUMBER.fullmatch, reversed(words))))
 
 
 class Folder(Layout):
@@ -141,7 +73,7 @@ class Folder(Layout):
         self.classes = _find_classes(self.root, num_classes)
         check_split(str(root), split, SPLITS)
         found = _match(_folder_of(self.root, split, val_fraction))
-        if strict:
+        if strict or not found.pairs:
             found.refuse_unmatched()
         self.unmatched = [*found.images, *found.masks]
         self.pairs = found.pairs
@@ -150,9 +82,15 @@ class Folder(Layout):
             self.pairs = divide_by_name(self.root, found.pairs, names, split, val_fraction, seed)
         self.in_channels = _check_headers(self.pairs, as_stored) if strict else _any_channels(self.pairs)
 
+    @property
+    def known_colors(self) -> Table:
+        """Those that ``classes.txt`` gives."""
+        path = self.root / CLASSES_FILE
+        return read_colors(path) if path.is_file() else {}
+
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:
-    path = root / "classes.txt"
+    path = root / CLASSES_FILE
     if path.is_file():
         classes = read_classes(path)
         if num_classes not in (None, len(classes)):
@@ -174,13 +112,17 @@ def _splits_in(root: Path) -> list[str]:
     return [name for name in SPLITS if (root / name).is_dir()]
 
 
+def _folders_in(root: Path) -> list[str]:
+    """The folders that are there, whatever they are called."""
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
 def _folder_of(root: Path, split: str, val_fraction: float | None) -> Path:
     """The folder with the images/ and masks/ that ``split`` comes from."""
     if divided := _splits_in(root):
         if split not in divided:
-            raise MissingSplitError(
-                f"{root}: no split {split!r}: expected the folder {root / split}, found {', '.join(divided)}"
-            )
+            found = ", ".join(_folders_in(root))
+            raise MissingSplitError(f"{root}: no split {split!r}: expected the folder {root / split}, found {found}")
         if val_fraction is not None:
             raise InputError(f"{root}: has the splits {', '.join(divided)} already; leave --val-fraction out")
         return root / split
@@ -213,6 +155,11 @@ def _match(folder: Path) -> _Matched:
     images, masks = _files_by_stem(folder / "images"), _files_by_stem(folder / "masks")
     if not images:
         raise DataError(f"{folder / 'images'}: no images in it")
+    # The same name in another form of Unicode, as a Mac writes it, for those that would be alone.
+    lonely = {unicodedata.normalize("NFC", stem): stem for stem in masks if stem not in images}
+    for stem in [stem for stem in images if stem not in masks]:
+        if (other := lonely.pop(unicodedata.normalize("NFC", stem), None)) is not None:
+            masks[stem] = masks.pop(other)
     return _Matched(
         folder,
         [(images[stem], masks[stem]) for stem in sorted(images) if stem in masks],

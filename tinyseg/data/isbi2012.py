@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..paths import PathLike
+from ..paths import PathLike, printable
 from .dataset import Classes, Size, check_index
 from .division import divide_in_order
 from .images import count_frames, read_header, read_image, read_raw_mask
@@ -93,7 +93,7 @@ class ISBI2012(Layout):
         """The file's name, with the slice's number if it is a stack."""
         index = check_index(index, len(self))
         stem, frame = self.pairs[index][0].stem, self.frames[index]
-        return stem if frame is None else f"{stem}-{frame:02}"
+        return printable(stem if frame is None else f"{stem}-{frame:02}")
 
 
 def _frames(root: Path) -> range:

@@ -7,17 +7,19 @@ and nothing is kept.
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
-from ..paths import PathLike
-from .dataset import Classes, Sample, Size, check_index
+from ..paths import PathLike, printable
+from .dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
 from .image_file import check_pixels
 from .images import read_header, read_image, read_raw_mask
 from .mapping import Table, color_table, identity_table, to_labels
@@ -30,12 +32,24 @@ class MissingSplitError(DataError):
     """A data set is there, but this split of it is not."""
 
 
+class Remark(NamedTuple):
+    """What a user should know about the labels of a data set before training.
+
+    ``kind`` is a word for programs. What is ``serious`` is a problem, and keeps masks from holding what they should.
+    """
+
+    kind: str
+    text: str
+    serious: bool = False
+
+
 class Layout:
     """A data set of image files and mask files; layouts inherit from it.
 
     A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
     samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
     layout itself knows otherwise or not at all. ``as_stored``: images are not turned as their EXIF orientation says.
+    ``remarks``: what a user should know about the labels.
     """
 
     name: ClassVar[str]
@@ -48,6 +62,7 @@ class Layout:
     pairs: list[Pair]
     mapping: Table | None = None
     as_stored: bool = False
+    remarks: tuple[Remark, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -82,17 +97,31 @@ class Layout:
         return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
 
     def sample_name(self, index: int) -> str:
-        """The name of its image file, without the extension."""
-        return self.pairs[check_index(index, len(self))][0].stem
+        """The name of its image file, without the extension; with escapes where that is no text."""
+        return printable(self.pairs[check_index(index, len(self))][0].stem)
 
     @property
     def table(self) -> Table:
         """What the numbers (and colours) of masks mean; a layout overrides it unless numbers are class indices."""
-        return {**identity_table(len(self.classes)), **color_table(self.classes)}
+        return {**identity_table(len(self.classes)), **color_table(self.classes), **self.known_colors}
+
+    @property
+    def meanings(self) -> Table:
+        """``table``, with what the user's mapping adds or replaces."""
+        return {**self.table, **(self.mapping or {})}
+
+    @property
+    def known_colors(self) -> Table:
+        """The colours that the data set, or its user, gives to classes; not those that are only for showing them."""
+        return color_table(self.classes)
+
+    @property
+    def stores_labels(self) -> bool:
+        """Whether masks are stored with numbers or colours, which may be others than they should be."""
+        return True
 
     def _labels(self, index: int) -> NDArray[np.uint8]:
-        raw, where = self.raw_mask(index), self.pairs[index][1]
-        return to_labels(raw, {**self.table, **(self.mapping or {})}, self.classes, where)
+        return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])
 
     def _check_size(self, index: int, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
         if mask != image:
@@ -101,6 +130,13 @@ class Layout:
                 f"{mask_path}: the mask is {written(mask)} but its image {image_path.name} is {written(image)} "
                 f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
             )
+
+
+def layout_of(dataset: Dataset) -> Layout | None:
+    """The layout inside of wrappers; None for data that is generated."""
+    while isinstance(dataset, Wrapper):
+        dataset = dataset.dataset
+    return dataset if isinstance(dataset, Layout) else None
 
 
 def written(size: tuple[int, ...]) -> str:
@@ -119,6 +155,31 @@ def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
     if as_stored:
         return "; they are once it is turned as its EXIF orientation says: leave out --as-stored"
     return "; they are before it is turned as its EXIF orientation says: --as-stored leaves images as they are stored"
+
+
+def in_any_form(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, whose name may be stored in another form of Unicode.
+
+    A Mac writes é as two characters, most programs as one; they look alike and are other names.
+    """
+    path = folder / name
+    if name.isascii() or os.path.exists(path):
+        return path
+    others = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((other for other in others if os.path.exists(other)), path)
+
+
+def on_foreign_names(
+    root: Path, pairs: Sequence[Pair], published: re.Pattern[str], title: str, classes: Classes
+) -> tuple[Remark, ...]:
+    """What to know where images in a public data set's layout are not named as its own: its classes are taken."""
+    if not pairs or all(published.fullmatch(image.stem) for image, _ in pairs):
+        return ()
+    text = (
+        f"{root}: images are not named as those of {title}, but its classes are taken (1 is {classes.names[1]}): for "
+        "classes of your own put classes.txt there, with a name a line"
+    )
+    return (Remark("classes", text),)
 
 
 def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:

@@ -27,6 +27,7 @@ Table = Mapping[int | Color, int]
 """From a number, or a colour, to a class index, or to 255."""
 
 _COLOR = re.compile("#[0-9a-fA-F]{6}")
+_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
 def identity_table(count: int) -> dict[int | Color, int]:
@@ -45,6 +46,28 @@ def numbered_from(first: int, count: int) -> dict[int | Color, int]:
     {1: 0, 2: 1}
     """
     return {first + index: index for index in range(count)}
+
+
+def category_table(
+    class_of: Mapping[int | str, int], classes: int, mapping: Table | None, where: PathLike
+) -> dict[int | Color, int]:
+    """For masks that hold class indices made from categories: what each index means where a user maps categories.
+
+    ``class_of``: the index of each category, by its identifier in the file ``where``. Raises ``InputError`` for what
+    ``mapping`` has and is no category.
+
+    >>> category_table({7: 1, 0: 2}, 3, {0: 1}, "annotations.json")
+    {0: 0, 1: 1, 2: 1, 255: 255}
+    """
+    table = identity_table(classes)
+    for key, value in (mapping or {}).items():
+        if not isinstance(key, int) or key not in class_of:
+            raise InputError(
+                f"--mapping: {format_key(key)} is no category of {where}, which has {listed(list(class_of))}; here a "
+                "mapping is from the numbers of categories to classes"
+            )
+        table[class_of[key]] = value
+    return table
 
 
 def color_table(classes: Classes) -> dict[int | Color, int]:
@@ -167,8 +190,8 @@ def _unknown_numbers(where: PathLike, wrong: NDArray[Any], table: Mapping[int, i
 def _unknown_colors(where: PathLike, wrong: NDArray[Any]) -> DataError:
     colors = listed(wrong, show=lambda code: str(color_of(int(code))))
     return DataError(
-        f"{where}: colours {colors} are no class; give each class its colour in classes.txt ('name R G B'), or save "
-        "class indices as 8-bit grey PNG"
+        f"{where}: colours {colors} are no class; give each class its colour in classes.txt ('name R G B'), say by "
+        "--mapping what they mean (tinyseg check proposes it), or save class indices as 8-bit grey PNG"
     )
 
 
@@ -189,8 +212,8 @@ def format_key(key: int | Color) -> str:
 def parse_table(texts: Mapping[str, Any], where: PathLike) -> dict[int | Color, int]:
     """The table that a mapping's texts mean; raises ``InputError``, naming ``where``, for others.
 
-    >>> parse_table({"7": 1, "#ff0000": 255}, "map.toml")
-    {7: 1, (255, 0, 0): 255}
+    >>> parse_table({"7": 1, "-1": 0, "#ff0000": 255}, "map.toml")
+    {7: 1, -1: 0, (255, 0, 0): 255}
     """
     table: dict[int | Color, int] = {}
     for key, value in texts.items():
@@ -199,7 +222,7 @@ def parse_table(texts: Mapping[str, Any], where: PathLike) -> dict[int | Color, 
         if _COLOR.fullmatch(key):
             red, green, blue = bytes.fromhex(key[1:])
             table[red, green, blue] = value
-        elif re.fullmatch("[0-9]+", key):
+        elif _NUMBER.fullmatch(key):
             table[int(key)] = value
         else:
             raise InputError(f"{where}: {key!r} is neither a number nor a colour such as #ff8000")
@@ -225,11 +248,12 @@ def check_mapping(texts: Mapping[str, int], classes: int) -> None:
 def read_mapping(path: PathLike) -> dict[str, int]:
     """The mapping in a file, as the texts that :func:`parse_table` takes; ``InputError`` if it cannot be used."""
     try:
-        with Path(path).open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise InputError(f"{path}: not valid TOML (lists or tables are nested too deeply)") from None
+    except ValueError as error:  # of TOML, of UTF-8, and of whole numbers with thousands of digits
         raise InputError(f"{path}: not valid TOML ({error})") from error
     texts = content.get("mapping")
     if not isinstance(texts, dict) or not texts or len(content) != 1:

@@ -59,6 +59,7 @@ class Kind:
 _DRAWN = ("size", "count", "seed")
 _FILES = ("root", "mapping")
 _DIVIDED = (*_FILES, "val_fraction", "seed")
+_OUTLINES = (*_DIVIDED, "crowds")
 _FILMS = ("root", "val_fraction")
 
 
@@ -74,15 +75,15 @@ DATASETS: dict[str, Kind] = {
     "cells": Kind(Cells, "cells that touch, with a number each, drawn", _DRAWN, _splits(500, 50, 50)),
     "folder": Kind(Folder, "your own images and masks", (*_DIVIDED, "num_classes", "as_stored")),
     "camvid": Kind(CamVid, "streets, 11 classes", _FILES, _splits(367, 101, 233)),
-    "voc2011": Kind(VOC2011, "photographs, 20 classes and background", _FILES, _splits(1112, 1111)),
-    "voc2012": Kind(VOC, "photographs, 20 classes and background", _FILES, _splits(1464, 1449)),
+    "voc2011": Kind(VOC2011, "photographs, 20 classes and background", _DIVIDED, _splits(1112, 1111)),
+    "voc2012": Kind(VOC, "photographs, 20 classes and background", _DIVIDED, _splits(1464, 1449)),
     "sbd": Kind(SBD, "more labels for VOC's photographs", _FILES, _splits(8498, 2857)),
     "pascal-context": Kind(PascalContext, "photographs, 59 things and stuff", _FILES, _splits(4998, 5105)),
     "cityscapes": Kind(Cityscapes, "streets, 19 classes", _FILES, _splits(2975, 500)),
     "ade20k": Kind(ADE20K, "scenes, 150 classes", _FILES, _splits(20210, 2000)),
     "coco-stuff": Kind(CocoStuff, "photographs, 182 things and stuff, pixel maps", _FILES, _COCO),
     "coco-panoptic": Kind(CocoPanoptic, "photographs, 133 classes, things told apart", _FILES, _COCO),
-    "coco-instances": Kind(CocoInstances, "photographs, 80 things and background, outlines", _DIVIDED, _COCO),
+    "coco-instances": Kind(CocoInstances, "photographs, 80 things and background, outlines", _OUTLINES, _COCO),
     "isbi2012": Kind(ISBI2012, "membranes of neurons, in slices", (*_FILES, "val_fraction"), _splits(30)),
     "cell-tracking": Kind(CellTracking, "films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)", _FILMS),
     "cell-tracking-silver": Kind(CellTrackingSilver, "the same, labelled by programs", _FILMS),
@@ -105,6 +106,7 @@ def open_dataset(
     val_fraction: float | None = None,
     seed: int = 0,
     mapping: Table | None = None,
+    crowds: str | None = None,
     instances: bool = False,
     geometric: int = 0,
     as_stored: bool = False,
@@ -121,6 +123,7 @@ def open_dataset(
         val_fraction: the share that validates, where that is not published.
         seed: of the images that are drawn, or of that share.
         mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
+        crowds: what becomes of crowds in COCO's outlines: "ignore", or "objects".
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
         geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
             :class:`~tinyseg.data.dataset.WithGeometric`.
@@ -135,7 +138,7 @@ def open_dataset(
     tinyseg.errors.InputError: no data set 'imagenet'; there are shapes, cells, folder, camvid, ...
     """
     kind = get_kind(name)
-    given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping}
+    given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping, "crowds": crowds}
     for option, value in {"root": root, **given}.items():
         if value is not None and option not in kind.takes:
             known_as = option if option == "count" else flag(option)  # a count can be asked for in Python only

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ from numpy.typing import NDArray
 
 from ..data import Classes, Folder, check_mapping, get_kind, open_dataset, parse_table, read_mapping
 from ..data.ahead import in_order
-from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
+from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, ClassCounts, Color, MaskRanges, Size
+from ..data.folder import CLASSES_FILE
 from ..data.images import Header, LossyMaskError, read_header
 from ..data.layout import Layout, MissingSplitError, turning
-from ..data.mapping import Table, color_of, format_key, value_counts
+from ..data.mapping import Table, color_of, format_key, identity_table, value_counts
 from ..data.orientation import Turn, turn_of, turning_note
-from ..data.proposal import propose_mapping
+from ..data.proposal import is_smoothed, propose_mapping
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .check_report import CheckReport, Finding, SplitReport
 from .image_notes import depth_note
+from .prepare import TrainOptions, check_labels, mixed_ranges, open_splits
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""
@@ -37,6 +39,7 @@ def check(
     num_classes: int | None = None,
     mapping: PathLike | None = None,
     as_stored: bool = False,
+    crowds: str | None = None,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
@@ -51,8 +54,10 @@ def check(
     if root is None:
         raise InputError(f"the data set {data!r} is read from files: tinyseg check {data} FOLDER")
     texts = None if mapping is None else read_mapping(mapping)
-    checker = _Checker(data, str(root), num_classes, None if texts is None else parse_table(texts, str(mapping)))
-    checker.as_stored = as_stored
+    options = TrainOptions(
+        data=data, root=str(root), num_classes=num_classes, mapping=texts, as_stored=as_stored, crowds=crowds
+    )
+    checker = _Checker(options, None if texts is None else parse_table(texts, str(mapping)))
     datasets = checker.open_splits()
     if texts is not None and not checker.unknown_count:
         check_mapping(texts, len(datasets[0].classes))
@@ -66,7 +71,7 @@ def check(
             if progress is not None:
                 progress(done, total)
     checker.compare_files(datasets)
-    return checker.report(datasets[0])
+    return checker.report(datasets)
 
 
 # One sample
@@ -134,15 +139,10 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
         return
     keys = [color_of(value) if raw.ndim == 3 else value for value in values.tolist()]
     seen.values = dict(zip(keys, counts.tolist(), strict=True))
-    table = full_table(dataset)
+    table = dataset.meanings
     seen.pixels = np.zeros(MAX_CLASSES + 1, np.int64)
     for key, count in seen.values.items():
         seen.pixels[table.get(key, IGNORE_INDEX)] += count
-
-
-def full_table(dataset: Layout) -> Table:
-    """What numbers and colours mean in a data set, with what its mapping adds."""
-    return {**dataset.table, **(dataset.mapping or {})}
 
 
 # All of them
@@ -151,17 +151,21 @@ def full_table(dataset: Layout) -> Table:
 class _Checker:
     """Gathers what is seen, sample by sample."""
 
-    def __init__(self, data: str, root: str, num_classes: int | None, mapping: Table | None) -> None:
-        self.data, self.root, self.mapping = data, root, mapping
-        self.kind = get_kind(data)
-        self.num_classes = num_classes
-        self.unknown_count = data == "folder" and num_classes is None and not (Path(root) / "classes.txt").is_file()
+    def __init__(self, options: TrainOptions, mapping: Table | None) -> None:
+        self.options, self.mapping = options, mapping
+        self.data, self.root, self.num_classes = options.data, str(options.root), options.num_classes
+        self.kind = get_kind(self.data)
+        self.unknown_count = (
+            self.data == "folder" and self.num_classes is None and not (Path(self.root) / CLASSES_FILE).is_file()
+        )
         self.splits: list[SplitReport] = []
-        self.as_stored = False
+        self.as_stored = options.as_stored
         self.turns: dict[str, Turn | None] = {}
         self.depths: Counter[int] = Counter()
         self.left_out: dict[str, list[str]] = {}
         self.values: Counter[int | Color] = Counter()
+        self.training_values: Counter[int | Color] = Counter()
+        self.ranges = MaskRanges()
         self.digests: dict[bytes, list[tuple[str, str]]] = {}
         self.errors: dict[str, list[tuple[str, str]]] = {}
         self.problems: list[Finding] = []
@@ -188,6 +192,7 @@ class _Checker:
         if self.data == "folder":
             count = MAX_CLASSES if self.unknown_count else self.num_classes
             return Folder(self.root, split, num_classes=count, strict=False, **given)
+        given["crowds"] = self.options.crowds
         dataset = open_dataset(self.data, split, root=self.root, num_classes=self.num_classes, **given)
         if not isinstance(dataset, Layout):
             raise InputError(f"the data set {self.data!r} has no files to check")
@@ -208,7 +213,10 @@ class _Checker:
         if seen.digest is not None:
             self.digests.setdefault(seen.digest, []).append((part.split, seen.name))
         self.values.update(seen.values)
+        if part.split == "train":
+            self.training_values.update(seen.values)
         if seen.pixels is not None:
+            self.ranges = self.ranges.with_mask(seen.pixels)
             part.pixels += seen.pixels
             part.images_with += seen.pixels > 0
 
@@ -226,17 +234,21 @@ class _Checker:
             text = f"{many(len(left_out), 'frame')} labelled in part, and left out"
             self.notes.append(Finding("partial", text, tuple(sorted(left_out))))
 
-    def report(self, dataset: Layout) -> CheckReport:
+    def report(self, datasets: Sequence[Layout]) -> CheckReport:
         """The findings, the worst first."""
+        dataset = datasets[0]
         self._report_errors()
         self._report_headers()
         self._report_duplicates()
-        table = full_table(dataset)
-        count = self._count_classes(dataset, table)
-        proposed = propose_mapping(self.values, _first(table, count), None if self.unknown_count else count)
-        self._report_values(_first(table, count), proposed)
+        self._report_remarks(datasets)
+        count = self._count_classes(dataset)
         classes = Classes.numbered(count) if self.unknown_count else dataset.classes
+        table = _first(dataset.meanings, count)
+        mixed = mixed_ranges(dataset, self._known_ranges(table), count)
+        proposed = identity_table(count) | {IGNORE_INDEX: 1} if mixed else self._proposed(dataset, table, classes)
+        self._report_values(table, proposed, mixed)
         self._report_classes(classes, proposed)
+        self._report_training(dataset, table, classes)
         return CheckReport(
             self.data,
             self.root,
@@ -248,20 +260,82 @@ class _Checker:
             proposed,
         )
 
-    def _count_classes(self, dataset: Layout, table: Table) -> int:
-        """How many classes there are; where nobody says so, as many as the masks show."""
+    def _count_classes(self, dataset: Layout) -> int:
+        """The number of classes; where nobody says so, the number that the masks show, or that is proposed."""
         if not self.unknown_count:
             return len(dataset.classes)
-        meant = {table[value] for value in self.values if value in table and isinstance(value, int)}
-        largest = max(meant - {IGNORE_INDEX}, default=0) + 1
-        numbers = [value for value in self.values if isinstance(value, int) and value != IGNORE_INDEX]
-        # 0, 1, 2 are three classes; 0, 128, 200 are three, too, in other words.
-        gaps = self.mapping is None and largest > 2 * len(numbers)
-        count = min(MAX_CLASSES, max(2, len(numbers) if gaps else largest))
+        shown = max(self._shown_by_numbers(dataset.meanings), self._shown_by_colors(dataset.meanings))
+        table = _first(dataset.meanings, shown)
+        meant = {**table, **propose_mapping(self.values, table, None, dataset.known_colors)}
+        indices = [meant[value] for value in self.values if meant.get(value, IGNORE_INDEX) != IGNORE_INDEX]
+        count = max(2, 1 + max(indices, default=0))
         self.notes.append(
             Finding("classes", f"no classes.txt and no --num-classes: the masks look like {count} classes")
         )
         return count
+
+    def _shown_by_numbers(self, table: Table) -> int:
+        """The number of classes that the numbers in masks are, colours aside."""
+        found = {value: count for value, count in self.values.items() if isinstance(value, int)}
+        if self.mapping is None and is_smoothed(found):
+            return 2
+        largest = max({table[value] for value in found if value in table} - {IGNORE_INDEX}, default=0) + 1
+        numbers = [value for value in found if value != IGNORE_INDEX]
+        # 0, 1, 2 are three classes; 0, 128, 200 are three, too, in other words.
+        gaps = self.mapping is None and largest > 2 * len(numbers)
+        return min(MAX_CLASSES, max(2, len(numbers) if gaps else largest))
+
+    def _shown_by_colors(self, table: Table) -> int:
+        """The number of classes whose colours in Pascal VOC's palette these are, if they are all from there."""
+        found = [value for value in self.values if not isinstance(value, int)]
+        if not found or any(value not in table for value in found):
+            return 0
+        largest = max((table[value] for value in found if table[value] != IGNORE_INDEX), default=0) + 1
+        return largest if largest <= 2 * len(found) else 0
+
+    def _proposed(self, dataset: Layout, table: Table, classes: Classes) -> dict[int | Color, int]:
+        """A mapping that may be meant, if training would take it."""
+        if not dataset.stores_labels:
+            return {}
+        count = None if self.unknown_count else len(classes)
+        proposed = propose_mapping(self.values, table, count, dataset.known_colors)
+        meanings = {**table, **proposed}
+        if any(value not in meanings for value in self.values):
+            return {}
+        try:
+            check_labels(dataset, self._training_counts(meanings, len(classes)))
+        except DataError:
+            return {}
+        return proposed
+
+    def _training_counts(self, meanings: Table, count: int) -> ClassCounts:
+        """What training masks hold, where numbers and colours have these meanings."""
+        pixels = np.zeros(MAX_CLASSES + 1, np.int64)
+        for value, number in (self.training_values or self.values).items():
+            pixels[meanings.get(value, IGNORE_INDEX)] += number
+        images = sum(part.images for part in self.splits if part.split == "train")
+        return ClassCounts(pixels[:count], pixels[:count], int(pixels[IGNORE_INDEX]), images)
+
+    def _known_ranges(self, table: Table) -> MaskRanges:
+        """What masks hold, if all of it is known; unknown values are counted as ignored ones."""
+        return self.ranges if all(value in table for value in self.values) else MaskRanges()
+
+    def _report_remarks(self, datasets: Sequence[Layout]) -> None:
+        """What the data set says of itself; once, where splits are made from one file."""
+        for remark in dict.fromkeys(remark for dataset in datasets for remark in dataset.remarks):
+            findings = self.problems if remark.serious else self.notes
+            findings.append(Finding(remark.kind, remark.text))
+
+    def _report_training(self, dataset: Layout, table: Table, classes: Classes) -> None:
+        """Where all is well so far: whether training takes the data, by what training itself asks."""
+        if self.problems:
+            return
+        options = replace(self.options, num_classes=len(classes))
+        try:
+            open_splits(options)
+            check_labels(dataset, self._training_counts(table, len(classes)))
+        except InputError as error:
+            self.problems.append(Finding("training", f"tinyseg train refuses the data: {error}"))
 
     def _report_errors(self) -> None:
         titles = {
@@ -299,7 +373,7 @@ class _Checker:
                 named = tuple(" = ".join(f"{split}/{name}" for split, name in places) for places in found)
                 findings.append(Finding("duplicates", f"{many(len(found), 'image')} {text}", named))
 
-    def _report_values(self, table: Table, proposed: Mapping[int | Color, int]) -> None:
+    def _report_values(self, table: Table, proposed: Mapping[int | Color, int], mixed: str) -> None:
         unknown = [key for key in self.values if key not in table]
         if unknown:
             what = "colours" if isinstance(unknown[0], tuple) else "values"
@@ -308,6 +382,8 @@ class _Checker:
             more = ", ..." if len(unknown) > 8 else ""
             text = f"{len(unknown)} {what} in masks that are no class ({share:.2%} of all pixels): {named}{more}"
             self.problems.append(Finding("values", text))
+        elif mixed:
+            self.problems.append(Finding("values", mixed))
         elif proposed:
             text = "the masks hold one class, and 255, which is ignored: there is nothing to tell apart"
             self.problems.append(Finding("values", text))

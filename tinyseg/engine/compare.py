@@ -210,6 +210,7 @@ def _data_of(entry: _Entry) -> dict[str, Any]:
         "folders of data": data.root,
         "classes": entry.train_set.classes.names,
         "mappings": data.mapping,
+        "crowds": data.crowds,
         "seeds of drawn images": data.seed if drawn else None,
         "sizes of drawn images": data.size or DRAWN_SIZE if drawn else None,
         "numbers of training and validation images": (len(entry.train_set), len(entry.val_set)),

@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..checkpoint import replacing
 from ..data import Classes, Normalise, augmentations
-from ..data.dataset import Color
+from ..data.dataset import Color, distinct
 from ..errors import InputError
 
 Size = tuple[int, int]
@@ -50,10 +50,11 @@ class DataConfig:
     those that ``folder`` sets aside for validation. ``size`` (height, width): images are resized to it, labels only
     in training. ``crop``: the window that training takes. ``augment``: the random changes of training images, as
     ``data.parse_augmentations`` gives them. ``mapping``: what numbers and colours in masks mean, where a user says
-    so. ``mean`` and ``std`` normalise the channels of images in 0..1, which with ``bgr`` then come in reverse: as the
-    weights expect them that training began with, or as measured. Colours are #rrggbb. ``as_stored``: images are not
-    turned as their EXIF orientation says. ``depths``: bits of the training images' numbers, where they are files;
-    ``spread``: their standard deviation, where noise is relative to it.
+    so; ``crowds``: what becomes of crowds in COCO's annotations, likewise. ``mean`` and ``std`` normalise the
+    channels of images in 0..1, which with ``bgr`` then come in reverse: as the weights expect them that training
+    began with, or as measured. Colours are #rrggbb. ``as_stored``: images are not turned as their EXIF orientation
+    says. ``depths``: bits of the training images' numbers, where they are files; ``spread``: their standard
+    deviation, where noise is relative to it.
     """
 
     name: str
@@ -76,6 +77,10 @@ class DataConfig:
     as_stored: bool = False
     depths: tuple[int, ...] = ()
     spread: float | None = None
+    crowds: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", distinct(self.class_names))
 
     @property
     def classes(self) -> Classes:

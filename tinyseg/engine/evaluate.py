@@ -164,7 +164,9 @@ def evaluate(
     run = open_run(path)
     config = run.config
     if data is not None and data != config.data.name:
-        config = replace(config, data=replace(config.data, name=data, root=None, val_fraction=None, mapping=None))
+        config = replace(
+            config, data=replace(config.data, name=data, root=None, val_fraction=None, mapping=None, crowds=None)
+        )
     if root is not None:
         # A share of the images was set aside in the run's folder; one that is divided itself has no use for it.
         share = None if is_divided(root) else config.data.val_fraction

@@ -51,6 +51,7 @@ def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
         val_fraction=data.val_fraction,
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
+        crowds=data.crowds,
         geometric=geometric,
         as_stored=data.as_stored and not kind.drawn,
     )

@@ -25,9 +25,14 @@ from ..data import (
     parse_table,
     read_mapping,
 )
+from ..data.dataset import MaskRanges
+from ..data.layout import Layout, layout_of
+from ..data.mapping import format_key
+from ..data.mapping import listed as listed_values
 from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
+from ..paths import printable
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .image_notes import look_at
@@ -53,7 +58,7 @@ class TrainOptions:
 
     ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
     numbers and colours in masks mean (``data.read_mapping``), or what it says. With ``as_stored`` images are not
-    turned as their EXIF orientation says.
+    turned as their EXIF orientation says. ``crowds``: "ignore" or "objects".
     ``size`` and ``crop`` are (height, width): what files are resized to, or what images of ``shapes`` and ``cells``
     are drawn at, and the window that training takes then; with ``full_images`` it takes none. ``momentum`` is Adam's
     first beta, too. ``data_seed`` chooses the images that are drawn, or the validation split (of ``folder``),
@@ -73,6 +78,7 @@ class TrainOptions:
     augment: str | None = None
     mapping: str | Mapping[str, int] | None = None
     as_stored: bool = False
+    crowds: str | None = None
     model: str = "fcn8s"
     model_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
@@ -125,6 +131,7 @@ def options_of(config: Config) -> TrainOptions:
         augment=",".join(data.augment) or "none",
         mapping=data.mapping,
         as_stored=data.as_stored,
+        crowds=data.crowds,
         model=config.model.name,
         model_options=config.model.options,
         **{**vars(training), "class_weights": training.class_weights or "none"},
@@ -150,25 +157,9 @@ def prepare(options: TrainOptions) -> Plan:
     Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
     """
     _check_numbers(options)
-    root = _absolute(options.root)
-    drawn = get_kind(options.data).drawn
+    root = _absolute(options.root, "root")
     mapping = _mapping(options.mapping)
-    train_set, val_set = (
-        open_dataset(
-            options.data,
-            split,
-            root=root,
-            num_classes=options.num_classes,
-            size=options.size if drawn else None,
-            val_fraction=options.val_fraction,
-            seed=options.data_seed,
-            mapping=None if mapping is None else parse_table(mapping, "--mapping"),
-            geometric=options.model_options.get("geometric_classes", 0),
-            as_stored=options.as_stored,
-        )
-        for split in ("train", "val")
-    )
-    check_mapping(mapping or {}, len(train_set.classes))
+    train_set, val_set = open_splits(options)
     with skip():  # its sizes are asked for, not its weights
         model = segmentation_model(
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
@@ -215,6 +206,32 @@ def _adopted(options: TrainOptions, model: Network, notes: list[str]) -> dict[st
     adopted = {name: value for name, value in model.adopted.items() if given[name] != value}
     notes += [f"{options.weights} expects {flag(name)} = {value}, and gets it" for name, value in adopted.items()]
     return adopted
+
+
+def open_splits(options: TrainOptions) -> tuple[Dataset, Dataset]:
+    """The images that a run is trained on and those that it is validated on.
+
+    Raises ``InputError`` and its kinds where training with these options is impossible, before a mask is read.
+    """
+    mapping = _mapping(options.mapping)
+    train_set, val_set = (
+        open_dataset(
+            options.data,
+            split,
+            root=_absolute(options.root, "root"),
+            num_classes=options.num_classes,
+            size=options.size if get_kind(options.data).drawn else None,
+            val_fraction=options.val_fraction,
+            seed=options.data_seed,
+            mapping=None if mapping is None else parse_table(mapping, "--mapping"),
+            crowds=options.crowds,
+            geometric=options.model_options.get("geometric_classes", 0),
+            as_stored=options.as_stored,
+        )
+        for split in ("train", "val")
+    )
+    check_mapping(mapping or {}, len(train_set.classes))
+    return train_set, val_set
 
 
 def _check_training(training: TrainingConfig, model: SegmentationModel, batches: int) -> None:
@@ -329,8 +346,14 @@ def _momentum(options: TrainOptions) -> float:
     return MOMENTA[options.optimizer] if options.momentum is None else options.momentum
 
 
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).absolute())
+def _absolute(path: str | None, option: str) -> str | None:
+    """The path as ``config.toml`` is to have it; ``InputError`` where it is no text, which no TOML can hold."""
+    if path is None:
+        return None
+    absolute = str(Path(path).absolute())
+    if (shown := printable(absolute)) != absolute:
+        raise InputError(f"{flag(option)} {shown}: the name is not UTF-8, and cannot be written to a run; rename it")
+    return absolute
 
 
 def _mapping(given: str | Mapping[str, int] | None) -> dict[str, int] | None:
@@ -440,29 +463,75 @@ def _count_labels(
     for dataset in (train_set, val_set):
         if isinstance(dataset, WithGeometric):
             class_counts(dataset.other)
-    _check_labels(train_set, counts, notes)
+    notes += check_labels(train_set, counts)
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)
         notes.append(f"in no training mask{', so with class weight 0' if weighted else ''}: {names}")
     return counts
 
 
-def _check_labels(train_set: Dataset, counts: ClassCounts, notes: list[str]) -> None:
-    """Refuse, or note, training masks in which there is nothing to tell apart."""
-    present = [index for index in range(len(train_set.classes)) if index not in counts.absent]
+def check_labels(dataset: Dataset, counts: ClassCounts) -> list[str]:
+    """What to know about training masks before training; ``counts`` is what they hold.
+
+    Raises ``DataError`` where there is nothing to tell apart.
+    """
+    layout = layout_of(dataset)
+    remarks = () if layout is None else layout.remarks
+    serious = "; ".join(remark.text for remark in remarks if remark.serious)
+    present = [index for index in range(len(counts.pixels)) if index not in counts.absent]
+    if len(present) < 2 and serious:
+        raise DataError(f"{dataset.name}: there is nothing to learn: {serious}")
+    mapped = _ignored_by_mapping(layout)
     if not present:
-        raise DataError(f"{train_set.name}: every pixel of the training masks is ignored; there is nothing to learn")
-    if len(present) > 1:
-        return
-    if counts.ignored:
+        by = f" ({mapped})" if mapped else ""
         raise DataError(
-            f"{train_set.name}: the training masks hold only {present[0]} and {IGNORE_INDEX}, and {IGNORE_INDEX} is "
-            f"ignored: there is nothing to tell apart. If {IGNORE_INDEX} means a class, say so by --mapping "
-            "(tinyseg check --fix-mapping writes one)"
+            f"{dataset.name}: every pixel of the training masks is ignored{by}; there is nothing to learn"
         )
-    notes.append(
-        f"WARNING: every pixel of the training masks is {train_set.classes.names[present[0]]!r}; the network can "
-        "learn nothing but to say so"
+    if len(present) == 1 and counts.ignored:
+        raise DataError(_nothing_apart(dataset.name, present[0], mapped))
+    notes = [remark.text for remark in remarks]
+    if len(present) == 1:
+        notes.append(
+            f"WARNING: every pixel of the training masks is {dataset.classes.names[present[0]]!r}; the network can "
+            "learn nothing but to say so"
+        )
+    if layout is not None and (mixed := mixed_ranges(layout, counts.ranges, len(counts.pixels))):
+        notes.append(f"WARNING: {mixed}")
+    return notes
+
+
+def _ignored_by_mapping(layout: Layout | None) -> str:
+    """What a user's mapping ignores, as it is written there."""
+    mapping = {} if layout is None or layout.mapping is None else layout.mapping
+    keys = [format_key(key) for key, value in mapping.items() if value == IGNORE_INDEX]
+    return f"--mapping: {listed_values(keys)} = {IGNORE_INDEX}" if keys else ""
+
+
+def _nothing_apart(name: str, label: int, mapped: str) -> str:
+    """The message for masks of one class, and of pixels that are ignored."""
+    if mapped:
+        return (
+            f"{name}: the training masks hold only class {label} and pixels that are ignored ({mapped}): there is "
+            "nothing to tell apart. Give what is a class its index"
+        )
+    return (
+        f"{name}: the training masks hold only {label} and {IGNORE_INDEX}, and {IGNORE_INDEX} is ignored: there is "
+        f"nothing to tell apart. If {IGNORE_INDEX} means a class, say so by --mapping (tinyseg check --fix-mapping "
+        "writes one)"
+    )
+
+
+def mixed_ranges(layout: Layout, ranges: MaskRanges, classes: int) -> str:
+    """What to know where masks of 0 and 255 stand among masks of 0 and 1; empty where there is nothing.
+
+    A user who maps 255 has said what it means.
+    """
+    asked = IGNORE_INDEX in (layout.mapping or {})
+    if classes != 2 or asked or not layout.stores_labels or not ranges.are_mixed:
+        return ""
+    return (
+        f"{many(ranges.ignored, 'mask')} of 0 and {IGNORE_INDEX} among {many(ranges.classes, 'mask')} of 0 and 1: if "
+        f"{IGNORE_INDEX} is class 1 in the former, map {IGNORE_INDEX} = 1, and else {IGNORE_INDEX} = {IGNORE_INDEX}"
     )
 
 
@@ -510,6 +579,7 @@ def _data_config(
         mapping=mapping,
         bgr=preprocessing.bgr,
         as_stored=options.as_stored,
+        crowds=options.crowds,
     )
 
 
@@ -524,7 +594,7 @@ def _training_config(
         "class_weights": class_weights,
         "loss_options": dict(options.loss_options),
         "milestones": tuple(sorted(options.milestones)),
-        "weights": _absolute(options.weights),
+        "weights": _absolute(options.weights, "weights"),
     }
     as_given: dict[str, Any] = {
         item.name: getattr(options, item.name) for item in fields(TrainingConfig) if item.name not in settled

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..checkpoint import replacing
 from ..data import Classes
+from ..data.dataset import distinct
 
 FORMATS = ("npy", "png")
 
@@ -30,8 +31,7 @@ def probability_files(stem: Path, kind: str | None, classes: Classes) -> tuple[P
         return (stem.with_name(f"{stem.name}_probabilities.npy"),)
     plain = [re.sub(r"[^\w.-]+", "-", name) for name in classes.names]
     # Two names may have become one, on some file systems by their case alone.
-    folded = [name.casefold() for name in plain]
-    unique = [f"{i}-{name}" if folded.count(name.casefold()) > 1 else name for i, name in enumerate(plain)]
+    unique = distinct(plain, str.casefold)
     return tuple(stem.with_name(f"{stem.name}_probability_{name}.png") for name in unique)
 
 

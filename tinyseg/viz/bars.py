@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.dataset import Classes
 from ..paths import PathLike
-from .figures import new_figure, save
+from .figures import literal, new_figure, save
 from .palettes import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 FILLS = (BLUE, ORANGE, SKY, VERMILLION, GREEN, PURPLE)
@@ -92,7 +92,7 @@ def save_class_shares(path: PathLike, shares: Mapping[str, Sequence[float]], cla
         if len(values) != len(classes):
             raise ValueError(f"save_class_shares: {len(values)} shares of {split} for {len(classes)} classes")
     groups = {
-        name: {split: 100 * values[index] for split, values in shares.items()}
+        literal(name): {split: 100 * values[index] for split, values in shares.items()}
         for index, name in enumerate(classes.names)
         if any(values[index] > 0 for values in shares.values())
     }

@@ -7,7 +7,7 @@ import numpy as np
 from ..data.dataset import Classes
 from ..metrics import ConfusionMatrix
 from ..paths import PathLike
-from .figures import as_array, new_figure, save
+from .figures import as_array, literal, new_figure, save
 
 WRITTEN = 30
 """Up to so many classes, the percentages are written into the cells."""
@@ -40,7 +40,7 @@ def save_confusion(path: PathLike, matrix: Any, classes: Classes) -> None:
     counts = counts[np.ix_(shown, shown)]
     with np.errstate(invalid="ignore"):
         percent = 100 * counts / counts.sum(1, keepdims=True)
-    names = [classes.names[index] for index in shown]
+    names = [literal(classes.names[index]) for index in shown]
     side = max(2.4, min(0.46, 13 / len(names)) * len(names))
     text = 0.08 * max(len(name) for name in names)
     upright = len(names) > 4

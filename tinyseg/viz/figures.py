@@ -1,6 +1,8 @@
 """What all figures share: an empty one, how it is saved, and arrays from tensors."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,18 +31,36 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes; a name is no reason to warn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
 def save(figure: "Figure", path: PathLike) -> None:
     """Write a figure: a PNG of 256 colours - a third of the bytes, and hardly a difference to the eye - or, if
     ``path`` ends so, another kind that matplotlib writes.
     """
-    if Path(path).suffix.lower() not in ("", ".png"):
-        figure.savefig(path, dpi=DPI)
-        return
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    with _without_glyph_warnings():
+        if Path(path).suffix.lower() not in ("", ".png"):
+            figure.savefig(path, dpi=DPI)
+            return
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)
     picture = Image.open(buffer).convert("RGB")
     few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(Path(path), format="PNG", optimize=True)
+
+
+def literal(name: str) -> str:
+    r"""A name of a class or a file as matplotlib takes it: what stands between dollars is no formula.
+
+    >>> print(literal("$x$"))
+    \$x\$
+    """
+    return name.replace("$", r"\$")
 
 
 def text_width(text: str, size: float) -> float:
@@ -53,7 +73,8 @@ def text_width(text: str, size: float) -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=size)
-    points = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")]
+    with _without_glyph_warnings():
+        points = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")]
     return float(max(points)) / 72
 
 

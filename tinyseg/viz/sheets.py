@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..data.dataset import IGNORE_INDEX, Classes
 from ..paths import PathLike
-from .figures import new_figure, save, text_width
+from .figures import literal, new_figure, save, text_width
 from .overlays import as_rgb, colorize, stretched
 from .palettes import GREY
 
@@ -157,7 +157,7 @@ def _legend_grid(used: Sequence[int], classes: Classes | None, width: float) -> 
 
 
 def _name(value: int, classes: Classes) -> str:
-    return "ignored" if value == IGNORE_INDEX else classes.names[value]
+    return "ignored" if value == IGNORE_INDEX else literal(classes.names[value])
 
 
 def _show(axes: "Axes", picture: Picture | None, classes: Classes | None) -> None:
