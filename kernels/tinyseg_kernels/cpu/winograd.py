@@ -38,7 +38,7 @@ import numpy as np
 from . import parallel
 from .array import Array, Pair
 from .compiler import helper, kernel
-from .memory import empty
+from .memory import empty, zeros
 from .microkernel import gather_product
 from .simd import ROWS, VECTORS, at_least, lanes, load, load_first, splat, store, store_first
 from .transpose import transpose
@@ -459,7 +459,7 @@ def convolve(
     total = count_tiles(x.shape[0], out.shape[1:3], dilation)
     if not total:
         return
-    start = np.zeros(-(-outputs // block) * block, x.dtype)
+    start = zeros((-(-outputs // block) * block,), x.dtype)
     if bias is not None:
         start[:outputs] = bias
     depth = filled(x.shape[3], wide)
