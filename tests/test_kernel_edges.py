@@ -8,7 +8,7 @@ variable ``EDGES`` multiplies the number of combinations, for a longer search.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -69,6 +69,18 @@ def windows_of(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, size: 
     return stride, (max(padding[0], least[0]), max(padding[1], least[1])), dilation
 
 
+ENDS: list[Callable[[int], int]] = [lambda d: 0, lambda d: 1, lambda d: d - 1, lambda d: d, lambda d: 4 * d - 1]
+TILES = [(0, 1), (1, 0), (1, 1), (2, 0), (0, 2), (1, 2)]
+
+
+def tiled(tiles: Pair, ends: tuple[Callable[[int], int], ...], dilation: Pair) -> Pair:
+    """So many whole tiles in each grid, and pixels in one more: in none of the grids, in one, in all but one, in all,
+    in all as many as there can be but for one.
+    """
+    down, across = (max(1, 4 * d * t + end(d)) for t, end, d in zip(tiles, ends, dilation, strict=True))
+    return down, across
+
+
 @pytest.mark.parametrize("way", ["few", "many", "parts"])
 def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way of going through its stages, whatever the sizes would have it choose; several blocks of channels."""
@@ -77,11 +89,24 @@ def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "_SMALL_BYTES", 1 << 40 if way == "few" else 0)
         monkeypatch.setattr(module, "_STAGED_BYTES", 0 if way == "parts" else 1 << 30)
     outputs = CHANNELS if way == "few" else [*CHANNELS, 6 * LANES + 1, 7 * LANES]
-    sizes = SIZES if way != "parts" else [(33, 34), (45, 11), (29, 40), (50, 50)]  # more tiles than a part has
-    cases = mixed(14 * TIMES, CHANNELS, outputs, sizes, DILATIONS, PADDINGS, [1, 1, 2], [False, False, True])
-    for inputs, out, size, dilation, padding, images, memo in cases:
-        window = windows_of((3, 3), (1, 1), padding, dilation, size)
-        three_passes(images, (inputs, out), size, (3, 3), (*window, 1), memo)
+    cases = mixed(
+        20 * TIMES, CHANNELS, outputs, DILATIONS, TILES, ENDS, ENDS, PADDINGS, [1, 1, 2], [False, False, True], [0, 1]
+    )
+    for inputs, output, dilation, tiles, down, across, padding, images, memo, adjoint in cases:
+        while (
+            way == "parts"
+            and images * winograd.count_tiles(1, tiled(tiles, (down, across), dilation), dilation) < 129
+        ):
+            tiles = tiles[0] + 1, tiles[1] + 1
+        target = tiled(tiles, (down, across), dilation)  # of the convolution, or of its adjoint
+        if adjoint:
+            size, window = target, windows_of((3, 3), (1, 1), padding, dilation, target)
+        else:
+            most = [(n + 2 * d - 1) // 2 for n, d in zip(target, dilation, strict=True)]
+            padding = min(padding[0], most[0]), min(padding[1], most[1])
+            window = (1, 1), padding, dilation
+            size = target[0] + 2 * (dilation[0] - padding[0]), target[1] + 2 * (dilation[1] - padding[1])
+        three_passes(images, (inputs, output), size, (3, 3), (*window, 1), memo)
 
 
 @pytest.mark.parametrize("channels", [CHANNELS, FEW], ids=["many", "few"])
