@@ -40,10 +40,12 @@ class DeviceArray:
         self.is_contiguous = is_row_major(shape, strides)
 
     def memory(self) -> Memory:
-        """What a simulated kernel may index: from the first element on to the end of the storage."""
+        """What a simulated kernel may index: from the first element to the last one, also of a view."""
         stored = self.dtype if self.dtype.kind != "b" else np.dtype(np.uint8)
         whole = self.storage.elements[: self.storage.size // stored.itemsize * stored.itemsize].view(stored)
-        return Memory(whole[self.offset :])
+        steps = zip(self.shape, self.strides, strict=True)
+        length = 1 + sum(max(0, (size - 1) * stride) for size, stride in steps) if self.size else 0
+        return Memory(whole[self.offset : self.offset + length])
 
     def __deepcopy__(self, _: Any) -> DeviceArray:
         """A copy on the device, in row-major order."""

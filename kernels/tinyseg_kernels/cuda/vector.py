@@ -24,17 +24,19 @@ if SIMULATED:
         """``size`` elements of shared memory, at an address that is a multiple of 16; once in a kernel."""
         return cuda.shared.array(size, dtype)
 
+    def _vector(memory: Any, start: int, count: int, aligned: bool) -> Any:
+        """Elements from ``start`` on. NumPy would cut the slice at the end, and repeat it if one element is left."""
+        if start < 0 or (aligned and start % count) or start + count > len(memory.elements):
+            raise IndexError(f"no vector of {count} begins at {start}, there are {len(memory.elements)} elements")
+        return memory.elements[start : start + count]
+
     def read_vector(registers: Any, i: int, memory: Any, j: int, count: int) -> None:
         """registers[i : i + count] = memory[j : j + count], ``count`` a constant that j is a multiple of."""
-        if j < 0 or j % count:
-            raise IndexError(f"no vector of {count} begins at {j}")
-        registers.elements[i : i + count] = memory.elements[j : j + count]
+        _vector(registers, i, count, False)[:] = _vector(memory, j, count, True)
 
     def write_vector(memory: Any, i: int, registers: Any, j: int, count: int) -> None:
         """memory[i : i + count] = registers[j : j + count], ``count`` a constant that i is a multiple of."""
-        if i < 0 or i % count:
-            raise IndexError(f"no vector of {count} begins at {i}")
-        memory.elements[i : i + count] = registers.elements[j : j + count]
+        _vector(memory, i, count, True)[:] = _vector(registers, j, count, False)
 
     def add_outer_product(sums: Any, a: Any, b: Any, rows: int, columns: int) -> None:
         """sums[i * columns + j] += a[i] * b[j]: all three are in registers, their lengths constants."""
@@ -65,13 +67,13 @@ if SIMULATED:
         lines = [in_a + 16 * i + 8 * h for i in range(rows) for h in (0, 1)]
         ranks = [in_b + 8 * j + h for j in range(columns) for h in (0, 1)]
         for k in range(8):
-            left = memory.elements[[a + k * a_pitch + line for line in lines]]
-            right = memory.elements[[b + k * b_pitch + rank for rank in ranks]]
+            left = [memory[a + k * a_pitch + line] for line in lines]
+            right = [memory[b + k * b_pitch + rank] for rank in ranks]
             sums.elements += np.outer(left, right).reshape(-1)
 
     def read_row(registers: Any, sums: Any, row: int, rows: int, columns: int) -> None:
         """registers[j] = sums[row * columns + j]: registers have no addresses, so this jumps to that row's copy."""
-        registers.elements[:] = sums.elements[row * columns : (row + 1) * columns]
+        registers.elements[:] = _vector(sums, row * columns, columns, True)
 
     def fetch(memory: Any, index: int, inside: bool) -> Any:
         """``memory[index]`` if ``inside``, else 0 and nothing is read. No kernel is to write there meanwhile."""
