@@ -88,9 +88,20 @@ def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (winograd, winograd_gradient):
         monkeypatch.setattr(module, "_SMALL_BYTES", 1 << 40 if way == "few" else 0)
         monkeypatch.setattr(module, "_STAGED_BYTES", 0 if way == "parts" else 1 << 30)
+    inputs_of = CHANNELS if way == "few" else [*CHANNELS, 70]  # more than 64 are summed in parts
     outputs = CHANNELS if way == "few" else [*CHANNELS, 6 * LANES + 1, 7 * LANES]
     cases = mixed(
-        20 * TIMES, CHANNELS, outputs, DILATIONS, TILES, ENDS, ENDS, PADDINGS, [1, 1, 2], [False, False, True], [0, 1]
+        20 * TIMES,
+        inputs_of,
+        outputs,
+        DILATIONS,
+        TILES,
+        ENDS,
+        ENDS,
+        PADDINGS,
+        [1, 1, 2],
+        [False, False, True],
+        [0, 1],
     )
     for inputs, output, dilation, tiles, down, across, padding, images, memo, adjoint in cases:
         while (
@@ -308,7 +319,7 @@ def test_local_response_norm() -> None:
 
 # --- Element by element, sums, moves: blocks of 4096 elements, rows of at least 64, tiles of 64 rows.
 
-LENGTHS = [*around(LANES), 255, 256, 257, 4095, 4096, 4097, 9000]
+LENGTHS = [*around(LANES), 255, 256, 257, 4095, 4096, 4097, 9000, 70_001]
 
 
 def test_elementwise() -> None:
@@ -376,8 +387,8 @@ def test_random_numbers() -> None:
 
 
 def test_optimisers() -> None:
-    """Of several parameters at once, whose sizes leave gaps in the line that they are laid into."""
-    sizes = [1, 255, 256, 257, LANES - 1, 1000]
+    """Of several parameters at once, treated as one array in pieces of 65536 elements."""
+    sizes = [1, 255, 256, 257, LANES - 1, 1000, 70_001]
     for dtype in ("float32", "float64"):
         for name, numbers, lists in (
             ("sgd_step", (0.1, 0.9, 0.0, 0.01, True, False), 3),
@@ -385,8 +396,8 @@ def test_optimisers() -> None:
             ("rmsprop_step", (0.1, 0.9, 1e-3, 0.01, 0.5), 5),
         ):
             given = [[np.abs(values(n, seed=seed)).astype(dtype) for n in sizes] for seed in range(lists)]
-            if name == "rmsprop_step":  # a variance: the mean of squares is not below the mean's square
-                given[2] = [square + mean**2 for square, mean in zip(given[2], given[4], strict=True)]
+            if name == "rmsprop_step":  # the mean of squares, less the mean's square, is a variance, and not near 0
+                given[2] = [1 + square + mean**2 for square, mean in zip(given[2], given[4], strict=True)]
             wanted = [[array.astype("float64") for array in group] for group in given]
             found = [[between_bands(array, dtype) for array in group] for group in given]
             getattr(reference, name)(*wanted, *numbers)
