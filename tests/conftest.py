@@ -13,8 +13,12 @@ import hypothesis
 import pytest
 
 import tinyseg
+from tinyseg_kernels.cpu import guards
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+# Every array of the cpu backend lies between bands that kernels must leave alone; fresh memory is NaN.
+guards.enable()
 
 # A first call may compile a kernel for seconds, so an example has no deadline; the same examples come every time.
 hypothesis.settings.register_profile("tinyseg", deadline=None, derandomize=True, max_examples=50)
@@ -27,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """Each test starts with the same random numbers and leaves the default device as it was.
+    """Each test starts with the same random numbers, and leaves the default device and the memory beside arrays as
+    they were.
 
     What it has queued on a GPU, or on its simulator, is done before the next one: an error there is this test's.
     """
@@ -37,6 +42,7 @@ def _fresh() -> Iterator[None]:
     tinyseg.set_default_device(device)
     if "tinyseg_kernels.cuda" in sys.modules and tinyseg.cuda.is_available():
         tinyseg.cuda.synchronize()
+    guards.check()
     if not tinyseg.is_grad_enabled():
         tinyseg.set_grad_enabled(True).__enter__()
         pytest.fail("the test left recording switched off")

@@ -14,11 +14,13 @@ import pytest
 if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in ("", "0"):
     pytest.skip("the simulator is off; NUMBA_ENABLE_CUDASIM=1 switches it on", allow_module_level=True)
 simulator = importlib.import_module("tinyseg_kernels.cuda.simulator")
+array = importlib.import_module("tinyseg_kernels.cuda.array")
+vector = importlib.import_module("tinyseg_kernels.cuda.vector")
 cuda = simulator.cuda
 
 
-def run(function: Any, threads: int, *arrays: Any, blocks: int = 1) -> list[np.ndarray]:
-    memories = [simulator.Memory(np.array(array, np.float64)) for array in arrays]
+def run(function: Any, threads: int, *values: Any, blocks: int = 1) -> list[np.ndarray]:
+    memories = [simulator.Memory(np.array(given, np.float64)) for given in values]
     simulator.run(function, simulator.has_barriers(function), (blocks, 1, 1), (threads, 1, 1), *memories)
     simulator.stream.synchronize()
     return [memory.elements for memory in memories]
@@ -90,8 +92,6 @@ def test_an_error_of_one_thread_ends_the_others() -> None:
 
 
 def _vector_at(at: int, count: int) -> Any:
-    vector = importlib.import_module("tinyseg_kernels.cuda.vector")
-
     def write(x, out):  # type: ignore[no-untyped-def]
         registers = cuda.local.array(4, np.float64)
         for k in range(4):
@@ -114,10 +114,17 @@ def test_no_vector_leaves_the_array_or_its_alignment(at: int, count: int) -> Non
         run(function, 1, np.arange(6), np.zeros(6))
 
 
+def _row_beyond(x, out):  # type: ignore[no-untyped-def]
+    vector.read_row(out, x, 1, 2, 4)
+
+
+def test_no_row_of_registers_is_beyond_their_end() -> None:
+    with pytest.raises(IndexError, match=r"4 \.\. 7 are outside of the 5"):
+        run(_row_beyond, 1, np.arange(5), np.zeros(4))
+
+
 @pytest.mark.parametrize("place", [-1, 60])
 def test_no_slice_of_a_tensor_product_leaves_the_array(place: int) -> None:
-    vector = importlib.import_module("tinyseg_kernels.cuda.vector")
-
     def multiply(x, out):  # type: ignore[no-untyped-def]
         sums = cuda.local.array(16, np.float64)
         vector.add_tensor_product(sums, x, place, 0, 16, 16, 0, 0, 2, 2)
@@ -132,8 +139,7 @@ def _after(x, out):  # type: ignore[no-untyped-def]
 
 def test_a_view_ends_where_its_last_element_is() -> None:
     """The rest of its storage is not its own."""
-    array, compiler = (importlib.import_module(f"tinyseg_kernels.cuda.{name}") for name in ("array", "compiler"))
-    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
+    compiler, runtime = (importlib.import_module(f"tinyseg_kernels.cuda.{name}") for name in ("compiler", "runtime"))
     kernel = compiler.Kernel(_after, {("f8*", "f8*"): {}})
     compiler.KERNELS.remove(kernel)
     whole = array.from_numpy(np.arange(4.0))

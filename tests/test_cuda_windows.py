@@ -94,10 +94,12 @@ CONVOLUTIONS = {
     "4x4 stride 2": ((1, 3, 8, 6), (2, 3, 4, 4), (2, 2), ONE, ONE, 1),
     "2x2 stride 2": ((2, 2, 6, 4), (5, 2, 2, 2), (2, 2), NONE, ONE, 1),
     "dilated": ((1, 2, 6, 9), (2, 2, 2, 3), (1, 2), (0, 1), (3, 2), 1),
+    "dilated unevenly": ((1, 2, 9, 13), (2, 2, 3, 3), ONE, (2, 3), (2, 3), 1),
     "dilated and strided alike": ((1, 2, 9, 9), (2, 2, 3, 3), (2, 2), (2, 2), (2, 2), 1),
     "groups": ((2, 4, 5, 4), (6, 2, 3, 3), ONE, ONE, ONE, 2),
     "depthwise": ((2, 3, 5, 6), (3, 1, 3, 3), ONE, ONE, ONE, 3),
     "depthwise, strided and dilated": ((1, 4, 7, 8), (4, 1, 3, 2), (2, 2), ONE, (2, 2), 4),
+    "depthwise, dilated unevenly": ((1, 2, 9, 13), (2, 1, 3, 3), ONE, (2, 3), (2, 3), 2),
     "depthwise, two for each": ((2, 2, 4, 5), (4, 1, 3, 3), (2, 1), ONE, ONE, 2),
     "large kernel": ((1, 1, 8, 9), (2, 1, 7, 5), ONE, (3, 2), ONE, 1),
     "padding wider than the kernel": ((1, 2, 3, 3), (2, 2, 2, 2), ONE, (3, 3), ONE, 1),
@@ -331,6 +333,11 @@ THREE_BY_THREE = {  # x, outputs, padding, dilation
     "dilated": ((1, 2, 7, 9), 3, (2, 3), (2, 3)),
     "dilated, with empty tiles in the shorter grids": ((1, 2, 9, 17), 2, (2, 4), (2, 4)),
     "dilated beyond the image": ((1, 2, 3, 3), 2, (4, 4), (4, 4)),
+    # The last tile of the smaller of the interleaved grids has no pixel: in rows, in columns, in both, in the output.
+    "empty tiles below": ((1, 1, 9, 4), 1, (2, 1), (2, 1)),
+    "empty tiles to the right": ((1, 1, 4, 9), 1, (1, 2), (1, 2)),
+    "empty tiles all round": ((1, 2, 9, 13), 1, (2, 3), (2, 3)),
+    "empty tiles of the output": ((1, 1, 11, 20), 1, (1, 1), (2, 4)),
 }  # fmt: skip
 
 

@@ -58,8 +58,18 @@ def test_both_ways_of_a_convolution_agree_with_the_definition() -> None:
     _passes([f"{TESTS / 'test_conv_algorithms.py'}::test_both_ways_agree_with_the_definition"])
 
 
-def _passes(tests: list[str]) -> None:
-    done = narrow(32, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests)
+# Those that compute with vectors where they begin and end.
+_EDGES = ("winograd", "direct_convolution", "depthwise_convolution", "matrix_products", "average_pooling")
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_kernels_stay_inside_their_arrays(size: int) -> None:
+    """Remainders are others with other vectors."""
+    _passes([f"{TESTS / 'test_kernel_edges.py'}::test_{name}" for name in _EDGES], size)
+
+
+def _passes(tests: list[str], size: int = 32) -> None:
+    done = narrow(size, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import helper, kernel
+from .memory import empty
 from .scalar import multiply_add
 
 _LANES = 64  # a row of fewer elements than this is lengthened
@@ -210,7 +211,7 @@ def statistics(x: Array, channels: int) -> tuple[Array, Array]:
     """
     shift = _rows(x[:, :channels], np.float64)
     width, blocks = shift.shape[1], _blocks(x, shift.shape[1])
-    sums = np.empty((x.shape[0], blocks, 2, width))
+    sums = empty((x.shape[0], blocks, 2, width), np.float64)
     parallel.run(_moments, x.shape[0] * blocks, _GRAIN // _BLOCK, x, shift, _height(width), sums)
     first, second = _finished(sums, channels) / (x.shape[1] // channels)
     return shift[:, :channels] + first, np.maximum(second - first * first, 0)
@@ -228,7 +229,7 @@ def gradient_sums(grad: Array, x: Array, affine: Affine, relu: bool) -> Array:
     rows = _affine_rows(affine, x.dtype)
     width = rows.mean.shape[1]
     blocks = _blocks(x, width)
-    sums = np.empty((x.shape[0], blocks, 2, width))
+    sums = empty((x.shape[0], blocks, 2, width), np.float64)
     items, grain = x.shape[0] * blocks, _GRAIN // _BLOCK
     parallel.run(_gradient_sums, items, grain, grad, x, rows, _height(width), relu, sums)
     return _finished(sums, affine.mean.shape[1])

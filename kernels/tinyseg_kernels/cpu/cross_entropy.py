@@ -18,7 +18,7 @@ from . import parallel
 from .array import Array, channels_last
 from .compiler import helper, kernel
 from .elementwise import deliver
-from .memory import contiguous, copied
+from .memory import contiguous, copied, empty
 from .softmax import GRAIN, TILE, exponentials
 
 _LABELS = 65536  # labels a thread looks at
@@ -272,7 +272,7 @@ def soft_cross_entropy_backward(
 def label_bounds(target: Array, bounds: Array, ignore_index: int) -> None:
     """Smallest and largest label and the number of labels that count; (0, -1, 0) if none does."""
     runs = -(-target.size // _LABELS)
-    partial = np.empty((runs, 3), np.int64)
+    partial = empty((runs, 3), np.int64)
     labels = contiguous(target).reshape(-1)
     parallel.run(_bounds, runs, 1, labels, _LABELS, partial, ignore_index)
     count = partial[:, 2].sum()

@@ -172,7 +172,7 @@ def _sum_of_taps(
     memory, wide = channels_last(out), lanes(out.itemsize)
     images, height, width, channels = memory.shape
     room = -(-channels // wide) * wide
-    taps, before = zeros((*weight.shape[2:], room), out.dtype), np.zeros(room, out.dtype)
+    taps, before = zeros((*weight.shape[2:], room), out.dtype), zeros((room,), out.dtype)
     taps[:, :, :channels] = weight[:, 0].transpose(1, 2, 0)
     if bias is not None:
         before[:channels] = bias

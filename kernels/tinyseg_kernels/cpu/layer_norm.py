@@ -7,7 +7,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import kernel
-from .memory import contiguous
+from .memory import contiguous, empty
 
 _GRAIN = 32768  # elements a thread takes at a time
 _BLOCKS = 64  # at most so many partial sums of the gradients by weight and bias
@@ -110,7 +110,7 @@ def layer_norm_backward(
     weight = np.ones(width, x.dtype) if weight is None else contiguous(weight)
     height = max(1, _GRAIN // width, -(-rows // _BLOCKS))
     blocks = -(-rows // height)
-    sums = np.empty((blocks, 2, width))
+    sums = empty((blocks, 2, width), np.float64)
     arrays = (contiguous(grad), contiguous(x), contiguous(mean), contiguous(rstd), weight)
     parallel.run(_backward, blocks, 1, *arrays, height, sums, memory)
     grad_weight[...], grad_bias[...] = sums.sum(axis=0)

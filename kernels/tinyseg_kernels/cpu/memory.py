@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import guards
+
 Array = np.ndarray[Any, Any]
 
 _ALIGNMENT = 64  # bytes: a line of the cache; a vector that lies across two takes twice as long to load
@@ -125,14 +127,26 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     size = dtype.itemsize
     for length in shape:
         size *= length
-    memory = aligned(size) if size < _SMALLEST else _pool.take(size)[:size]
+    if guards.on:
+        memory = guards.enclose(_bytes(guards.room(size)), size, shape, dtype)
+    else:
+        memory = _bytes(size)
     return memory.view(dtype).reshape(shape)
+
+
+def _bytes(size: int) -> Array:
+    return aligned(size) if size < _SMALLEST else _pool.take(size)[:size]
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """``np.zeros``, large ones from the pool."""
+    return full(shape, 0, dtype)
+
+
+def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
+    """``np.full``, large ones from the pool."""
     array = empty(shape, dtype)
-    array[...] = 0
+    array[...] = value
     return array
 
 

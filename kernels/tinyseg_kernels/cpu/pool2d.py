@@ -10,6 +10,7 @@ from . import parallel, windows
 from .array import Array, Pair, channels_last
 from .compiler import kernel
 from .elementwise import deliver
+from .memory import empty
 from .simd import clear
 
 _GRAIN = 32768  # elements a thread takes at a time
@@ -212,7 +213,7 @@ def _by_bands(compiled: Callable[..., None], source: Array, indices: Array, out:
     memory, where = channels_last(out), channels_last(indices)
     images, rows, columns, channels = where.shape
     height, width = planes.shape[2:]
-    bounds = np.empty((images * rows, 2), np.int64)
+    bounds = empty((images * rows, 2), np.int64)
     parallel.run(_reach, images * rows, _GRAIN // (columns * channels), where.reshape(images * rows, -1), bounds)
     band = max(1, _GRAIN // (width * channels))
     low, high = bounds.T // width

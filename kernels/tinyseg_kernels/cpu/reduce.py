@@ -19,7 +19,7 @@ import numpy as np
 from . import parallel
 from .array import Array
 from .compiler import bind, helper
-from .memory import contiguous
+from .memory import contiguous, empty, full
 
 _BLOCK = 16384  # elements that make one partial result
 _WIDTH = 1024  # columns in a strip: its partial results stay in the first-level cache
@@ -164,14 +164,14 @@ def _reduce(kernels: _Reduction, x: Array, initial: Any) -> Array:
     """(outer, rows, columns), contiguous, to (outer, columns) in ``initial``'s type."""
     outer, rows, columns = x.shape
     if columns == 1 and rows <= _SHORT:
-        result = np.full(outer, initial)
+        result = full((outer,), initial, initial.dtype)
         parallel.run(kernels.rows, -(-outer // _TILE), _GRAIN // (rows * _TILE), x.reshape(outer, rows), result)
         return result
     lanes = builtins.max(1, builtins.min(_LANES // columns, rows // 32))
     width = builtins.min(columns, _WIDTH)
     height = builtins.max(1, _BLOCK // (width * lanes)) * lanes
     blocks, strips = -(-rows // height), -(-columns // width)
-    partial = np.full((outer, blocks * lanes, columns), initial)
+    partial = full((outer, blocks * lanes, columns), initial, initial.dtype)
     grain = _GRAIN // (builtins.min(rows, height) * width)
     parallel.run(kernels.blocks, outer * blocks * strips, grain, x, height, width, lanes, partial)
     return kernels.ufunc.reduce(partial, axis=1, dtype=initial.dtype)
@@ -235,7 +235,7 @@ def _find(kernels: tuple[Callable[..., None], Callable[..., None]], x: Array, ou
     shape = [x.shape[k] for k in order]
     outer, rows, columns = int(np.prod(shape[:place])), shape[place], int(np.prod(shape[place + 1 :]))
     values = contiguous(x.transpose(order)).reshape(outer, rows, columns)
-    best, where = np.empty((outer, columns), x.dtype), np.empty((outer, columns), np.int64)
+    best, where = empty((outer, columns), x.dtype), empty((outer, columns), np.int64)
     if columns == 1:
         tiles = -(-outer // _TILE)
         arrays = values.reshape(outer, rows), best.reshape(outer), where.reshape(outer)

@@ -27,7 +27,7 @@ import numpy as np
 from . import parallel
 from .array import Array, Pair
 from .compiler import helper, kernel
-from .memory import empty
+from .memory import empty, zeros
 from .microkernel import gather_product
 from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, load, store
 from .transpose import transpose
@@ -389,7 +389,7 @@ def walk(
         if memo is not None:
             memo[how.key] = packed
     outputs, block = how.packing.outputs, how.packing.block
-    start = np.zeros(-(-outputs // block) * block, source.dtype)
+    start = zeros((-(-outputs // block) * block,), source.dtype)
     if bias is not None:
         start[:outputs] = bias
     low = source.dtype.type(0 if relu else -np.inf)

@@ -42,7 +42,7 @@ import numpy as np
 from . import parallel
 from .array import Array, Pair
 from .compiler import helper, kernel
-from .memory import empty
+from .memory import empty, zeros
 from .microkernel import gather_product
 from .simd import ROWS, VECTORS, any_nan, at_least, fma, lanes, load, load_first, splat, store, store_first
 from .transpose import transpose
@@ -473,7 +473,7 @@ def convolve(
     marks = np.zeros(total, np.bool_)
     if not total:
         return marks
-    start = np.zeros(-(-outputs // block) * block, x.dtype)
+    start = zeros((-(-outputs // block) * block,), x.dtype)
     if bias is not None:
         start[:outputs] = bias
     depth = filled(x.shape[3], wide)
