@@ -31,10 +31,7 @@ def new_like(x: Tensor, dtype: Any = None) -> Tensor:
 
 def view(x: Tensor, array: Any) -> Tensor:
     """A tensor of ``array``, which the backend made of ``x``'s: in-place changes of one count for both."""
-    shared = x.backend.shares_memory(x.array, array)
-    result = Tensor(array, x.device, x.version if shared else None)
-    result.repeats = shared and x.repeats
-    return result
+    return x.alias(array) if x.backend.shares_memory(x.array, array) else Tensor(array, x.device)
 
 
 def repeated(x: Tensor, shape: tuple[int, ...]) -> Tensor:
