@@ -43,16 +43,36 @@ def operator(function: F) -> F:
     return function
 
 
-def check_dtype(dtype: Any, who: str) -> np.dtype[Any]:
-    """``dtype`` as NumPy's, if tensors may have it; raises ``TypeError`` if not."""
+def check_dtype(dtype: Any, who: str, or_device: bool = False) -> np.dtype[Any]:
+    """``dtype`` as NumPy's, if tensors may have it; raises ``TypeError`` if not, and speaks of devices if there could
+    have been one.
+    """
     try:
         known = np.dtype(dtype)
     except TypeError:
         known = None
     if known is None or known not in DTYPES:  # NumPy takes None for float64, also when it compares
         names = ", ".join(str(d) for d in DTYPES)
+        if or_device and known is None and isinstance(dtype, str):
+            devices = ", ".join(map(repr, backend.DEVICES))
+            raise TypeError(f"{who}: {dtype!r} is no type and no device; devices are {devices}, types are {names}")
         raise TypeError(f"{who}: dtype {dtype!r} is not supported; there are {names}")
     return known
+
+
+def type_and_device(first: Any, second: Any, who: str) -> tuple[np.dtype[Any] | None, str | None]:
+    """What ``to`` is given, in either order; a Tensor in the first place stands for its type and its device.
+
+    Raises ``TypeError`` for what is no type that tensors can have, ``ValueError`` for an unknown device.
+    """
+    if isinstance(first, Tensor):
+        first, second = first.dtype, first.device if second is None else second
+    if backend.names_device(first):
+        if backend.names_device(second):
+            raise ValueError(f"{who}: expected a type and a device, got two devices, {first!r} and {second!r}")
+        first, second = second, first
+    device = None if second is None else backend.resolve(second)
+    return None if first is None else check_dtype(first, who, or_device=True), device
 
 
 class Version:
@@ -802,7 +822,7 @@ class Tensor:
     # Types, devices, copies
 
     def to(self, dtype: Any = None, device: str | None = None) -> Tensor:
-        """Cast to a type, or copy to a device (a string may stand first); itself if nothing changes."""
+        """Cast to a type, or copy to a device, in either order; to another tensor's; itself if nothing changes."""
         return _operators["to"](self, dtype, device)
 
     def cuda(self) -> Tensor:

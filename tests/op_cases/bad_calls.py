@@ -100,7 +100,18 @@ bad(
     "index must have one dimension",
 )
 bad("to no such type", lambda: zeros(2).to("float16"), TypeError, "to: dtype 'float16' is not supported; there are")
-bad("to a type nobody knows", lambda: zeros(2).to("floaty"), TypeError, "to: dtype 'floaty' is not supported")
+bad("to a type nobody knows", lambda: zeros(2).to("floaty"), TypeError, "to: 'floaty' is no type and no device; dev")
+bad("to a device of PyTorch's", lambda: zeros(2).to("mps"), ValueError, "device: expected one of 'cpu', 'reference'")
+bad("to its second device", lambda: zeros(2).to("xpu:1"), ValueError, "'cuda', got 'xpu:1'")
+bad(
+    "to a second GPU", lambda: zeros(2).to("cuda:1"), ValueError, "device: expected one of 'cpu', 'reference', 'cuda'"
+)
+bad(
+    "to a device without a number", lambda: zeros(2).to("gpu"), TypeError, "to: 'gpu' is no type and no device; devic"
+)
+bad("to a number", lambda: zeros(2).to(0), TypeError, "to: dtype 0 is not supported; there are float32")
+bad("to a list", lambda: zeros(2).to([1]), TypeError, "to: dtype [1] is not supported; there are float32")
+bad("to two types", lambda: zeros(2).to("float32", "float64"), ValueError, "device: expected one of 'cpu', 'refer")
 bad("zeros of no such type", lambda: tinyseg.zeros(2, dtype="floaty"), TypeError, "'floaty' is not supported")
 bad(
     "to no such device",

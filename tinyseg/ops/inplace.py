@@ -2,8 +2,8 @@
 
 ``x += y`` is ``x.add_(y)``: the memory of x takes the new values, and every tensor that shares it sees them. Where a
 gradient is required, arithmetic is recorded, and x becomes the operator's result. Three kinds of change are not
-recorded, and raise, lest a gradient miss them: of a leaf that requires a gradient; of a view of a tensor that is still
-in use, whose past would change, too; and those that are no arithmetic (``fill_``, ``copy_``, assignment to elements).
+recorded, and raise, lest a gradient miss them: of a leaf that requires a gradient; of a view of a tensor that is in
+use, whose past would change, too; and those that are no arithmetic (``fill_``, ``copy_``, assignment to elements).
 
 Memory has a version, shared by all views of it, that every change moves on: an operator that saved the old values
 for its backward will notice (``Context.saved_tensors``).
