@@ -557,8 +557,11 @@ def sigmoid(input: Tensor) -> Tensor:
 
 @operator
 def relu(input: Tensor) -> Tensor:
-    """max(input, 0); NaN stays NaN."""
-    return ReLU.apply(need_tensor("relu", "input", input, floating=False))
+    """max(input, 0); NaN stays NaN. Raises ``TypeError`` for bools."""
+    x = need_tensor("relu", "input", input, floating=False)
+    if x.dtype == bool_:
+        raise TypeError("relu: input must be a number, got bool; .long() converts it")
+    return ReLU.apply(x)
 
 
 def _comparison(name: str, a: Any, b: Any) -> Tensor:
