@@ -355,6 +355,42 @@ bad(
     "index -1 is out of",
 )
 bad(
+    "max_unpool2d to three sizes",
+    lambda: _F.max_unpool2d(zeros(1, 2, 2), tinyseg.full((1, 2, 2), 0), 2, output_size=(1, 4, 4)),
+    ValueError,
+    "max_unpool2d: output_size must be H,W or N,C,H,W, got (1, 4, 4)",
+)
+bad(
+    "max_unpool2d to five sizes",
+    lambda: _F.max_unpool2d(zeros(*_X), tinyseg.full(_I, 0), 2, output_size=(1, 1, 1, 4, 4)),
+    ValueError,
+    "max_unpool2d: output_size must be H,W or N,C,H,W, got (1, 1, 1, 4, 4)",
+)
+bad(
+    "max_unpool1d to two sizes",
+    lambda: _F.max_unpool1d(zeros(1, 1, 2), tinyseg.full((1, 1, 2), 0), 2, output_size=(1, 4)),
+    ValueError,
+    "max_unpool1d: output_size must be L or N,C,L, got (1, 4)",
+)
+bad(
+    "conv2d with a bool for a stride",
+    lambda: _F.conv2d(zeros(1, 1, 4, 4), zeros(1, 1, 2, 2), None, True),
+    TypeError,
+    "conv2d: stride must be an int or a pair of ints, got True",
+)
+bad(
+    "conv2d with an empty stride",
+    lambda: _F.conv2d(zeros(1, 1, 4, 4), zeros(1, 1, 2, 2), None, ()),
+    TypeError,
+    "conv2d: stride must be an int or a pair of ints, got ()",
+)
+bad(
+    "unfold with a sequence of one",
+    lambda: _F.unfold(zeros(1, 1, 4, 4), (2,)),
+    TypeError,
+    "unfold: kernel_size must be an int or a pair of ints, got (2,)",
+)
+bad(
     "max_unpool2d to a far size",
     lambda: _F.max_unpool2d(zeros(*_X), tinyseg.full(_I, 0), 2, output_size=(6, 4)),
     ValueError,
