@@ -278,7 +278,7 @@ def test_change_of_other_memory_is_no_error() -> None:
 
 def test_changes_in_place_are_refused_where_a_gradient_would_miss_them() -> None:
     x, y = leaf(1.0, 2.0), tinyseg.zeros(2)
-    for change in (lambda: x.add_(1.0), lambda: x.__setitem__(0, 1.0), lambda: y.add_(x), lambda: y.copy_(x)):
+    for change in (lambda: x.add_(1.0), lambda: x.__setitem__(0, 1.0), lambda: y.copy_(x)):
         with pytest.raises(GraphError, match="changes in place are not recorded"):
             change()
     with pytest.raises(GraphError, match="changes in place are not recorded"):

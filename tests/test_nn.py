@@ -638,3 +638,13 @@ def test_a_small_network_trains_as_pytorch_s_does() -> None:
         losses.append(found)
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0][-1] < 0.8 * losses[0][0]
+
+
+def test_windows_of_layers_may_be_sequences_of_one() -> None:
+    """As in PyTorch; the kernel's own size is not, for it gives the weight's shape."""
+    layer = nn.Conv2d(1, 1, 3, stride=(2,), padding=[1], dilation=(1,))
+    assert (layer.stride, layer.padding, layer.dilation) == ((2, 2), (1, 1), (1, 1))
+    assert nn.ConvTranspose2d(1, 1, 3, 2, output_padding=(1,)).output_padding == (1, 1)
+    assert nn.MaxPool2d((2,), ())(tinyseg.ones(1, 4, 4)).shape == (1, 2, 2)
+    with pytest.raises(TypeError, match="Conv2d: kernel_size must be an int or a pair of ints"):
+        nn.Conv2d(1, 1, (3,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 import tinyseg
 from tinyseg import Tensor
+from tinyseg.errors import GraphError
 from tinyseg.nn import functional as F
 
 # Creation
@@ -168,6 +171,95 @@ def test_methods_that_cast() -> None:
     x = tinyseg.tensor([0.0, 1.9])
     made = {"float": x.float(), "double": x.double(), "long": x.long(), "int": x.int(), "bool": x.bool()}
     assert [str(y.dtype) for y in made.values()] == ["float32", "float64", "int64", "int32", "bool"]
+
+
+def test_to_takes_a_type_and_a_device_in_either_order() -> None:
+    x = tinyseg.ones(2)
+    for moved in (
+        x.to("reference", "float64"),
+        x.to("float64", "reference"),
+        x.to(dtype="float64", device="reference"),
+        x.to(tinyseg.zeros(1, dtype="float64", device="reference")),
+    ):
+        assert (moved.dtype, moved.device) == (np.float64, "reference")
+    assert x.to("cpu") is x.to("cpu:0") is x.to(None) is x
+    layer = tinyseg.nn.Linear(1, 1).to("reference", "float64")
+    assert (layer.weight.dtype, layer.weight.device) == (np.float64, "reference")
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (("mps",), ValueError, "device: expected one of 'cpu', 'reference', 'cuda', got 'mps'"),
+        (
+            ("gpu",),
+            TypeError,
+            "'gpu' is no type and no device; devices are 'cpu', 'reference', 'cuda', types are float32",
+        ),
+        (("cpu", "reference"), ValueError, "expected a type and a device, got two devices, 'cpu' and 'reference'"),
+        (("float32", 0), ValueError, "device: expected one of 'cpu', 'reference', 'cuda', got 0"),
+    ],
+)
+def test_a_device_that_is_none_is_called_so(given: Any, error: type[Exception], message: str) -> None:
+    for place in (tinyseg.ones(1), tinyseg.nn.Linear(1, 1)):
+        with pytest.raises(error, match=message):
+            place.to(*given)
+
+
+def test_a_network_is_not_cast_to_integers() -> None:
+    with pytest.raises(TypeError, match="can only be cast to float32 or float64, got int64"):
+        tinyseg.nn.Linear(1, 1).to("int64")
+
+
+# Copies
+
+
+def test_deep_copies_are_leaves_with_memory_of_their_own(device: str) -> None:
+    x = tinyseg.tensor([1.0, 2.0], requires_grad=True)
+    (x * 3.0).sum().backward()
+    twin, expanded = copy.deepcopy(x), copy.deepcopy(tinyseg.ones(1).expand(3))
+    with tinyseg.no_grad():
+        twin += 1.0
+        expanded += 1.0
+    assert (x.tolist(), twin.tolist(), expanded.tolist()) == ([1.0, 2.0], [2.0, 3.0], [2.0] * 3)
+    assert twin.requires_grad
+    assert twin.grad is not x.grad
+    assert twin.grad is not None
+    assert twin.grad.tolist() == [3.0, 3.0]
+    pair = copy.deepcopy([x, x, x.detach()])
+    assert pair[0] is pair[1]
+    with tinyseg.no_grad():
+        pair[0] += 1.0
+    assert pair[2].tolist() == [2.0, 3.0]
+
+
+def test_what_an_operator_made_cannot_be_copied_deeply() -> None:
+    """As in PyTorch: it would be a copy of the whole graph."""
+    y = tinyseg.ones(2, requires_grad=True)
+    for _ in range(2000):
+        y = y * 1.0
+    with pytest.raises(
+        GraphError, match=r"only leaves can be .* was computed by Multiply; use x.detach\(\).clone\(\)"
+    ):
+        copy.deepcopy(y)
+    layer = tinyseg.nn.Linear(1, 1)
+    layer.register_buffer("last", y)
+    with pytest.raises(GraphError, match="only leaves can be copied"):
+        copy.deepcopy(layer)
+
+
+def test_pickles_and_shallow_copies_have_no_graph() -> None:
+    """As PyTorch's, they are leaves that require a gradient if the tensor does; only a pickle has other memory."""
+    y = tinyseg.ones(2, requires_grad=True) * 2.0
+    view = y[1:]
+    shallow, pickled = copy.copy(y), pickle.loads(pickle.dumps(y))
+    y += 1.0
+    for twin, values in ((shallow, [3.0, 3.0]), (pickled, [2.0, 2.0])):
+        assert (twin.is_leaf, twin.requires_grad) == (True, True)
+        assert twin.detach().tolist() == values
+    (shallow * 2.0).sum().backward()
+    assert shallow.grad.tolist() == [2.0, 2.0]
+    assert pickle.loads(pickle.dumps(view.detach())).tolist() == [3.0]
 
 
 # Leaving tensors
@@ -346,12 +438,6 @@ def test_in_place_with_an_overlapping_view_of_itself(device: str, size: int) -> 
     x = tinyseg.tensor(values.reshape(2, -1))
     x.sub_(x[::-1])
     np.testing.assert_array_equal(x.numpy(), np.outer([-1, 1], np.full(size // 2, size // 2)))
-
-
-def test_augmented_assignment_makes_a_new_tensor() -> None:
-    x = before = tinyseg.ones(2)
-    x += 1
-    assert (before.tolist(), x.tolist()) == ([1, 1], [2, 2])
 
 
 def test_expanded_tensors_cannot_be_written_to(device: str) -> None:

@@ -183,3 +183,8 @@ def test_running_sums_and_products_do_not_depend_on_threads(threads: None) -> No
         results = (x.cumsum(0), x.cumsum(1), (x * 0.01 + 1.0).prod(0), x.prod(1))
         found.append([y.numpy().tobytes() for y in results])
     assert found[0] == found[1]
+
+
+def test_a_scale_factor_may_be_numpy_s() -> None:
+    doubled = tinyseg.nn.functional.interpolate(tinyseg.ones(1, 1, 2, 3), scale_factor=np.int64(2))
+    assert doubled.shape == (1, 1, 4, 6)

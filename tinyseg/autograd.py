@@ -68,11 +68,13 @@ class no_grad(set_grad_enabled):
 class Context:
     """What an operator's forward leaves for its backward: saved tensors, and any attribute set on it.
 
-    ``needs_input_grad[i]`` says whether the i-th input's gradient will be used.
+    ``needs_input_grad[i]`` says whether the i-th input's gradient will be used. ``into`` is None, or the input that
+    is to become the result: an operator that does not save it may write there, and return it.
     """
 
-    def __init__(self, op: type[Op], inputs: Sequence[Any]) -> None:
+    def __init__(self, op: type[Op], inputs: Sequence[Any], into: Tensor | None = None) -> None:
         self.op = op
+        self.into = into
         self.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs)
         self.saved: tuple[tuple[Tensor, int] | None, ...] | None = ()
 
@@ -83,6 +85,15 @@ class Context:
         """Keep tensors (inputs or outputs) until backward; a change in place before then is an error there."""
         # Detached, lest an output that is saved by its own node keeps itself alive in a circle.
         self.saved = tuple(None if t is None else (t.detach(), t.version.count) for t in tensors)
+
+    def part_from(self, x: Tensor) -> None:
+        """Before x's memory is written to: what was saved of it, and is as it was, is copied."""
+        if self.saved is not None:
+            now = x.version, x.version.count
+            self.saved = tuple(
+                (entry[0].clone(), 0) if entry is not None and (entry[0].version, entry[1]) == now else entry
+                for entry in self.saved
+            )
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -128,6 +139,9 @@ class Op:
     tensor([6.])
     """
 
+    # The result is saved where PyTorch saves the input: it may be changed in place as there, and is copied then.
+    lends_result: ClassVar[bool] = False
+
     # Overridden with other signatures by every operator, so only their names are known here.
     forward: ClassVar[Any]
     backward: ClassVar[Any]
@@ -135,13 +149,7 @@ class Op:
     @classmethod
     def apply(cls, *inputs: Any) -> Any:
         """Run ``forward``; record it if an input requires a gradient and recording is on."""
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
-        for other in tensors[1:]:
-            if other.device != tensors[0].device:
-                raise ValueError(
-                    f"{cls.__name__}: its inputs are on two devices, {tensors[0].device!r} and {other.device!r}; "
-                    "move one with .to()"
-                )
+        tensors = _on_one_device(cls, inputs)
         context = Context(cls, inputs)
         with no_grad():
             result = cls.forward(context, *inputs)
@@ -149,7 +157,7 @@ class Op:
             return result
         # An input that is handed on gets a tensor of its own: it must not become the operator's result itself.
         outputs = tuple(
-            y.detach() if any(y is x for x in tensors) else y
+            y.alias(y.array) if any(y is x for x in tensors) else y
             for y in (result if isinstance(result, tuple) else (result,))
         )
         node = Node(cls, context, inputs, outputs)
@@ -157,6 +165,44 @@ class Op:
             if output.is_floating_point:
                 output.node, output.output_index = node, index
         return outputs if isinstance(result, tuple) else outputs[0]
+
+    @classmethod
+    def apply_(cls, target: Tensor, *inputs: Any) -> Tensor:
+        """``apply``, and let ``target`` become the result: its memory takes the values, itself the node; returns it.
+
+        Operators that saved what was in its memory will miss it in their backward. Whether ``target`` may be changed
+        and can hold the result has been checked: see ``ops/inplace.py``.
+        """
+        tensors = _on_one_device(cls, inputs)
+        context = Context(cls, inputs, target if any(x is target for x in tensors) else None)
+        recorded = _mode.recording and any(context.needs_input_grad)
+        node = Node(cls, context, inputs, (target,)) if recorded else None
+        with no_grad():
+            if target.node is not None and target.node.op.lends_result:
+                target.node.context.part_from(target)
+            result = cls.forward(context, *inputs)
+            if result is not target:
+                if recorded:
+                    context.part_from(target)
+                target.backend.assign(result.array, target.array)
+        target.version.count += 1
+        if node is not None:
+            target.node, target.output_index = node, 0
+            for view in [] if target.kin is None else target.kin.others(target):
+                view.stale = True
+        return target
+
+
+def _on_one_device(cls: type[Op], inputs: Sequence[Any]) -> list[Tensor]:
+    """The tensors among the inputs; raises ``ValueError`` for two devices."""
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    for other in tensors[1:]:
+        if other.device != tensors[0].device:
+            raise ValueError(
+                f"{cls.__name__}: its inputs are on two devices, {tensors[0].device!r} and {other.device!r}; "
+                "move one with .to()"
+            )
+    return tensors
 
 
 class Node:
@@ -182,6 +228,11 @@ Edge = tuple[Node, int] | Tensor
 
 
 def _edge(x: Tensor) -> Edge:
+    if x.stale:
+        raise GraphError(
+            f"a view of shape {x.shape} is used whose memory was changed in place by a recorded operator since it "
+            "was taken; take the view again, after the change"
+        )
     return x if x.node is None else (x.node, x.output_index)
 
 
@@ -328,7 +379,7 @@ def backward(
         for key, leaf in work.leaves.items():
             arrived = work.pending[key]
             if leaf.grad is not None:
-                leaf.grad = leaf.grad + arrived
+                leaf.grad += arrived
             else:
                 leaf.grad = _owned(arrived, given)
 

@@ -19,6 +19,8 @@ from typing import Any
 from .errors import how_to_install
 
 DEVICES = ("cpu", "reference", "cuda")
+# PyTorch's names of others: where a type or a device may stand, they are meant for a device.
+_DEVICES_OF_PYTORCH = ("hip", "hpu", "ipu", "meta", "mps", "mtia", "opencl", "vulkan", "xla", "xpu")
 
 _default = "cpu"
 _conv_algorithm = "auto"
@@ -27,7 +29,7 @@ _loaded: dict[str, ModuleType] = {}
 
 
 def resolve(device: str | None) -> str:
-    """A device's name as tensors keep it: the default one for None, ``"cuda"`` for ``"cuda:0"``.
+    """A device's name as tensors keep it: the default one for None, ``"cuda"`` for ``"cuda:0"``, which is the first.
 
     Raises ``ValueError`` for an unknown one.
 
@@ -36,15 +38,19 @@ def resolve(device: str | None) -> str:
     """
     if device is None:
         return _default
-    name = "cuda" if device == "cuda:0" else device
+    name = device.removesuffix(":0") if isinstance(device, str) else device
     if name not in DEVICES:
         raise ValueError(f"device: expected one of {', '.join(map(repr, DEVICES))}, got {device!r}")
     return name
 
 
 def names_device(name: object) -> bool:
-    """Whether this, where a type or a device may stand, is a device."""
-    return isinstance(name, str) and (name in DEVICES or name.startswith("cuda:"))
+    """Whether this, where a type or a device may stand, is meant for a device, known or not.
+
+    >>> names_device("cuda:1"), names_device("mps"), names_device("float32")
+    (True, True, False)
+    """
+    return isinstance(name, str) and name.partition(":")[0] in DEVICES + _DEVICES_OF_PYTORCH
 
 
 @functools.cache

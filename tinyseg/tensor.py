@@ -7,12 +7,15 @@ list of what a tensor can do, and nothing below it has to be known.
 from __future__ import annotations
 
 import builtins
+import copy
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from . import backend
+from .errors import GraphError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -40,16 +43,36 @@ def operator(function: F) -> F:
     return function
 
 
-def check_dtype(dtype: Any, who: str) -> np.dtype[Any]:
-    """``dtype`` as NumPy's, if tensors may have it; raises ``TypeError`` if not."""
+def check_dtype(dtype: Any, who: str, or_device: bool = False) -> np.dtype[Any]:
+    """``dtype`` as NumPy's, if tensors may have it; raises ``TypeError`` if not, and speaks of devices if there could
+    have been one.
+    """
     try:
         known = np.dtype(dtype)
     except TypeError:
         known = None
     if known is None or known not in DTYPES:  # NumPy takes None for float64, also when it compares
         names = ", ".join(str(d) for d in DTYPES)
+        if or_device and known is None and isinstance(dtype, str):
+            devices = ", ".join(map(repr, backend.DEVICES))
+            raise TypeError(f"{who}: {dtype!r} is no type and no device; devices are {devices}, types are {names}")
         raise TypeError(f"{who}: dtype {dtype!r} is not supported; there are {names}")
     return known
+
+
+def type_and_device(first: Any, second: Any, who: str) -> tuple[np.dtype[Any] | None, str | None]:
+    """What ``to`` is given, in either order; a Tensor in the first place stands for its type and its device.
+
+    Raises ``TypeError`` for what is no type that tensors can have, ``ValueError`` for an unknown device.
+    """
+    if isinstance(first, Tensor):
+        first, second = first.dtype, first.device if second is None else second
+    if backend.names_device(first):
+        if backend.names_device(second):
+            raise ValueError(f"{who}: expected a type and a device, got two devices, {first!r} and {second!r}")
+        first, second = second, first
+    device = None if second is None else backend.resolve(second)
+    return None if first is None else check_dtype(first, who, or_device=True), device
 
 
 class Version:
@@ -59,6 +82,36 @@ class Version:
 
     def __init__(self) -> None:
         self.count = 0
+
+
+class Kin:
+    """A tensor and its views: those that a gradient through one of them concerns. What is detached is none of them.
+
+    It does not keep them alive: a view whose fellows are all gone is a tensor like any other.
+    """
+
+    __slots__ = ("_base", "_members", "_most")
+
+    def __init__(self, base: Tensor) -> None:
+        self._base = weakref.ref(base)
+        self._members = [self._base]
+        self._most = 16
+
+    def add(self, view: Tensor) -> None:
+        """Enter one more view."""
+        if len(self._members) == self._most:  # the dead are dropped now and then
+            self._members = [member for member in self._members if member() is not None]
+            self._most = 2 * len(self._members) + 16
+        self._members.append(weakref.ref(view))
+
+    def is_base(self, x: Tensor) -> bool:
+        """True for the tensor that the others are views of."""
+        return self._base() is x
+
+    def others(self, x: Tensor) -> list[Tensor]:
+        """Those that are still in use, but ``x``."""
+        alive = [member() for member in self._members]
+        return [member for member in alive if member is not None and member is not x]
 
 
 class Memo(dict[Any, Any]):
@@ -104,10 +157,12 @@ class Tensor:
         "device",
         "grad",
         "is_view",
+        "kin",
         "memo",
         "node",
         "output_index",
         "repeats",
+        "stale",
         "version",
     )
 
@@ -119,6 +174,8 @@ class Tensor:
         self.device = device
         self.version = version or Version()
         self.is_view = version is not None
+        self.kin: Kin | None = None
+        self.stale = False  # True for a view whose memory got other values by a recorded change of another tensor
         self.memo: Memo | None = None
         self.repeats = False  # True for what expand() made: one place in memory is several elements
         self.grad: Tensor | None = None
@@ -162,7 +219,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """True if gradients flow to or through this tensor."""
-        return self._requires_grad or self.node is not None
+        return self._requires_grad or self.node is not None or self.stale
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -277,6 +334,37 @@ class Tensor:
         detached = Tensor(self.array, self.device, self.version)
         detached.repeats = self.repeats
         return detached
+
+    def alias(self, array: Any) -> Tensor:
+        """A view: ``array``, which the backend made of this tensor's without a copy, as a tensor of the same kin."""
+        if self.kin is None:
+            self.kin = Kin(self)
+        view = Tensor(array, self.device, self.version)
+        view.repeats, view.kin = self.repeats, self.kin
+        self.kin.add(view)
+        return view
+
+    # Copies and pickles: of the values and the gradient, never of the graph
+
+    def __getstate__(self) -> Any:
+        """The state as that of a leaf: what is unpickled requires a gradient if this tensor does."""
+        state: Any = object.__getstate__(self)
+        leaf = {"node": None, "output_index": 0, "kin": None, "stale": False, "_requires_grad": self.requires_grad}
+        return state[0], {**state[1], **leaf}
+
+    def __deepcopy__(self, memo: dict[builtins.int, Any]) -> Tensor:
+        """A leaf with memory of its own; raises ``GraphError`` for what an operator made."""
+        if self.node is not None:
+            raise GraphError(
+                f"deepcopy: only leaves can be copied with all they refer to, and this tensor of shape {self.shape} "
+                f"was computed by {self.node.op.__name__}; use x.detach().clone()"
+            )
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        own, slots = copy.deepcopy(self.__getstate__(), memo)
+        for name, value in {**(own or {}), **slots, "repeats": False}.items():
+            setattr(twin, name, value)
+        return twin
 
     def backward(
         self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
@@ -734,7 +822,7 @@ class Tensor:
     # Types, devices, copies
 
     def to(self, dtype: Any = None, device: str | None = None) -> Tensor:
-        """Cast to a type, or copy to a device (a string may stand first); itself if nothing changes."""
+        """Cast to a type, or copy to a device, in either order; to another tensor's; itself if nothing changes."""
         return _operators["to"](self, dtype, device)
 
     def cuda(self) -> Tensor:
@@ -773,7 +861,37 @@ class Tensor:
         """A copy in row-major order; gradients flow through."""
         return _operators["contiguous"](self)
 
-    # In place: not recorded, so refused while the tensor is part of a graph (see ops/inplace.py)
+    # In place: arithmetic is recorded; the rest is refused while the tensor is part of a graph (see ops/inplace.py)
+
+    def __iadd__(self, other: Tensor | Number) -> Tensor:
+        return _operators["add_"](self, other)
+
+    def __isub__(self, other: Tensor | Number) -> Tensor:
+        return _operators["sub_"](self, other)
+
+    def __imul__(self, other: Tensor | Number) -> Tensor:
+        return _operators["mul_"](self, other)
+
+    def __itruediv__(self, other: Tensor | Number) -> Tensor:
+        return _operators["div_"](self, other)
+
+    def __ifloordiv__(self, other: Tensor | Number) -> Tensor:
+        return _operators["floor_divide_"](self, other)
+
+    def __imod__(self, other: Tensor | Number) -> Tensor:
+        return _operators["remainder_"](self, other)
+
+    def __ipow__(self, other: Tensor | Number) -> Tensor:
+        return _operators["pow_"](self, other)
+
+    def __iand__(self, other: Tensor | Number) -> Tensor:
+        return _operators["bitwise_and_"](self, other)
+
+    def __ior__(self, other: Tensor | Number) -> Tensor:
+        return _operators["bitwise_or_"](self, other)
+
+    def __ixor__(self, other: Tensor | Number) -> Tensor:
+        return _operators["bitwise_xor_"](self, other)
 
     def __setitem__(self, index: Any, value: Tensor | Number) -> None:
         _operators["setitem_"](self, index, value)
@@ -791,20 +909,44 @@ class Tensor:
         return _operators["fill_"](self, 0)
 
     def add_(self, other: Tensor | Number) -> Tensor:
-        """x = x + other."""
+        """x += other."""
         return _operators["add_"](self, other)
 
     def sub_(self, other: Tensor | Number) -> Tensor:
-        """x = x - other."""
+        """x -= other."""
         return _operators["sub_"](self, other)
 
     def mul_(self, other: Tensor | Number) -> Tensor:
-        """x = x * other."""
+        """x *= other."""
         return _operators["mul_"](self, other)
 
     def div_(self, other: Tensor | Number) -> Tensor:
-        """x = x / other."""
+        """x /= other."""
         return _operators["div_"](self, other)
+
+    def floor_divide_(self, other: Tensor | Number) -> Tensor:
+        """x //= other; not recorded."""
+        return _operators["floor_divide_"](self, other)
+
+    def remainder_(self, other: Tensor | Number) -> Tensor:
+        """x %= other."""
+        return _operators["remainder_"](self, other)
+
+    def pow_(self, exponent: Tensor | Number) -> Tensor:
+        """x **= exponent."""
+        return _operators["pow_"](self, exponent)
+
+    def bitwise_and_(self, other: Tensor | builtins.bool) -> Tensor:
+        """x &= other, of bools."""
+        return _operators["bitwise_and_"](self, other)
+
+    def bitwise_or_(self, other: Tensor | builtins.bool) -> Tensor:
+        """x |= other, of bools."""
+        return _operators["bitwise_or_"](self, other)
+
+    def bitwise_xor_(self, other: Tensor | builtins.bool) -> Tensor:
+        """x ^= other, of bools."""
+        return _operators["bitwise_xor_"](self, other)
 
     def masked_fill_(self, mask: Tensor, value: Tensor | Number) -> Tensor:
         """Set the elements where the mask holds."""

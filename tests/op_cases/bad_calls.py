@@ -100,7 +100,18 @@ bad(
     "index must have one dimension",
 )
 bad("to no such type", lambda: zeros(2).to("float16"), TypeError, "to: dtype 'float16' is not supported; there are")
-bad("to a type nobody knows", lambda: zeros(2).to("floaty"), TypeError, "to: dtype 'floaty' is not supported")
+bad("to a type nobody knows", lambda: zeros(2).to("floaty"), TypeError, "to: 'floaty' is no type and no device; dev")
+bad("to a device of PyTorch's", lambda: zeros(2).to("mps"), ValueError, "device: expected one of 'cpu', 'reference'")
+bad("to its second device", lambda: zeros(2).to("xpu:1"), ValueError, "'cuda', got 'xpu:1'")
+bad(
+    "to a second GPU", lambda: zeros(2).to("cuda:1"), ValueError, "device: expected one of 'cpu', 'reference', 'cuda'"
+)
+bad(
+    "to a device without a number", lambda: zeros(2).to("gpu"), TypeError, "to: 'gpu' is no type and no device; devic"
+)
+bad("to a number", lambda: zeros(2).to(0), TypeError, "to: dtype 0 is not supported; there are float32")
+bad("to a list", lambda: zeros(2).to([1]), TypeError, "to: dtype [1] is not supported; there are float32")
+bad("to two types", lambda: zeros(2).to("float32", "float64"), ValueError, "device: expected one of 'cpu', 'refer")
 bad("zeros of no such type", lambda: tinyseg.zeros(2, dtype="floaty"), TypeError, "'floaty' is not supported")
 bad(
     "to no such device",
@@ -114,7 +125,12 @@ bad(
 )
 bad("add_ of another type", lambda: zeros(3).add_(zeros(3, dtype=_DOUBLE)), TypeError, "add_: types differ")
 bad("add_ of floats to integers", lambda: tinyseg.arange(3).add_(zeros(3)), TypeError, "add_: types differ")
-bad("add_ of a float to integers", lambda: tinyseg.arange(3).add_(0.5), TypeError, "int64 cannot take 0.5 in place")
+bad(
+    "add_ of a float to integers",
+    lambda: tinyseg.arange(3).add_(0.5),
+    TypeError,
+    "int64 cannot take a result of float32 in place",
+)
 bad("div_ of integers", lambda: tinyseg.arange(3).div_(2), TypeError, "div_: input must be float32 or float64")
 bad("setitem by a list", lambda: zeros(3).__setitem__([0, 1], 1.0), TypeError, "only ints, slices, None and ...")
 bad("uniform_ of integers", lambda: tinyseg.arange(3).uniform_(), TypeError, "uniform_: input must be float32")
@@ -339,6 +355,42 @@ bad(
     "index -1 is out of",
 )
 bad(
+    "max_unpool2d to three sizes",
+    lambda: _F.max_unpool2d(zeros(1, 2, 2), tinyseg.full((1, 2, 2), 0), 2, output_size=(1, 4, 4)),
+    ValueError,
+    "max_unpool2d: output_size must be H,W or N,C,H,W, got (1, 4, 4)",
+)
+bad(
+    "max_unpool2d to five sizes",
+    lambda: _F.max_unpool2d(zeros(*_X), tinyseg.full(_I, 0), 2, output_size=(1, 1, 1, 4, 4)),
+    ValueError,
+    "max_unpool2d: output_size must be H,W or N,C,H,W, got (1, 1, 1, 4, 4)",
+)
+bad(
+    "max_unpool1d to two sizes",
+    lambda: _F.max_unpool1d(zeros(1, 1, 2), tinyseg.full((1, 1, 2), 0), 2, output_size=(1, 4)),
+    ValueError,
+    "max_unpool1d: output_size must be L or N,C,L, got (1, 4)",
+)
+bad(
+    "conv2d with a bool for a stride",
+    lambda: _F.conv2d(zeros(1, 1, 4, 4), zeros(1, 1, 2, 2), None, True),
+    TypeError,
+    "conv2d: stride must be an int or a pair of ints, got True",
+)
+bad(
+    "conv2d with an empty stride",
+    lambda: _F.conv2d(zeros(1, 1, 4, 4), zeros(1, 1, 2, 2), None, ()),
+    TypeError,
+    "conv2d: stride must be an int or a pair of ints, got ()",
+)
+bad(
+    "unfold with a sequence of one",
+    lambda: _F.unfold(zeros(1, 1, 4, 4), (2,)),
+    TypeError,
+    "unfold: kernel_size must be an int or a pair of ints, got (2,)",
+)
+bad(
     "max_unpool2d to a far size",
     lambda: _F.max_unpool2d(zeros(*_X), tinyseg.full(_I, 0), 2, output_size=(6, 4)),
     ValueError,
@@ -421,8 +473,8 @@ bad(
     IndexError,
     "log_softmax: dim 2 is out of range",
 )
-bad("log_softmax of nothing", lambda: _F.log_softmax(zeros(2, 0), 1), ValueError, "has no element along dim 1")
 bad("log_softmax of a list", lambda: _F.log_softmax([1.0], 0), TypeError, "input must be a Tensor, got list")
+bad("relu of bools", lambda: zeros(2, dtype="bool").relu(), TypeError, "relu: input must be a number, got bool")
 bad("softmax of no such dim", lambda: _F.softmax(zeros(2, 3), 3), IndexError, "softmax: dim 3 is out of range")
 bad(
     "softmax of integers",

@@ -435,3 +435,19 @@ bad(
     "8 columns, but 3 * 3 = 9 windows of 3x3",
 )
 bad("fold into a small image", lambda: _F.fold(zeros(18, 0), 2, 3), ValueError, "0 * 0 = 0 windows of 3x3 fit into")
+
+
+case(
+    "conv2d, sequences of one",
+    lambda t, x, w: t.F.conv2d(x, w, None, (2,), [1], (2,)),
+    spread(1, 2, 7, 8),
+    spread(3, 2, 3, 3, seed=1),
+    expected=lambda x, w: convolved(x, w, None, 2, 1, 2),
+)
+case(
+    "conv_transpose2d, sequences of one",
+    lambda t, x, w: t.F.conv_transpose2d(x, w, None, (3,), [1], (2,), 1, [1]),
+    spread(1, 2, 4, 3),
+    spread(2, 3, 3, 3, seed=1),
+    expected=lambda x, w: transposed(x, w, None, 3, 1, 2),
+)

@@ -8,25 +8,46 @@ from typing import Any
 import numpy as np
 
 from .table import (
+    POSITIVE,
     ROW,
     A,
     B,
+    bools,
     case,
     of_two,
     spread,
 )
 
-IN_PLACE: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
-    ("add_", lambda x, y: x.add_(y), lambda x, y: x + y),
-    ("sub_", lambda x, y: x.sub_(y), lambda x, y: x - y),
-    ("mul_", lambda x, y: x.mul_(y), lambda x, y: x * y),
-    ("div_", lambda x, y: x.div_(y), lambda x, y: x / y),
-    ("copy_", lambda x, y: x.copy_(y), lambda x, y: np.broadcast_to(y, x.shape)),
+IN_PLACE: list[tuple[str, Callable[..., Any], Callable[..., Any], bool]] = [
+    ("add_", lambda x, y: x.add_(y), lambda x, y: x + y, True),
+    ("sub_", lambda x, y: x.sub_(y), lambda x, y: x - y, True),
+    ("mul_", lambda x, y: x.mul_(y), lambda x, y: x * y, True),
+    ("div_", lambda x, y: x.div_(y), lambda x, y: x / y, True),
+    ("remainder_", lambda x, y: x.remainder_(y), lambda x, y: x % y, False),
+    ("floor_divide_", lambda x, y: x.floor_divide_(y), lambda x, y: x // y, False),
+    ("copy_", lambda x, y: x.copy_(y), lambda x, y: np.broadcast_to(y, x.shape), False),
 ]
-for _name, _operate, _answer2 in IN_PLACE:
+for _name, _operate, _answer2, _gradient in IN_PLACE:
     _same = of_two(lambda x, y, f=_operate: f(x.clone(), y))
-    case(_name, _same, A, B, expected=_answer2, gradient=False, batch=(0, 1))
-    case(f"{_name} of a row", _same, A, ROW, expected=_answer2, gradient=False, batch=(0,))
+    case(_name, _same, A, B, expected=_answer2, gradient=_gradient, batch=(0, 1))
+    case(f"{_name} of a row", _same, A, ROW, expected=_answer2, gradient=_gradient, batch=(0,))
+case(
+    "pow_",
+    of_two(lambda x, y: x.clone().pow_(y)),
+    POSITIVE,
+    spread(5, seed=4),
+    expected=lambda x, y: x**y,
+    batch=(0,),
+)
+case("pow_ of a number", lambda t, x: x.clone().pow_(3), A, expected=lambda x: x**3, batch=(0,))
+BITS: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
+    ("bitwise_and_", lambda x, y: x.bitwise_and_(y), np.logical_and),
+    ("bitwise_or_", lambda x, y: x.bitwise_or_(y), np.logical_or),
+    ("bitwise_xor_", lambda x, y: x.bitwise_xor_(y), np.logical_xor),
+]
+for _name, _operate, _answer2 in BITS:
+    _same = of_two(lambda x, y, f=_operate: f(x.clone(), y))
+    case(_name, _same, bools(3, 4), bools(4), expected=_answer2, gradient=False, batch=(0,))
 case("lerp_", lambda t, x, y: x.clone().lerp_(y, 0.25), A, B, expected=lambda x, y: x + (y - x) / 4, gradient=False)
 case(
     "fill_",

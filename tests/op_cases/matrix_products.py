@@ -19,8 +19,33 @@ case("matmul of vectors", lambda t, a, b: t.matmul(a, b), spread(6), spread(6, s
 case("matrix times vector", lambda t, a, b: a.matmul(b), spread(4, 3), spread(3), expected=np.matmul)
 case("vector times matrices", lambda t, a, b: a.matmul(b), spread(3), spread(2, 3, 4), expected=np.matmul)
 case("matmul, larger", lambda t, a, b: a @ b, spread(37, 65), spread(65, 43), expected=np.matmul, gradient=False)
+for _left, _right in (
+    ((2, 0), (0, 3)),
+    ((0, 2), (2, 3)),
+    ((2, 3), (3, 0)),
+    ((0,), (0,)),
+    ((2, 0), (0,)),
+    ((0,), (0, 3)),
+    ((2, 3, 0), (2, 0, 4)),
+    ((2, 3, 0), (0, 4)),
+    ((3, 0), (2, 0, 4)),
+    ((0, 3, 2), (2, 4)),
+    ((1, 3, 2), (0, 2, 4)),
+):
+    case(
+        f"matmul of {_left} and {_right}",
+        lambda t, a, b: a @ b,
+        np.zeros(_left),
+        np.zeros(_right),
+        expected=np.matmul,
+    )
 case(
-    "matmul, an inner size of 0", lambda t, a, b: a @ b, np.zeros((2, 0)), np.zeros((0, 3)), expected=np.zeros((2, 3))
+    "linear without features",
+    lambda t, x, w, b: t.F.linear(x, w, b),
+    np.zeros((2, 3, 0)),
+    np.zeros((4, 0)),
+    spread(4),
+    expected=lambda x, w, b: np.broadcast_to(b, (2, 3, 4)),
 )
 case(
     "linear",

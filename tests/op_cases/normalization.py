@@ -191,6 +191,26 @@ case(
     expected=lambda x: grouped(x, 3, eps=1e-2),
     batch=(0,),
 )
+for _shape in ((0, 2, 3, 4), (2, 0, 3, 4), (2, 2, 0, 4), (2, 2, 0)):
+    case(
+        f"instance_norm of nothing, {_shape}",
+        lambda t, x, w, b: t.F.instance_norm(x, weight=w, bias=b),
+        np.zeros(_shape),
+        np.ones(_shape[1]),
+        np.ones(_shape[1]),
+        expected=lambda x, w, b: x,
+        torch="PyTorch raises, or gives NaN for a sum over nothing",
+    )
+for _shape in ((0, 2, 3, 4), (2, 2, 0, 4), (2, 2, 0)):
+    case(
+        f"group_norm of nothing, {_shape}",
+        lambda t, x, w, b: t.F.group_norm(x, 2, w, b),
+        np.zeros(_shape),
+        np.ones(_shape[1]),
+        np.ones(_shape[1]),
+        expected=lambda x, w, b: x,
+        torch="PyTorch raises, or gives NaN for a sum over nothing",
+    )
 case(
     "instance_norm by running statistics",
     lambda t, x, w, b: t.F.instance_norm(x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b, use_input_stats=False),

@@ -65,6 +65,39 @@ for _name, _shape, _window in POOLINGS:
     )
 
 
+case(
+    "max_pool2d, sequences of one",
+    lambda t, x: t.F.max_pool2d(x, (3,), [2], (1,), [1]),
+    spread(1, 2, 6, 5),
+    expected=lambda x: pooled(x, 3, 2, 1)[0],
+)
+case(
+    "max_pool2d, an empty stride",
+    lambda t, x: t.F.max_pool2d(x, (2,), ()),
+    spread(1, 2, 6, 4),
+    expected=lambda x: pooled(x, 2)[0],
+)
+case(
+    "max_pool1d, an empty stride",
+    lambda t, x: t.F.max_pool1d(x, 2, []),
+    spread(2, 3, 6),
+    expected=lambda x: x.reshape(2, 3, 3, 2).max(3),
+)
+case(
+    "avg_pool2d, a sequence of one and an empty stride",
+    lambda t, x: t.F.avg_pool2d(x, [2], ()),
+    spread(1, 2, 6, 4),
+    expected=lambda x: x.reshape(1, 2, 3, 2, 2, 2).mean((3, 5)),
+)
+case(
+    "max_unpool2d to a whole shape",
+    lambda t, x, i: t.F.max_unpool2d(x, i, 2, output_size=(1, 1, 5, 4)),
+    spread(1, 1, 2, 2),
+    np.array([[[[0, 3], [9, 19]]]]),
+    expected=lambda x, i: unpooled(x, i, (5, 4)),
+)
+
+
 def _ordered(window: dict[str, Any]) -> list[Any]:
     return [
         window.get(name, default)

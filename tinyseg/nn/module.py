@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..autograd import no_grad
-from ..backend import names_device
-from ..tensor import Tensor, check_dtype
+from ..tensor import Tensor, type_and_device
 
 
 class Parameter(Tensor):
@@ -211,17 +212,18 @@ class Module:
     def to(self, dtype: Any = None, device: str | None = None) -> Module:
         """Cast all floating parameters and buffers to a type, or copy all to a device, in place; returns the module.
 
-        Optimisers that are made later see the new tensors.
+        Optimisers that are made later see the new tensors. Raises ``TypeError`` for integer types.
         """
-        if names_device(dtype):
-            dtype, device = None, dtype
+        wanted, place = type_and_device(dtype, device, "Module.to")
+        if wanted is not None and wanted.kind != "f":
+            raise TypeError(f"Module.to: parameters can only be cast to float32 or float64, got {wanted}")
         done: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor that two modules share stays shared
         for module in self.modules():
             for store in (module._parameters, module._buffers):
                 for name, value in store.items():
                     if value is not None:
                         if id(value) not in done:
-                            done[id(value)] = value, _converted(value, dtype, device)
+                            done[id(value)] = value, _converted(value, wanted, place)
                         store[name] = done[id(value)][1]
         return self
 
@@ -285,11 +287,9 @@ class Module:
         return f"{type(self).__name__}(\n" + "\n".join(parts) + "\n)"
 
 
-def _converted(value: Tensor, dtype: Any, device: str | None) -> Tensor:
-    if dtype is not None and not (value.is_floating_point and check_dtype(dtype, "to").kind == "f"):
-        dtype = None
+def _converted(value: Tensor, dtype: np.dtype[Any] | None, device: str | None) -> Tensor:
     with no_grad():
-        changed = value.detach().to(dtype, device)
+        changed = value.detach().to(dtype if value.is_floating_point else None, device)
     if not isinstance(value, Parameter) or changed.array is value.array:
         return value if changed.array is value.array else changed
     return Parameter(changed, value.requires_grad)

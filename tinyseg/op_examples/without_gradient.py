@@ -11,7 +11,8 @@ WITHOUT_GRADIENT = {
     "made of labels": ("one_hot", "signed_distance"),
     "constant between its jumps": ("floor_divide", "floor", "ceil", "round", "sign"),
     "a change in place, which is not recorded": (
-        "add_", "sub_", "mul_", "div_", "lerp_", "copy_", "fill_", "masked_fill_", "setitem_", "uniform_", "normal_",
+        "lerp_", "copy_", "fill_", "masked_fill_", "setitem_", "uniform_", "normal_",
+        "floor_divide_", "bitwise_and_", "bitwise_or_", "bitwise_xor_",
     ),
     "a new tensor": (
         "arange", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like",

@@ -13,6 +13,8 @@ from .common import need_same_device, need_same_type, need_tensor, new_like, sum
 class LeakyReLU(Op):
     """The slope is 1 above 0, else ``slope``."""
 
+    lends_result = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         """The output tells where x was positive, unless the slope is negative; to keep it costs no memory."""

@@ -31,10 +31,7 @@ def new_like(x: Tensor, dtype: Any = None) -> Tensor:
 
 def view(x: Tensor, array: Any) -> Tensor:
     """A tensor of ``array``, which the backend made of ``x``'s: in-place changes of one count for both."""
-    shared = x.backend.shares_memory(x.array, array)
-    result = Tensor(array, x.device, x.version if shared else None)
-    result.repeats = shared and x.repeats
-    return result
+    return x.alias(array) if x.backend.shares_memory(x.array, array) else Tensor(array, x.device)
 
 
 def repeated(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -80,12 +77,18 @@ def need_constant(who: str, name: str, x: Tensor) -> None:
         raise ValueError(f"{who}: {name} has no gradient here, but requires one; use {name}.detach()")
 
 
-def ints(who: str, name: str, value: Any, count: int, least: int = 0) -> tuple[int, ...]:
-    """An int, for all of ``count`` directions, or one for each; raises ``TypeError`` or ``ValueError``."""
+def ints(who: str, name: str, value: Any, count: int, least: int = 0, one_for_all: bool = False) -> tuple[int, ...]:
+    """An int, for all of ``count`` directions, or one for each; raises ``TypeError`` or ``ValueError``.
+
+    With ``one_for_all`` a sequence of one is taken for an int, as PyTorch's convolutions and pooling do.
+    """
     if type(value) is int and value >= least:  # nearly always: the general way asks several times what is what
         return (value,) * count
     given = (value,) * count if isinstance(value, Integral) else value
-    if not isinstance(given, Sequence) or len(given) != count or not all(isinstance(v, Integral) for v in given):
+    if one_for_all and isinstance(given, Sequence) and len(given) == 1:
+        given = tuple(given) * count
+    whole = isinstance(given, Sequence) and all(isinstance(v, Integral) and type(v) is not bool for v in given)
+    if not whole or len(given) != count:
         several = "a pair of ints" if count == 2 else f"a sequence of {count}"
         raise TypeError(f"{who}: {name} must be an int or {several}, got {value!r}")
     if min(given) < least:

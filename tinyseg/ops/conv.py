@@ -211,13 +211,14 @@ def _convolution(
 ) -> Tensor:
     relu = with_relu(who, activation)
     _check(who, kind, input, weight, bias, groups)
-    stride, dilation = ints(who, "stride", stride, kind.dims, 1), ints(who, "dilation", dilation, kind.dims, 1)
+    stride = ints(who, "stride", stride, kind.dims, 1, one_for_all=True)
+    dilation = ints(who, "dilation", dilation, kind.dims, 1, one_for_all=True)
     outputs, inputs, *kernel = weight.shape
     if isinstance(padding, str):
         check_named_padding(who, padding, stride)
         before, after = same_padding(kernel, dilation) if padding == "same" else ([0] * kind.dims, [0] * kind.dims)
     else:
-        before = after = list(ints(who, "padding", padding, kind.dims))
+        before = after = list(ints(who, "padding", padding, kind.dims, one_for_all=True))
     if input.shape[-kind.dims - 1] != inputs * groups:
         raise ValueError(
             f"{who}: input has {input.shape[-kind.dims - 1]} channels but weight of shape {weight.shape} expects "
@@ -293,9 +294,10 @@ def _transposed_convolution(
 ) -> Tensor:
     relu = with_relu(who, activation)
     _check(who, kind, input, weight, bias, groups)
-    stride, dilation = ints(who, "stride", stride, kind.dims, 1), ints(who, "dilation", dilation, kind.dims, 1)
-    padding = ints(who, "padding", padding, kind.dims)
-    output_padding = ints(who, "output_padding", output_padding, kind.dims)
+    stride = ints(who, "stride", stride, kind.dims, 1, one_for_all=True)
+    dilation = ints(who, "dilation", dilation, kind.dims, 1, one_for_all=True)
+    padding = ints(who, "padding", padding, kind.dims, one_for_all=True)
+    output_padding = ints(who, "output_padding", output_padding, kind.dims, one_for_all=True)
     inputs, outputs, *kernel = weight.shape
     if input.shape[-kind.dims - 1] != inputs:
         raise ValueError(

@@ -18,8 +18,13 @@ def _array(x: Any) -> Any:
     return x.array if isinstance(x, Tensor) else x
 
 
-def binary(kernel: str, a: Any, b: Any, dtype: Any = None) -> Tensor:
-    """One kernel of two operands, into a tensor of their common shape and the memory order of the larger one."""
+def binary(kernel: str, a: Any, b: Any, dtype: Any = None, into: Tensor | None = None) -> Tensor:
+    """One kernel of two operands, into a tensor of their common shape and the memory order of the larger one, or
+    ``into`` the first of them.
+    """
+    if into is not None:
+        getattr(into.backend, kernel)(_array(a), _array(b), into.array)
+        return into
     shape = broadcast_shape(kernel, _shape(a), _shape(b))
     like = a if isinstance(a, Tensor) and (a.shape == shape or not isinstance(b, Tensor)) else b
     out = new_like(like, dtype) if like.shape == shape else new(like, shape, dtype)
@@ -49,7 +54,7 @@ class Add(Op):
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a + b."""
         ctx.shapes = _shape(a), _shape(b)
-        return binary("add", a, b)
+        return binary("add", a, b, into=ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -64,7 +69,7 @@ class Subtract(Op):
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a - b."""
         ctx.shapes = _shape(a), _shape(b)
-        return binary("subtract", a, b)
+        return binary("subtract", a, b, into=ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -85,7 +90,7 @@ class Multiply(Op):
         ctx.save_for_backward(
             a if isinstance(a, Tensor) and needed[1] else None, b if isinstance(b, Tensor) and needed[0] else None
         )
-        return binary("multiply", a, b)
+        return binary("multiply", a, b, into=None if needed[1] else ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -100,18 +105,18 @@ class Divide(Op):
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Tensor:
         """a / b."""
-        out = binary("divide", a, b)
         ctx.shapes = _shape(a), _shape(b)
-        ctx.number = None if isinstance(b, Tensor) else b
-        ctx.save_for_backward(b if isinstance(b, Tensor) else None, out if ctx.needs_input_grad[1] else None)
-        return out
+        needed = ctx.needs_input_grad[1]
+        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        # not the result, which may be changed in place: a residual is added to it, say
+        ctx.save_for_backward(a if isinstance(a, Tensor) and needed else None, b if isinstance(b, Tensor) else None)
+        return binary("divide", a, b, into=None if needed else ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See the class."""
-        b, out = ctx.saved_tensors
-        b = ctx.number if b is None else b
-        return _to_inputs(ctx, lambda: grad / b, lambda: -(grad * out) / b)
+        a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
+        return _to_inputs(ctx, lambda: grad / b, lambda: -(grad * binary("divide", a, b)) / b)
 
 
 class Remainder(Op):
@@ -371,40 +376,49 @@ def as_floating(who: str, x: Tensor) -> Tensor:
     return x if x.is_floating_point else x.to(float32)
 
 
-def _not_bool(who: str, x: Any) -> Any:
+def _not_bool(x: Any) -> Any:
     """Arithmetic on bools is on the integers 0 and 1."""
     return x.long() if isinstance(x, Tensor) and x.dtype == bool_ else x
+
+
+def summands(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
+    """Both with one type, which is not bool."""
+    return matched(who, _not_bool(input), _not_bool(other))
 
 
 @operator
 def add(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input + other, broadcast."""
-    return Add.apply(*matched("add", _not_bool("add", input), _not_bool("add", other)))
+    return Add.apply(*summands("add", input, other))
 
 
 @operator
 def subtract(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input - other, broadcast."""
-    return Subtract.apply(*matched("subtract", _not_bool("subtract", input), _not_bool("subtract", other)))
+    return Subtract.apply(*summands("subtract", input, other))
 
 
 @operator
 def multiply(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * other, broadcast."""
-    return Multiply.apply(*matched("multiply", _not_bool("multiply", input), _not_bool("multiply", other)))
+    return Multiply.apply(*summands("multiply", input, other))
+
+
+def quotient(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
+    """Both with one floating type."""
+    a, b = (as_floating(who, x) if isinstance(x, Tensor) else x for x in matched(who, input, other))
+    return a, b
 
 
 @operator
 def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input / other, broadcast; integers are divided as float32."""
-    a, b = matched("divide", input, other)
-    a, b = (as_floating("divide", x) if isinstance(x, Tensor) else x for x in (a, b))
-    return Divide.apply(a, b)
+    return Divide.apply(*quotient("divide", input, other))
 
 
-def _divisible(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
+def divisible(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
     """Both with one type; no integer can be divided by 0."""
-    a, b = matched(who, _not_bool(who, input), _not_bool(who, other))
+    a, b = summands(who, input, other)
     whole = not (b if isinstance(b, Tensor) else a).is_floating_point
     if whole and (bool((b == 0).any()) if isinstance(b, Tensor) else b == 0):
         raise ValueError(f"{who}: an integer tensor cannot be divided by 0; .float() gives inf or NaN there")
@@ -422,7 +436,7 @@ def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     tensor([ 3, -4])
     """
     with no_grad():
-        return binary("floor_divide", *_divisible("floor_divide", input, other))
+        return binary("floor_divide", *divisible("floor_divide", input, other))
 
 
 @operator
@@ -435,17 +449,22 @@ def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     >>> tinyseg.tensor([7, -7]) % 3
     tensor([1, 2])
     """
-    return Remainder.apply(*_divisible("remainder", input, other))
+    return Remainder.apply(*divisible("remainder", input, other))
+
+
+def power(who: str, input: Tensor | Number, exponent: Tensor | Number) -> tuple[Any, Any]:
+    """Both with one type; no integer can take a negative power."""
+    a, b = summands(who, input, exponent)
+    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
+    if whole and (bool((b < 0).any()) if isinstance(b, Tensor) else b < 0):
+        raise ValueError(f"{who}: an integer tensor cannot take a negative power; .float() converts it")
+    return a, b
 
 
 @operator
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent, broadcast."""
-    a, b = matched("pow", _not_bool("pow", input), _not_bool("pow", exponent))
-    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
-    if whole and (bool((b < 0).any()) if isinstance(b, Tensor) else b < 0):
-        raise ValueError("pow: an integer tensor cannot take a negative power; .float() converts it")
-    return Pow.apply(a, b)
+    return Pow.apply(*power("pow", input, exponent))
 
 
 @operator
@@ -492,7 +511,7 @@ def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> 
 @operator
 def negative(input: Tensor) -> Tensor:
     """-input."""
-    return Negative.apply(_not_bool("negative", input))
+    return Negative.apply(_not_bool(input))
 
 
 @operator
@@ -538,8 +557,11 @@ def sigmoid(input: Tensor) -> Tensor:
 
 @operator
 def relu(input: Tensor) -> Tensor:
-    """max(input, 0); NaN stays NaN."""
-    return ReLU.apply(need_tensor("relu", "input", input, floating=False))
+    """max(input, 0); NaN stays NaN. Raises ``TypeError`` for bools."""
+    x = need_tensor("relu", "input", input, floating=False)
+    if x.dtype == bool_:
+        raise TypeError("relu: input must be a number, got bool; .long() converts it")
+    return ReLU.apply(x)
 
 
 def _comparison(name: str, a: Any, b: Any) -> Tensor:

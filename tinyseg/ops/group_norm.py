@@ -24,7 +24,9 @@ class GroupNorm(Op):
         """``mean`` and ``rstd`` (N, groups) are x's own, and move with it."""
         out = new_like(x)
         ctx.save_for_backward(x, mean, rstd, weight)
-        x.backend.group_norm(x.array, mean.array, rstd.array, array_or_none(weight), array_or_none(bias), out.array)
+        if x.numel():
+            factors = (mean.array, rstd.array, array_or_none(weight), array_or_none(bias))
+            x.backend.group_norm(x.array, *factors, out.array)
         return out
 
     @staticmethod
@@ -32,14 +34,18 @@ class GroupNorm(Op):
         """The sums that are the gradients of weight and bias come on the way."""
         x, mean, rstd, weight = ctx.saved_tensors
         by_x, by_weight, by_bias = new_like(x), new(x, x.shape[1:2]), new(x, x.shape[1:2])
+        if not x.numel():  # sums of nothing
+            return by_x, by_weight.zero_(), by_bias.zero_(), None, None
         given = (grad.array, x.array, mean.array, rstd.array, array_or_none(weight))
         x.backend.group_norm_backward(*given, by_weight.array, by_bias.array, by_x.array)
         return by_x, by_weight, by_bias, None, None
 
 
 def _statistics(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance (N, groups)."""
+    """Mean and biased variance (N, groups); 0 where there is nothing to normalise."""
     mean, var = new(x, (x.shape[0], groups)), new(x, (x.shape[0], groups))
+    if not x.numel():
+        return mean.zero_(), var.zero_()
     x.backend.group_norm_statistics(x.array, mean.array, var.array)
     return mean, var
 
@@ -88,7 +94,7 @@ def instance_norm(
         raise ValueError(f"{who}: an image needs more than one pixel, got input of shape {input.shape}")
     with no_grad():
         mean, var = _statistics(x, x.shape[1])
-        if running_mean is not None and running_var is not None and x.shape[0]:
+        if running_mean is not None and running_var is not None and x.numel():
             running_mean.lerp_(mean.mean(0), momentum)
             running_var.lerp_(var.mean(0) * (count / (count - 1)), momentum)
         rstd = 1.0 / (var + eps).sqrt()

@@ -1,4 +1,9 @@
-"""Changes in place. They are not recorded, so they are refused where a gradient would miss them.
+"""Changes in place.
+
+``x += y`` is ``x.add_(y)``: the memory of x takes the new values, and every tensor that shares it sees them. Where a
+gradient is required, arithmetic is recorded, and x becomes the operator's result. Three kinds of change are not
+recorded, and raise, lest a gradient miss them: of a leaf that requires a gradient; of a view of a tensor that is in
+use, whose past would change, too; and those that are no arithmetic (``fill_``, ``copy_``, assignment to elements).
 
 Memory has a version, shared by all views of it, that every change moves on: an operator that saved the old values
 for its backward will notice (``Context.saved_tensors``).
@@ -8,24 +13,63 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import is_grad_enabled
+import numpy as np
+
+from ..autograd import Op, is_grad_enabled
 from ..errors import GraphError
 from ..random import Generator, default_generator
 from ..tensor import Number, Tensor, operator
-from .common import broadcast_shape, need_same_device, need_tensor
+from .common import broadcast_shape, matched, need_same_device, need_tensor
+from .elementwise import (
+    Add,
+    Divide,
+    Multiply,
+    Pow,
+    Remainder,
+    Subtract,
+    divisible,
+    floor_divide,
+    power,
+    quotient,
+    summands,
+)
+from .logic import bitwise_and, bitwise_or, bitwise_xor
+
+
+def _missed(*tensors: Any) -> bool:
+    """Whether a gradient would miss a change that is not recorded."""
+    return is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
+
+
+def _refuse(who: str, where: str) -> None:
+    raise GraphError(
+        f"{who}: changes in place are not recorded{where}, and a gradient would miss this one; use the form that "
+        "makes a new tensor (x = x + y), detach(), or a no_grad() block"
+    )
+
+
+def _need_memory(who: str, x: Tensor) -> Tensor:
+    if x.repeats:
+        raise ValueError(f"{who}: the tensor was expanded, several of its elements are one; change a clone() of it")
+    return x
 
 
 def changing(who: str, x: Tensor, *sources: Any) -> Tensor:
-    """``x``, about to be written to."""
-    if is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in (x, *sources)):
-        raise GraphError(
-            f"{who}: changes in place are not recorded, and a gradient would miss this one; use the form that makes "
-            "a new tensor (x = x + y), detach(), or a no_grad() block"
-        )
-    if x.repeats:
-        raise ValueError(f"{who}: the tensor was expanded, several of its elements are one; change a clone() of it")
-    x.version.count += 1
+    """``x``, about to be written to by what is not recorded."""
+    if _missed(x, *sources):
+        _refuse(who, "")
+    _need_memory(who, x).version.count += 1
     return x
+
+
+def _recordable(who: str, x: Tensor, *sources: Any) -> Tensor:
+    """``x``, if it may become the result of a recorded operator, or need not."""
+    if _missed(x, *sources):
+        if x.is_leaf and x.requires_grad and not x.stale:
+            _refuse(who, " in a leaf that requires a gradient")
+        if x.kin is not None and not x.kin.is_base(x) and x.kin.others(x):
+            _refuse(who, " through a view of a tensor that is still in use")
+    return _need_memory(who, x)
 
 
 def fitting(who: str, x: Tensor, source: Any) -> Any:
@@ -47,34 +91,90 @@ def _apart(x: Tensor, source: Tensor) -> Tensor:
     return source.clone() if source.version is x.version and source.array is not x.array else source
 
 
-def _update(who: str, kernel: str, x: Tensor, other: Any) -> Tensor:
-    operand = fitting(who, x, other)
-    getattr(x.backend, kernel)(x.array, operand, changing(who, x, other).array)
+def _fits(who: str, x: Tensor, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Raises ``TypeError`` or ``ValueError`` unless x can hold a result of that type, broadcast with that shape."""
+    if broadcast_shape(who, x.shape, shape) != x.shape:
+        raise ValueError(f"{who}: shape {shape} cannot be broadcast to {x.shape}")
+    if not np.can_cast(dtype, x.dtype, "same_kind") and not (dtype.kind in "iu" and x.dtype.kind in "iu"):
+        raise TypeError(
+            f"{who}: types differ: a tensor of {x.dtype} cannot take a result of {dtype} in place; convert it with "
+            ".to(), or use the form that makes a new tensor"
+        )
+
+
+def _update(who: str, op: type[Op], x: Tensor, other: Any, operands: tuple[Any, Any]) -> Tensor:
+    """``x`` as the result of ``op`` of the operands, x and other with one type."""
+    a, b = operands
+    _fits(who, x, a.dtype, b.shape if isinstance(b, Tensor) else ())
+    _recordable(who, x, other)
+    return op.apply_(x, a, _apart(x, b) if isinstance(b, Tensor) else b)
+
+
+def _replace(who: str, x: Tensor, result: Tensor, other: Any) -> Tensor:
+    """``x`` with the values of a result that no gradient flows through."""
+    _fits(who, x, result.dtype, result.shape)
+    x.backend.assign(result.array, changing(who, x, other).array)
     return x
 
 
 @operator
 def add_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input = input + other."""
-    return _update("add_", "add", input, other)
+    """input += other; of bools the truth of either."""
+    return _update("add_", Add, input, other, matched("add_", input, other))
 
 
 @operator
 def sub_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input = input - other."""
-    return _update("sub_", "subtract", input, other)
+    """input -= other."""
+    return _update("sub_", Subtract, input, other, summands("sub_", input, other))
 
 
 @operator
 def mul_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input = input * other."""
-    return _update("mul_", "multiply", input, other)
+    """input *= other; of bools the truth of both."""
+    return _update("mul_", Multiply, input, other, matched("mul_", input, other))
 
 
 @operator
 def div_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input = input / other."""
-    return _update("div_", "divide", need_tensor("div_", "input", input), other)
+    """input /= other."""
+    return _update("div_", Divide, input, other, quotient("div_", need_tensor("div_", "input", input), other))
+
+
+@operator
+def floor_divide_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input //= other. Not recorded: no gradient flows through ``floor_divide``."""
+    return _replace("floor_divide_", input, floor_divide(input, other), other)
+
+
+@operator
+def remainder_(input: Tensor, other: Tensor | Number) -> Tensor:
+    """input %= other."""
+    return _update("remainder_", Remainder, input, other, divisible("remainder_", input, other))
+
+
+@operator
+def pow_(input: Tensor, exponent: Tensor | Number) -> Tensor:
+    """input **= exponent."""
+    return _update("pow_", Pow, input, exponent, power("pow_", input, exponent))
+
+
+@operator
+def bitwise_and_(input: Tensor, other: Tensor | bool) -> Tensor:
+    """input &= other, of bools."""
+    return _replace("bitwise_and_", input, bitwise_and(input, other), other)
+
+
+@operator
+def bitwise_or_(input: Tensor, other: Tensor | bool) -> Tensor:
+    """input |= other, of bools."""
+    return _replace("bitwise_or_", input, bitwise_or(input, other), other)
+
+
+@operator
+def bitwise_xor_(input: Tensor, other: Tensor | bool) -> Tensor:
+    """input ^= other, of bools."""
+    return _replace("bitwise_xor_", input, bitwise_xor(input, other), other)
 
 
 @operator
@@ -123,11 +223,7 @@ def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Gene
     """Random numbers, equally likely in [low, high)."""
     x = need_tensor("uniform_", "input", input)
     x.backend.uniform(changing("uniform_", x).array, *(generator or default_generator).reserve(x.numel()))
-    return (
-        x
-        if (low, high) == (0.0, 1.0)
-        else _update("uniform_", "add", _update("uniform_", "multiply", x, high - low), low)
-    )
+    return x if (low, high) == (0.0, 1.0) else add_(mul_(x, high - low), low)
 
 
 @operator
@@ -135,4 +231,4 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gener
     """Normally distributed random numbers."""
     x = need_tensor("normal_", "input", input)
     x.backend.normal(changing("normal_", x).array, *(generator or default_generator).reserve(x.numel()))
-    return x if (mean, std) == (0.0, 1.0) else _update("normal_", "add", _update("normal_", "multiply", x, std), mean)
+    return x if (mean, std) == (0.0, 1.0) else add_(mul_(x, std), mean)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from ..autograd import Op
@@ -71,7 +72,7 @@ class BedOfNails(Op):
 
 def _scales(scale_factor: Any) -> tuple[float, float]:
     both = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor, scale_factor)
-    if len(both) != 2 or not all(isinstance(s, (int, float)) and s > 0 and math.isfinite(s) for s in both):
+    if len(both) != 2 or not all(isinstance(s, Real) and float(s) > 0 and math.isfinite(s) for s in both):
         raise ValueError(f"interpolate: scale_factor must be one or two positive numbers, got {scale_factor!r}")
     return float(both[0]), float(both[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..autograd import Op
@@ -61,7 +62,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             f"{other.shape} has columns of {b.shape[-2]}"
         )
     if b.ndim == 2 and a.ndim > 2:  # one matrix for all: a single tall product
-        out = Matmul.apply(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
+        out = Matmul.apply(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
     else:
         leading = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
         out = Matmul.apply(a.expand((*leading, *a.shape[-2:])), b.expand((*leading, *b.shape[-2:])))

@@ -6,6 +6,7 @@ unpooling lets the last one stand (see the kernels' file ``pool2d.py``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
@@ -138,6 +139,17 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return (out, indices) if return_indices else out
 
 
+def _unpooled_size(who: str, output_size: Any, dims: int) -> tuple[int, ...]:
+    """The sizes of the output's lines or planes, of which the whole shape may be given."""
+    given = output_size
+    if isinstance(given, Sequence):
+        if len(given) not in (dims, dims + 2):
+            whole = {1: "L or N,C,L", 2: "H,W or N,C,H,W"}[dims]
+            raise ValueError(f"{who}: output_size must be {whole}, got {output_size!r}")
+        given = given[-dims:]
+    return ints(who, "output_size", given, dims, 1)
+
+
 def _max_unpool(
     who: str,
     dims: int,
@@ -161,8 +173,7 @@ def _max_unpool(
     )
     size = default
     if output_size is not None:
-        whole = output_size if isinstance(output_size, int) else tuple(output_size)[-dims:]
-        size = ints(who, "output_size", whole, dims, 1)
+        size = _unpooled_size(who, output_size, dims)
     if any(not d - s < n < d + s for n, d, s in zip(size, default, given.stride, strict=True)):
         raise ValueError(f"{who}: output_size {size} must be within stride {given.stride} of {default}")
     pixels = "x".join(str(n) for n in size)

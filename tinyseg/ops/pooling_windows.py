@@ -32,10 +32,12 @@ class Window(NamedTuple):
 
 
 def window(who: str, dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> Window:
-    """Checked arguments; a missing stride is the window's size."""
-    kernel_size = ints(who, "kernel_size", kernel_size, dims, 1)
-    stride = kernel_size if stride is None else ints(who, "stride", stride, dims, 1)
-    return Window(kernel_size, stride, ints(who, "padding", padding, dims), ints(who, "dilation", dilation, dims, 1))
+    """Checked arguments; a stride that is None or empty is the window's size."""
+    kernel_size = ints(who, "kernel_size", kernel_size, dims, 1, one_for_all=True)
+    own = stride is None or (isinstance(stride, Sequence) and not stride)
+    stride = kernel_size if own else ints(who, "stride", stride, dims, 1, one_for_all=True)
+    padding = ints(who, "padding", padding, dims, one_for_all=True)
+    return Window(kernel_size, stride, padding, ints(who, "dilation", dilation, dims, 1, one_for_all=True))
 
 
 def as_images(who: str, input: Tensor, dims: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Dims, Tensor, int64, operator, tensor
+from ..tensor import Dims, Tensor, int64, operator, tensor, type_and_device
 from .common import (
     dimension,
     dimensions,
@@ -364,17 +364,16 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 @operator
 def to(input: Tensor, dtype: Any = None, device: str | None = None) -> Tensor:
-    """Cast to ``dtype``, or copy to ``device``; itself if nothing changes. ``to("reference")`` names a device."""
-    from ..backend import names_device, resolve
-    from ..tensor import check_dtype
+    """Cast to ``dtype``, or copy to ``device``; itself if nothing changes. A device may stand first,
+    ``to("reference", "float64")``, or a tensor whose type and device are meant.
 
-    if names_device(dtype):
-        dtype, device = None, dtype
-    x = input
-    if dtype is not None and check_dtype(dtype, "to") != x.dtype:
-        x = Copy.apply(x, new_like(x, check_dtype(dtype, "to")))
-    if device is not None and resolve(device) != x.device:
-        x = Move.apply(x, resolve(device))
+    Raises ``TypeError`` for a type that tensors cannot have and ``ValueError`` for an unknown device.
+    """
+    x, (wanted, place) = input, type_and_device(dtype, device, "to")
+    if wanted is not None and wanted != x.dtype:
+        x = Copy.apply(x, new_like(x, wanted))
+    if place is not None and place != x.device:
+        x = Move.apply(x, place)
     return x
 
 

@@ -58,21 +58,24 @@ def _checked(who: str, input: Tensor, dim: int, dtype: Any) -> tuple[Tensor, int
     x = x if dtype is None else need_tensor(who, "dtype's tensor", x.to(dtype))
     if not isinstance(dim, Integral):
         raise TypeError(f"{who}: dim must be an int, got {dim!r}; for N,C,H,W logits it is 1")
-    axis = dimension(who, dim, x.ndim)
-    if x.ndim and not x.shape[axis]:
-        raise ValueError(f"{who}: input of shape {x.shape} has no element along dim {dim}")
-    return x, axis
+    return x, dimension(who, dim, x.ndim)
+
+
+def _along(op: type[Op], x: Tensor, axis: int) -> Tensor:
+    """Of no elements there are no results, also where the axis itself has none."""
+    if not x.numel():
+        return x.clone()
+    y: Tensor = op.apply(x, axis) if x.ndim else op.apply(x.reshape(1), 0).reshape(())
+    return y
 
 
 @operator
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See ``nn.functional.softmax``."""
-    x, axis = _checked("softmax", input, dim, dtype)
-    return Softmax.apply(x, axis) if x.ndim else Softmax.apply(x.reshape(1), 0).reshape(())
+    return _along(Softmax, *_checked("softmax", input, dim, dtype))
 
 
 @operator
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See ``nn.functional.log_softmax``."""
-    x, axis = _checked("log_softmax", input, dim, dtype)
-    return LogSoftmax.apply(x, axis) if x.ndim else LogSoftmax.apply(x.reshape(1), 0).reshape(())
+    return _along(LogSoftmax, *_checked("log_softmax", input, dim, dtype))

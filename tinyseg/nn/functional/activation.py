@@ -116,8 +116,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """log(exp(x) / sum exp(x)) along ``dim``, without overflow; of ``input.to(dtype)`` if a type is given.
 
-    Raises ``IndexError`` for a ``dim`` that is not there, ``ValueError`` where it has no element, ``TypeError`` for
-    integers.
+    Of no elements it gives none. Raises ``IndexError`` for a ``dim`` that is not there, ``TypeError`` for integers.
 
     >>> import tinyseg
     >>> log_softmax(tinyseg.tensor([0.0, 0.0]), dim=0)

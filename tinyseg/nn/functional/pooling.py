@@ -54,7 +54,7 @@ def max_pool2d(
     Args:
         input: float (N, C, H, W) or (C, H, W).
         kernel_size: size of the window.
-        stride: pixels from one window to the next; the window's size if None.
+        stride: pixels from one window to the next; the window's size if None or empty.
         padding: pixels around the image that are never chosen, at most half of the window.
         dilation: pixels from one element of the window to the next.
         ceil_mode: sizes are rounded up: a last window may stick out at the bottom and at the right.
@@ -176,7 +176,7 @@ def max_unpool1d(
         input: float (N, C, L) or (C, L).
         indices: int64 of the same shape, as ``max_pool1d`` returns them.
         kernel_size, stride, padding: those of the pooling; they give the output's size.
-        output_size: the output's size, where pooling could have come from several (its last number counts).
+        output_size: the output's size, (L,) or (N, C, L), where pooling could have come from several; L counts.
 
     Returns:
         (N, C, L') or (C, L') with L' = (L - 1) stride - 2 padding + kernel_size, or ``output_size``.
@@ -205,7 +205,8 @@ def max_unpool2d(
         input: float (N, C, H, W) or (C, H, W).
         indices: int64 of the same shape, flat in the output's planes, as ``max_pool2d`` returns them.
         kernel_size, stride, padding: those of the pooling; they give the output's size.
-        output_size: the output's size, where pooling could have come from several (its last two numbers count).
+        output_size: the output's size, (H, W) or (N, C, H, W), where pooling could have come from several; H and
+            W count.
 
     Returns:
         (N, C, H', W') or (C, H', W') with H' = (H - 1) stride - 2 padding + kernel_size, or ``output_size``.

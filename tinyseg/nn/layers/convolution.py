@@ -39,8 +39,8 @@ class _ConvNd(Module):
                 raise ValueError(f"{who}: {name}={channels} must be a positive multiple of groups={groups}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = ints(who, "kernel_size", kernel_size, self.dims, 1)
-        self.stride = ints(who, "stride", stride, self.dims, 1)
-        self.dilation = ints(who, "dilation", dilation, self.dims, 1)
+        self.stride = ints(who, "stride", stride, self.dims, 1, one_for_all=True)
+        self.dilation = ints(who, "dilation", dilation, self.dims, 1, one_for_all=True)
         self.padding: Any = padding
         self.output_padding = (0,) * self.dims
 
@@ -83,7 +83,7 @@ class _Conv(_ConvNd):
         if isinstance(padding, str):
             check_named_padding(who, padding, self.stride)
         else:
-            self.padding = ints(who, "padding", padding, self.dims)
+            self.padding = ints(who, "padding", padding, self.dims, one_for_all=True)
         if padding_mode not in ("zeros", *MODES[1:]):
             modes = ", ".join(map(repr, ("zeros", *MODES[1:])))
             raise ValueError(f"{who}: padding_mode must be one of {modes}, got {padding_mode!r}")
@@ -164,8 +164,8 @@ class _ConvTranspose(_ConvNd):
         who = type(self).__name__
         if padding_mode != "zeros":
             raise ValueError(f"{who}: padding_mode must be 'zeros', got {padding_mode!r}: padding is cut off here")
-        self.padding = ints(who, "padding", padding, self.dims)
-        self.output_padding = ints(who, "output_padding", output_padding, self.dims)
+        self.padding = ints(who, "padding", padding, self.dims, one_for_all=True)
+        self.output_padding = ints(who, "output_padding", output_padding, self.dims, one_for_all=True)
         self._add_parameters((in_channels, out_channels // groups, *self.kernel_size), bias)
 
     def _window(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[Any, Any, Any, int, Any]:
