@@ -24,7 +24,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "geometry", "paths", "random"),
+    ("errors", "files", "geometry", "lock", "paths", "random"),
     ("backend",),
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
@@ -35,6 +35,11 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BESIDE = {
+    ("files", "errors"),
+    ("files", "paths"),
+    ("lock", "errors"),
+    ("lock", "files"),
+    ("lock", "paths"),
     ("autograd", "tensor"),
     ("gradcheck", "tensor"),
     ("gradcheck", "autograd"),

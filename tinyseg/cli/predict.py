@@ -19,7 +19,10 @@ def predict(
             metavar="IMAGE...", help="Image files of any size, folders of them, or lists (.txt, a file a line)."
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where the pictures go; nothing but earlier predictions is replaced there."),
+    ],
     tile: Annotated[
         int | None,
         typer.Option(
@@ -68,10 +71,13 @@ def predict(
             written = ", ".join(file.name for file in files if file is not None)
             console.line(output, f"{prediction.image} -> {written}: {found}")
 
+        def note(text: str) -> None:
+            console.line(output, f"note: {text}", style="yellow")
+
         failed = None
         with console.PredictionProgress() as progress:
             try:
-                done = engine.predict(run, images, out, show, options, progress.tell)
+                done = engine.predict(run, images, out, show, options, progress.tell, note)
             except engine.PredictionError as error:
                 failed, done = error, error.done
                 if not done:

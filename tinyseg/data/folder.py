@@ -20,14 +20,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, written
+from .listing import image_files
 from .mapping import Table
 
 _WITH_COLOR = re.compile(r"(?P<name>.*?)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)")
@@ -224,10 +223,9 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     """The image files in ``folder`` by their names without extension; hidden and other files are passed by."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images/ and masks/ with names that match")
-    readable = Image.registered_extensions()
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in readable or not path.is_file():
+    for path in image_files(folder):
+        if not path.is_file():
             continue
         if path.stem in files:
             raise DataError(f"{folder}: {files[path.stem].name} and {path.name} have one name; keep one of them")

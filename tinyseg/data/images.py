@@ -14,7 +14,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import DataError
+from ..files import writing
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
 from .mapping import color_table, identity_table, to_labels
@@ -207,8 +207,14 @@ def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes)
     """Write ``mask`` ``(H, W)`` ``uint8`` as an indexed PNG: pixel value = class, palette = class colours.
 
     Read back as a mask it is the same array; opened in a viewer it is a picture, not black. Raises
-    ``ValueError`` for another type or shape.
+    ``ValueError`` for another type or shape, ``WriteError`` where it cannot be written.
     """
+    with writing(path) as file:
+        palette_image(mask, classes).save(file, format="PNG")
+
+
+def palette_image(mask: NDArray[np.uint8], classes: Classes) -> Image.Image:
+    """``mask`` with the colours of the classes as its palette."""
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"write_palette_png: expected a uint8 mask (H, W), got {mask.dtype} {mask.shape}")
     palette = np.zeros((256, 3), np.uint8)
@@ -216,4 +222,4 @@ def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes)
     palette[IGNORE_INDEX] = classes.void_color
     image = Image.fromarray(mask)
     image.putpalette(palette.tobytes())
-    image.save(Path(path), format="PNG")
+    return image

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..files import write_bytes
 from ..paths import PathLike
 from ..tensor import Tensor
 
@@ -33,14 +34,15 @@ def save(figure: "Figure", path: PathLike) -> None:
     """Write a figure: a PNG of 256 colours - a third of the bytes, and hardly a difference to the eye - or, if
     ``path`` ends so, another kind that matplotlib writes.
     """
-    if Path(path).suffix.lower() not in ("", ".png"):
-        figure.savefig(path, dpi=DPI)
-        return
+    kind = Path(path).suffix.lower().removeprefix(".") or "png"
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    picture = Image.open(buffer).convert("RGB")
-    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(Path(path), format="PNG", optimize=True)
+    figure.savefig(buffer, format=kind, dpi=DPI)
+    if kind == "png":
+        picture = Image.open(buffer).convert("RGB")
+        few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        buffer = BytesIO()
+        few.save(buffer, format="PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())
 
 
 def text_width(text: str, size: float) -> float:
