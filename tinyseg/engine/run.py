@@ -69,9 +69,17 @@ def open_run(path: PathLike) -> Run:
 
 
 def read_folder(folder: Path) -> Config:
-    """The configuration of the run in ``folder``."""
+    """The configuration of the run in ``folder``; raises ``InputError`` where there is none, or no more than one that
+    was stopped before its first checkpoint has.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
+    if any(folder.iterdir()) and not not_of_a_beginning(folder):
+        options = f" --config {folder / CONFIG}" if (folder / CONFIG).is_file() else ""
+        raise InputError(
+            f"{folder}: the run was stopped before its first checkpoint, so there is nothing to go on with; begin it "
+            f"again: tinyseg train{options} --out {folder}"
+        )
     return read_config(folder / CONFIG)
 
 

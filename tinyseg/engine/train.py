@@ -127,10 +127,10 @@ def resume(
     ``InputError`` when it may not, and for folders and files that cannot be used; for the rest see ``train``.
     """
     folder = Path(folder)
-    _check_begun(folder)
+    read_folder(folder)  # so that only the folder of a run is locked
     with locked(folder):
         remove_half_written(folder)
-        config = read_folder(folder)
+        config = read_folder(folder)  # a run that has ended since may have written another
         train_set, val_set = (
             open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
         )
@@ -141,17 +141,6 @@ def resume(
         if epochs is not None:
             write_config(folder / CONFIG, config)
         return trainer.run()
-
-
-def _check_begun(folder: Path) -> None:
-    """``InputError`` for a folder that holds no run, or one that was killed before its first checkpoint."""
-    if folder.is_dir() and any(folder.iterdir()) and not not_of_a_beginning(folder):
-        options = f" --config {folder / CONFIG}" if (folder / CONFIG).is_file() else ""
-        raise InputError(
-            f"{folder}: the run was stopped before its first checkpoint, so there is nothing to go on with; begin it "
-            f"again: tinyseg train{options} --out {folder}"
-        )
-    read_folder(folder)
 
 
 def _with_epochs(folder: Path, config: Config, epochs: int | None, images: int) -> Config:
