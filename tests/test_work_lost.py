@@ -22,7 +22,7 @@ from runs import Log, make_folder, options, visible, without_pictures, write
 from test_cli import call
 from test_files import environment
 
-from tinyseg import engine
+from tinyseg import engine, models
 from tinyseg.checkpoint import load
 from tinyseg.engine import segmenter
 from tinyseg.engine.ledger import LEDGER
@@ -164,6 +164,18 @@ def test_validation_labels_large_images_as_prediction_does(
         )
         .matrix.tolist()
     )
+
+
+def test_very_deep_networks_get_larger_tiles(root: Path) -> None:
+    """Of a tile of 512 pixels strides of 256 would leave nothing: a run was refused when it came to its pictures."""
+    config = engine.prepare(options(root)).config
+    deep = models.create("unet", num_classes=2, in_channels=3, width=1, depth=8)
+    assert deep.stride == 256
+    assert segmenter.Segmenter(deep, config).grid.tile == 1024
+    shallow = models.create("unet", num_classes=2, in_channels=3, width=1, depth=4)
+    assert segmenter.Segmenter(shallow, config).grid.tile == 512
+    with pytest.raises(InputError, match="--overlap 700 leaves nothing of a --tile of 512"):
+        segmenter.Segmenter(shallow, config, overlap=700)
 
 
 @pytest.mark.parametrize(

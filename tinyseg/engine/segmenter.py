@@ -22,7 +22,7 @@ from ..nn import functional as F
 from ..tensor import Tensor, tensor
 from .config import Config
 from .pipeline import check_size, to_channels
-from .tiles import OVERLAP, TILE, Grid, blended
+from .tiles import OVERLAP, TILE, Grid, blended, least_tile
 
 Array = NDArray[np.float32]
 Tell = Callable[[int, int], None]
@@ -103,7 +103,8 @@ class Segmenter:
     @property
     def grid(self) -> Grid:
         """How tiles lie; raises ``InputError`` for an overlap too large for them."""
-        return Grid.fitting(self.tile or TILE, self.overlap, self.model.stride)
+        usual = max(TILE, least_tile(min(self.overlap, OVERLAP), self.model.stride))  # more for very deep networks
+        return Grid.fitting(self.tile or usual, self.overlap, self.model.stride)
 
     def probabilities(self, image: NDArray[Any], tell: Tell = lambda done, total: None) -> Iterator[Array]:
         """Bands of rows, from above, (rows, W, K), of the probabilities of the classes; ``image`` is (H, W, C).
