@@ -10,6 +10,7 @@ from PIL import Image
 from tinyseg import viz
 from tinyseg.data import Shapes
 from tinyseg.engine import Callbacks, EpochRow, TrainOptions
+from tinyseg.files import write_bytes
 
 TINY_MODEL = {"model": "unet", "model_options": {"width": 4, "depth": 2}}
 TINY_FLAGS = ("--model", "unet", "--width", "4", "--depth", "2", "--batch-size", "4", "--workers", "1")
@@ -29,6 +30,11 @@ def make_folder(root: Path, train: int = 8, val: int = 4, size: tuple[int, int] 
     return root
 
 
+def visible(folder: Path) -> list[str]:
+    """The names in a folder, without hidden ones."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def write(path: Path, pixels: Any) -> None:
     """Save an array as an image file."""
     Image.fromarray(np.asarray(pixels, np.uint8)).save(path)
@@ -44,7 +50,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have runs write empty pictures: drawing takes far longer than all the rest of a tiny run."""
 
     def draw(path: Path, *what: Any) -> None:
-        path.write_bytes(b"")
+        write_bytes(path, b"")
 
     monkeypatch.setattr(viz, "save_curves", draw)
     monkeypatch.setattr(viz, "save_predictions", draw)

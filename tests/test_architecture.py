@@ -24,7 +24,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "finite", "geometry", "paths", "random"),
+    ("errors", "files", "finite", "geometry", "lock", "paths", "random"),
     ("backend",),
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
@@ -36,6 +36,11 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BESIDE = {
     ("finite", "errors"),
+    ("files", "errors"),
+    ("files", "paths"),
+    ("lock", "errors"),
+    ("lock", "files"),
+    ("lock", "paths"),
     ("autograd", "tensor"),
     ("gradcheck", "tensor"),
     ("gradcheck", "autograd"),

@@ -338,12 +338,8 @@ def test_masks_of_0_and_255_among_masks_of_0_and_1(tmp_path: Path) -> None:
     [
         (lambda root: (root / "val").rename(root / "valid"), r"no split 'val': .*found train, valid"),
         (lambda root: shutil.rmtree(root / "val"), r"no split 'val': .*found train"),
-        (
-            lambda root: [save(path, stripes(255)) for path in root.glob("train/masks/*.png")],
-            "every pixel of the training masks is ignored; there is nothing to learn",
-        ),
     ],
-    ids=["valid", "train only", "all ignored"],
+    ids=["valid", "train only"],
 )
 def test_what_training_refuses_is_a_problem(tmp_path: Path, change: Any, message: str) -> None:
     root = layouts.folder(tmp_path)
@@ -354,6 +350,16 @@ def test_what_training_refuses_is_a_problem(tmp_path: Path, change: Any, message
     with pytest.raises(InputError, match=message) as refused:
         prepare(TrainOptions(data="folder", root=str(root), model="unet", model_options={"depth": 2}))
     assert problem.text == f"tinyseg train refuses the data: {refused.value}"
+
+
+def test_training_masks_that_are_ignored_everywhere_are_a_problem(tmp_path: Path) -> None:
+    root = layouts.folder(tmp_path)
+    for path in root.glob("train/masks/*.png"):
+        save(path, stripes(255))
+    (problem,) = engine.check("folder", root).problems
+    assert (problem.kind, problem.text) == ("ignored", "every pixel of the training masks is ignored")
+    with pytest.raises(InputError, match=f"{problem.text}; there is nothing to learn"):
+        prepare(TrainOptions(data="folder", root=str(root), model="unet", model_options={"depth": 2}))
 
 
 def test_a_mapping_that_ignores_all_but_one_class_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from runs import TINY_FLAGS, make_folder, without_pictures, write
+from runs import TINY_FLAGS, make_folder, visible, without_pictures, write
 
 import tinyseg
 from tinyseg import backend, cli, engine, errors, models
@@ -161,7 +161,7 @@ def test_prediction_names_its_files(run: Path, root: Path, tmp_path: Path) -> No
     assert len(lines) == 4
     assert re.fullmatch(r"images: 4, [0-9.]+ a second", speed)
     assert "0.png -> 0.png, 0_overlay.png: " in text
-    assert len(list((tmp_path / "out").iterdir())) == 8
+    assert len(visible(tmp_path / "out")) == 8
 
 
 def test_damaged_images_are_listed_at_the_end(run: Path, root: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_prediction_by_tiles_and_views(run: Path, root: Path, tmp_path: Path) ->
     flags = ("--tile", 24, "--overlap", 8, "--tta", "flip,scale=1,1.5", "--probabilities", "npy", "--no-overlay")
     text = done("predict", run, images, "--out", out, *flags)
     assert "0.png -> 0.png, 0_probabilities.npy: " in text
-    assert len(list(out.iterdir())) == 8
+    assert len(visible(out)) == 8
     for given, wanted in (
         (("--max-pixels", 1000), "--max-pixels"),
         (("--tile", 8, "--overlap", 64), "--overlap 64 leaves nothing of a --tile of 8"),
@@ -411,9 +411,9 @@ def _untouched(folder: Path) -> None:
         (_untouched, ("--optimizer", "lbfgs"), ["lbfgs", "adam"]),
         (_untouched, ("--device", "tpu"), ["tpu", "reference"]),
         (_untouched, ("--val-fraction", "0.5"), ["val"]),
-        (_untouched, ("--out", "."), ["exists already", "--resume"]),
+        (_untouched, ("--out", "."), ["exists already; choose another --out\n"]),
         (_untouched, ("--warmup", "2"), ["--warmup 2 is longer than the run of 1 epoch"]),
-        (_untouched, ("--find-lr", "none/lr.png"), ["--find-lr: there is no folder none"]),
+        (_untouched, ("--find-lr", "none/lr.png"), ["--find-lr: none/lr.png: there is no folder none"]),
         (_binary_weights, ("--class-weights", "data/weights.txt"), ["weights.txt: is no list of weights"]),
         (_no_mask, (), ["3.png", "mask"]),
         (_other_size, (), ["3.png", "30x32", "32x32"]),
@@ -466,7 +466,8 @@ def _is_refusal(result: Result, parts: list[str]) -> None:
         (("train", "--resume", "RUN", "--augment", "none"), ["--augment scale=0.75:1.5,flip", "--augment none"]),
         (("train", "--resume", "RUN", "--size", "64x64"), ["no --size", "--size 64x64"]),
         (("train", "--resume", "RUN", "--width", "8"), ["--width 4", "--width 8"]),
-        (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant"]),
+        (("train", "--resume", "RUN", "--epochs", "9"), ["cosine", "constant", "--weights RUN"]),
+        (("train", "--out", "RUN"), ["exists already; choose another --out, or go on with it by --resume RUN"]),
         (("train", "--resume", "RUN", "--out", "elsewhere"), ["--out"]),
         (("train", "--resume", "nothing"), ["nothing", "no such folder"]),
     ],
@@ -477,7 +478,8 @@ def test_bad_input_of_the_other_commands(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.png").write_text("not an image")
     write(tmp_path / "small.png", np.zeros((2, 2, 3)))
-    _is_refusal(call(*(argument.replace("RUN", str(run)) for argument in arguments)), parts)
+    result = call(*(argument.replace("RUN", str(run)) for argument in arguments))
+    _is_refusal(result, [part.replace("RUN", str(run)) for part in parts])
 
 
 def _broken_config(folder: Path) -> None:

@@ -78,6 +78,7 @@ def changed(folder: Path, to: Path, change: Callable[[State], None]) -> Path:
 FIRST = ("optimizer", "state", 0)
 GROUP = ("optimizer", "param_groups", 0)
 ROW = ("history", 1)
+TRAINED = {"epoch": 3, "lr": 0.1, "train_loss": 0.5, "skipped": 0, "seconds": 1.0, "waited": 0.0}
 
 CASES: list[tuple[str, Callable[[State], None], str]] = [
     *(("adam", without(name), f"'{name}' is missing") for name in (
@@ -140,6 +141,10 @@ CASES: list[tuple[str, Callable[[State], None], str]] = [
     ("sgd", set_to("schedule", "plateau", "best", to="x"), "the state's best must be a number, got 'x'"),
     ("sgd", set_to("schedule", "plateau", "num_bad_epochs", to=None), "num_bad_epochs must be a whole number"),
     ("sgd", set_to("schedule", "plateau", "lrs", to=[0.1]), r"the state is for 1 groups of parameters"),
+    ("adam", set_to("trained", to=[]), "trained must be a table"),
+    ("adam", set_to("trained", to={**TRAINED, "epoch": 2}), "trained.epoch must be 3, got 2"),
+    ("adam", set_to("trained", to={**TRAINED, "lr": -1.0}), "trained.lr must be a finite number"),
+    ("adam", set_to("trained", to={**TRAINED, "x": 1}), "trained has the unknown field 'x'"),
     ("rmsprop", set_to(*FIRST, "square", to=None), "square is a state of type NoneType"),
     ("rmsprop", set_to(*GROUP, "alpha", to=2.0), r"alpha must be in \[0, 1\]"),
 ]  # fmt: skip

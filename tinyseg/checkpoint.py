@@ -4,16 +4,13 @@ The weights stand under their own names, so that any reader of safetensors finds
 training state (an optimiser's momenta, say). What is no tensor is JSON in the file's metadata, where a tensor is
 represented by its name.
 
-A checkpoint is written beside the old one and takes its place only when it is complete and on the disk: a disk
-that fills up, a power cut or a ``kill -9`` leaves the last good one as it was.
+A checkpoint takes the place of the last good one only when it is complete and on the disk (``files.writing``).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
+from .files import write_bytes
 from .finite import damage
 from .paths import PathLike
 from .tensor import Tensor, tensor
@@ -51,43 +49,8 @@ class Checkpoint:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-@contextmanager
-def replacing(path: PathLike) -> Iterator[Path]:
-    """Give the name of a file to write; it takes the place of ``path`` when the block ends without an error.
-
-    Both are in one folder, since only there renaming is one step. The half-written file is removed after an error,
-    and ``OSError`` becomes a ``CheckpointError`` that names ``path``.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with replacing(path) as aside:
-    ...     _ = aside.write_text("done")
-    >>> path.read_text(), len(list(path.parent.iterdir()))
-    ('done', 1)
-    """
-    path = Path(path)
-    aside = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield aside
-        with aside.open("rb+") as file:  # opened for writing: Windows flushes no other
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        kept = "; the last good one is kept" if path.exists() else ""
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}){kept}") from error
-    finally:
-        _remove(aside)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # a disk that cannot write may not delete either, and the first error is the one to tell
-        return
-
-
 def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -> None:
-    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``CheckpointError`` when that is impossible.
+    """Write ``checkpoint`` to ``path``, all of it or nothing. Raises ``WriteError`` when that is impossible.
 
     With ``only_finite``, as runs are saved, also for weights, or tensors of the state, that are not finite: ``load``
     would raise, and a good file may be in the place. Without it they are written, for a look at what went wrong.
@@ -112,8 +75,7 @@ def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -
         kept = "; the last good one is kept" if Path(path).exists() else ""
         raise CheckpointError(f"{path}: is not written: {damaged}{kept}")
     content = safetensors.numpy.save(arrays, metadata={METADATA_KEY: text})
-    with replacing(path) as aside:
-        aside.write_bytes(content)
+    write_bytes(path, content)
 
 
 def _array(value: Tensor) -> NDArray[Any]:

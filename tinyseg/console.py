@@ -201,7 +201,7 @@ class TrainingDisplay(Callbacks):
         if trainer.history:
             line(self.console, f"going on after epoch {len(trainer.history)}")
         line(self.console, f"run folder: {trainer.folder}")
-        self.total = (epochs - len(trainer.history)) * trainer.loader.num_batches
+        self.total = (epochs - trainer.epochs_trained) * trainer.loader.num_batches
         if self.task is not None:
             self.progress.reset(self.task, total=self.total, description="")
 

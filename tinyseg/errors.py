@@ -10,6 +10,8 @@ The types below mark what a user's *files and options* can get wrong, so that a 
 from its own: the command line prints them in a line or two and exits with code 2.
 """
 
+import errno
+import os
 from collections.abc import Callable
 
 
@@ -73,6 +75,29 @@ class DataError(InputError):
 
 class CheckpointError(InputError):
     """A checkpoint cannot be read, or does not fit the model it is loaded into."""
+
+
+class InUseError(InputError):
+    """Another process works in the folder."""
+
+
+class WriteError(InputError):
+    """A file cannot be written. ``is_disk_full``: nor can any other on this disk.
+
+    >>> import errno
+    >>> print(WriteError("a.png", OSError(errno.ENOSPC, "No space left on device"), kept=True))
+    a.png: cannot be written (No space left on device); the last good one is kept
+    """
+
+    def __init__(self, path: str | os.PathLike[str], error: OSError, kept: bool = False) -> None:
+        # Of the system's errors some have a number, Pillow's own have a text alone.
+        self.is_disk_full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+        ending = "; the last good one is kept" if kept else ""
+        super().__init__(f"{os.fspath(path)}: cannot be written ({error.strerror or error}){ending}")
+
+
+class OutOfMemoryError(MemoryError):
+    """Memory that the system does not have: the message says for what, and what needs less."""
 
 
 class GraphError(RuntimeError):

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError, OptionError, flag
+from ..errors import InputError, OptionError, OutOfMemoryError, flag
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 PICTURES = (".png", ".svg", ".pdf")
@@ -76,9 +76,8 @@ def reporting(debug: bool) -> Iterator[None]:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        if "cuda" in str(error):
-            return str(error)
-        return "out of memory; a smaller --batch-size or --size needs less"
+        # What knows the cause says it; NumPy's own speaks of arrays.
+        return str(error) if isinstance(error, OutOfMemoryError) or "cuda" in str(error) else "out of memory"
     if isinstance(error, OptionError):
         return error.spelt(flag)
     if isinstance(error, OSError) and error.strerror:

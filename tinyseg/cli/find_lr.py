@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import InputError
+from .common import PICTURES, check_writable
 from .training import Around
 
 
@@ -17,10 +18,10 @@ def find(asked: Mapping[str, Any], around: Around) -> None:
     from .. import console, engine
 
     picture = around.find_lr or Path()
-    if picture.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise InputError(f"--find-lr: expected the name of a picture, such as lr.png, got {picture}")
-    if not picture.parent.is_dir():
-        raise InputError(f"--find-lr: there is no folder {picture.parent}")
+    try:
+        check_writable(picture, PICTURES)
+    except InputError as error:
+        raise InputError(f"--find-lr: {error}") from error
     if around.resume is not None:
         raise InputError("--find-lr looks for the rate of a new run; leave --resume away")
     plan = engine.prepare(engine.TrainOptions(**asked))

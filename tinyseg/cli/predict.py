@@ -19,7 +19,10 @@ def predict(
             metavar="IMAGE...", help="Image files of any size, folders of them, or lists (.txt, a file a line)."
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where the pictures go; nothing but earlier predictions is replaced there."),
+    ],
     tile: Annotated[
         int | None,
         typer.Option(

@@ -11,9 +11,9 @@ touch, their border is background (``tinyseg.data.instances.separated_cells``) b
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import backend
-from ..errors import InputError
+from ..errors import InputError, WriteError
+from ..files import writing
 from .dataset import Dataset, Sample, Wrapper
 from .instances import renumbered, separated_cells
 
@@ -141,18 +142,9 @@ def _user_cache() -> Path | None:
 
 
 def _write(path: Path, term: Array) -> None:
-    """Under another name first, which no other process has; a cache that cannot be written to is done without."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, term)
-        os.replace(aside, path)
-    except OSError:
-        Path(aside).unlink(missing_ok=True)
+    """A cache that cannot be written to is done without."""
+    with suppress(WriteError), writing(path) as file:
+        np.save(file, term)
 
 
 def _remove_old(folder: Path) -> None:

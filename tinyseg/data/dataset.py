@@ -261,7 +261,10 @@ def check_index(index: int, length: int) -> int:
 
 
 class MaskRanges(NamedTuple):
-    """How many masks hold, next to class 0, ignored pixels only, classes only, or both."""
+    """How many masks hold ignored pixels and none but class 0, classes above 0 and no ignored pixels, or both.
+
+    A mask that is ignored everywhere is none of these: it says nothing about what 255 means.
+    """
 
     ignored: int = 0
     classes: int = 0
@@ -276,7 +279,7 @@ class MaskRanges(NamedTuple):
         """The same with one more mask, of so many pixels of each label ``(256,)``."""
         ignored, classes = bool(histogram[IGNORE_INDEX]), bool(histogram[1:IGNORE_INDEX].any())
         return MaskRanges(
-            self.ignored + (ignored and not classes),
+            self.ignored + (ignored and not classes and bool(histogram[0])),
             self.classes + (classes and not ignored),
             self.both + (classes and ignored),
         )

@@ -24,9 +24,9 @@ from ..paths import PathLike
 from .class_lists import CLASSES_FILE, read_classes, read_colors
 from .dataset import SPLITS, Classes
 from .division import divide_by_name
-from .image_file import suffixes
 from .images import read_header
 from .layout import Layout, MissingSplitError, Pair, check_split, turning, written
+from .listing import image_files
 from .mapping import Table
 
 
@@ -172,10 +172,9 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
     """The image files in ``folder`` by their names without extension; hidden and other files are passed by."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected images/ and masks/ with names that match")
-    readable = suffixes()
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in readable or not path.is_file():
+    for path in image_files(folder):
+        if not path.is_file():
             continue
         if path.stem in files:
             raise DataError(f"{folder}: {files[path.stem].name} and {path.name} have one name; keep one of them")

@@ -11,7 +11,6 @@ eye), also where a TIFF says that 0 is white, or a PGM that white is 3; in RGB f
 255 is ignored. Lossy formats are refused: they blur labels into values that look like classes.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import DataError
+from ..files import writing
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes
 from .image_file import DEEP_MODES, GREY_MODES, OpenImage, opened
@@ -289,8 +289,14 @@ def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes)
     """Write ``mask`` ``(H, W)`` ``uint8`` as an indexed PNG: pixel value = class, palette = class colours.
 
     Read back as a mask it is the same array; opened in a viewer it is a picture, not black. Raises
-    ``ValueError`` for another type or shape.
+    ``ValueError`` for another type or shape, ``WriteError`` where it cannot be written.
     """
+    with writing(path) as file:
+        palette_image(mask, classes).save(file, format="PNG")
+
+
+def palette_image(mask: NDArray[np.uint8], classes: Classes) -> Image.Image:
+    """``mask`` with the colours of the classes as its palette."""
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"write_palette_png: expected a uint8 mask (H, W), got {mask.dtype} {mask.shape}")
     palette = np.zeros((256, 3), np.uint8)
@@ -298,4 +304,4 @@ def write_palette_png(path: PathLike, mask: NDArray[np.uint8], classes: Classes)
     palette[IGNORE_INDEX] = classes.void_color
     image = Image.fromarray(mask)
     image.putpalette(palette.tobytes())
-    image.save(Path(path), format="PNG")
+    return image

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
+from ..files import write_text
 from ..paths import PathLike
 from .dataset import IGNORE_INDEX, Classes, Color
 
@@ -265,9 +266,9 @@ def read_mapping(path: PathLike) -> dict[str, int]:
 
 
 def write_mapping(path: PathLike, table: Table) -> None:
-    """Write ``table`` as a file for :func:`read_mapping`."""
+    """Write ``table`` as a file for :func:`read_mapping`; raises ``WriteError`` where that cannot be written."""
     import tomli_w
 
     text = "# What numbers and colours in masks mean: a class index, or 255 for what is ignored.\n\n"
     text += tomli_w.dumps({"mapping": {format_key(key): value for key, value in table.items()}})
-    Path(path).write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, text)

@@ -389,12 +389,30 @@ class _Checker:
             self.problems.append(Finding("values", text))
 
     def _report_classes(self, classes: Classes, proposed: Mapping[int | Color, int]) -> None:
+        if not proposed and not any(problem.kind == "values" for problem in self.problems):
+            self._report_splits(classes)
         total = sum((part.pixels for part in self.splits), np.zeros(MAX_CLASSES + 1, np.int64))
         absent = [name for name, count in zip(classes.names, total[: len(classes)], strict=True) if not count]
         if absent and not proposed and total[: len(classes)].any():
             text = f"{len(absent)} of {len(classes)} classes are in no mask: {', '.join(absent[:8])}"
             self.notes.append(Finding("absent", text + (", ..." if len(absent) > 8 else "")))
         self._report_counts()
+
+    def _report_splits(self, classes: Classes) -> None:
+        """Splits from which nothing can be learnt, or nothing of a class that is in others."""
+        anywhere = sum((part.pixels for part in self.splits), np.zeros(MAX_CLASSES + 1, np.int64)) > 0
+        for part in self.splits:
+            kind = {"train": "training", "val": "validation"}.get(part.split, part.split)
+            there = part.pixels[: len(classes)] > 0
+            if not there.any():
+                if part.ignored:
+                    text = f"every pixel of the {kind} masks is ignored"
+                    self.problems.append(Finding("ignored", text))
+                continue
+            absent = [name for index, name in enumerate(classes.names) if anywhere[index] and not there[index]]
+            if absent:
+                more = ", ..." if len(absent) > 8 else ""
+                self.notes.append(Finding("absent", f"in no {kind} mask: {', '.join(absent[:8])}{more}"))
 
     def _report_counts(self) -> None:
         """Splits that have not as many images as were published."""

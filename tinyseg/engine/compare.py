@@ -7,7 +7,6 @@ comparison which was interrupted goes on where it was, and takes what is done.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -15,9 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint import replacing
 from ..data import DRAWN_SIZE, Dataset, get_kind
 from ..errors import CheckpointError, InputError, OptionError, flag
+from ..files import naming, remove_half_written, write_text
+from ..lock import locked
 from ..nn.init import skip
 from ..paths import PathLike
 from .callbacks import Callbacks
@@ -31,10 +31,13 @@ from .pipeline import create_model, names_digest, open_split
 from .prepare import Plan, TrainOptions, prepare
 from .progress import read_progress
 from .recipes import AROUND, read_options
-from .run import BEST, CONFIG, LAST, WEIGHTS, read_folder
+from .run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
 from .train import resume, train
 
 REPORT, NUMBERS = "report.html", "report.json"
+
+# By which what a comparison wrote is known.
+_MARKS = {REPORT: " compared</title>", NUMBERS: '"common_epochs":'}
 
 Show = Callable[[str], AbstractContextManager[Callbacks]]
 
@@ -86,7 +89,8 @@ def compare(
 
     Raises ``InputError`` and its kinds for what cannot be compared, before anything is trained: other images or
     classes, names that are no names of folders, a run that is not finished, one in ``out`` that was made with other
-    options, a layer that no network has. For what goes wrong in training see ``train``.
+    options, a layer that no network has, a file in the place of the report that is none; ``InUseError`` while another
+    process works in ``out``. For what goes wrong in training see ``train``.
     """
     out = Path(out)
     if samples < 1 or not 0 < share <= 1:
@@ -98,23 +102,30 @@ def compare(
     _check_data(entries)
     infos = [_describe(entry.config) for entry in entries]
     check_layers({entry.name: info for entry, info in zip(entries, infos, strict=True)}, layers)
-    for entry in entries:
-        if entry.plan is not None and not _is_done(entry):
-            with show(entry.name) as callbacks:
-                _train(entry, entry.plan, callbacks, workers, cache)
-    finished = [_finished(entry, info) for entry, info in zip(entries, infos, strict=True)]
-    train_set, val_set = entries[0].train_set, entries[0].val_set
-    comparison = Comparison(tuple(finished), share, len(train_set), len(val_set))
-    pictures = look(finished, infos, val_set, layers, samples)
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / REPORT, page(comparison, pictures))
-    _write(out / NUMBERS, json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) + "\n")
+    _check_reports(out)
+    with naming(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        remove_half_written(out)
+        for entry in entries:
+            if entry.plan is not None and not _is_done(entry):
+                with show(entry.name) as callbacks:
+                    _train(entry, entry.plan, callbacks, workers, cache)
+        finished = [_finished(entry, info) for entry, info in zip(entries, infos, strict=True)]
+        train_set, val_set = entries[0].train_set, entries[0].val_set
+        comparison = Comparison(tuple(finished), share, len(train_set), len(val_set))
+        pictures = look(finished, infos, val_set, layers, samples)
+        write_text(out / REPORT, page(comparison, pictures))
+        write_text(out / NUMBERS, json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) + "\n")
     return comparison
 
 
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+def _check_reports(out: Path) -> None:
+    """``InputError`` for files in the place of the report that are none of ours."""
+    for name, mark in _MARKS.items():
+        path = out / name
+        if path.exists() and not (path.is_file() and mark in path.read_text(encoding="utf-8", errors="replace")):
+            raise InputError(f"{path}: is there already, and no report of tinyseg compare; choose another --out")
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -155,7 +166,9 @@ def _entry(name: str, given: TrainOptions | PathLike, folder: Path) -> _Entry:
         raise OptionError(f"{name}: {error.message}", *error.options) from error
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not_of_a_beginning(folder):
+        if not (folder / LAST).is_file():
+            raise InputError(f"{folder}: has no {LAST}, but {not_of_a_beginning(folder)[0]}; move it away")
         _check_same(folder, read_folder(folder), plan.config)
     return _Entry(name, folder, plan.config, plan.train_set, plan.val_set, plan)
 
@@ -233,29 +246,19 @@ def _describe(config: Config) -> ModelInfo:
 
 
 def _is_done(entry: _Entry) -> bool:
-    """Whether there is a run of that name in which no epoch is left."""
-    has_checkpoint = (entry.folder / LAST).is_file()
-    return has_checkpoint and read_progress(entry.folder).is_over(entry.config.training)
+    """Whether there is a run of that name in which no epoch and no picture is left."""
+    if not (entry.folder / LAST).is_file():
+        return False
+    progress = read_progress(entry.folder)
+    return progress.is_over(entry.config.training) and is_drawn(entry.folder, entry.config, len(progress.history))
 
 
 def _train(entry: _Entry, plan: Plan, callbacks: Callbacks, workers: int, cache: int) -> None:
     """Train the run, or what is left of it."""
-    folder = entry.folder
-    if folder.exists() and not (folder / LAST).exists():
-        _remove_beginning(folder)
-    if not folder.exists():
-        train(plan, folder, callbacks, workers, cache)
+    if (entry.folder / LAST).is_file():
+        resume(entry.folder, callbacks=callbacks, workers=workers, cache=cache)
     else:
-        resume(folder, callbacks=callbacks, workers=workers, cache=cache)
-
-
-def _remove_beginning(folder: Path) -> None:
-    """Take away the folder of a run that was killed before its first checkpoint; ``InputError`` if it has more."""
-    own = {CONFIG, WEIGHTS}
-    others = sorted(item.name for item in folder.iterdir() if item.name not in own and ".partial" not in item.name)
-    if others:
-        raise InputError(f"{folder}: has no {LAST}, but {others[0]}; move it away")
-    shutil.rmtree(folder)
+        train(plan, entry.folder, callbacks, workers, cache)
 
 
 def _finished(entry: _Entry, info: ModelInfo) -> Contender:

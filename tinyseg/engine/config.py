@@ -17,10 +17,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from ..checkpoint import replacing
 from ..data import Classes, Normalise, augmentations
 from ..data.dataset import Color, distinct
 from ..errors import InputError
+from ..files import write_text
 
 Size = tuple[int, int]
 
@@ -187,8 +187,7 @@ def write_config(path: Path, config: Config) -> None:
 
     text = "# Written by tinyseg train: what this run is. --resume, evaluate and predict read it.\n\n"
     text += tomli_w.dumps(_without_none(asdict(config)))
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, text)
 
 
 def _without_none(value: Any) -> Any:

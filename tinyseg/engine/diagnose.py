@@ -18,19 +18,22 @@ class DivergenceError(RuntimeError):
     """Training came to a loss that is infinite or not a number, and was stopped."""
 
 
-def check_scores(logits: Tensor, what: str) -> None:
-    """``InputError`` unless all scores of ``what`` are finite: of others the class of a pixel means nothing.
+def check_scores(logits: Tensor, what: str) -> Tensor:
+    """The scores themselves; ``InputError`` unless all of ``what`` are finite: of others the class of a pixel means
+    nothing.
 
     Weights and images are finite where they are read, so it is sums of them that are too large.
 
     >>> import tinyseg
+    >>> check_scores(tinyseg.tensor([1.0, 2.0]), "of the image 7").numel()
+    2
     >>> check_scores(tinyseg.tensor([1.0, float("nan")]), "of the image 7")
     Traceback (most recent call last):
     tinyseg.errors.InputError: 1 of the 2 scores of the image 7 is not finite: weights, or the normalisation of ...
     """
     finite = logits.detach().isfinite()
     if finite.all().item():
-        return
+        return logits
     bad = logits.numel() - int(finite.sum().item())
     raise InputError(
         f"{bad} of the {logits.numel()} scores {what} {'is' if bad == 1 else 'are'} not finite: weights, or the "

@@ -2,6 +2,7 @@
 
 Images may be resized before they enter the network; labels never are. The logits are brought to the size of each
 label by bilinear interpolation, and every pixel goes into one confusion matrix, off which all scores are read.
+Images that prediction cuts into tiles are cut here, too, so that scores are of what is predicted.
 """
 
 from __future__ import annotations
@@ -14,24 +15,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..autograd import no_grad
 from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
+from ..errors import OutOfMemoryError
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
 from ..models.fcn_paper import TwoScores
-from ..nn import functional as F
 from ..nn.utils import fuse
 from ..paths import PathLike
-from ..tensor import Tensor, tensor
+from ..tensor import tensor
 from .config import Config
 from .diagnose import check_scores
 from .image_notes import files_of, unlike_training
 from .measures import METRICS, parse_metrics
-from .objective import Objective
-from .pipeline import both_scores, evaluation_loader, open_split
-from .prepare import check_size
+from .objective import OF_PIXELS, Objective
+from .pipeline import both_scores, check_size, evaluation_loader, open_split
 from .run import load_model, open_run
+from .segmenter import Segmenter, is_tiled, upsampled
 
 Progress = Callable[[int, int], None]
 
@@ -69,13 +71,6 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def upsampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
-    """``logits`` N,K,h,w at another size, bilinear."""
-    if logits.shape[2:] == tuple(size):
-        return logits
-    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
-
-
 @no_grad()
 def evaluate_model(
     model: SegmentationModel,
@@ -88,9 +83,9 @@ def evaluate_model(
 
     ``progress(done, total)`` is told the number of images.
     ``metrics`` are names in ``METRICS``. Raises ``InputError`` for an image that is too small, and where the scores
-    of one are not finite.
+    of one are not finite, ``OutOfMemoryError`` for one that is too large.
     """
-    objective = Objective(config)
+    labeller = _Labeller(model, config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
     geometric = ConfusionMatrix(max(config.model.geometric_classes, 1), config.data.ignore_index)
     measures = {name: METRICS[name](config.data) for name in metrics}
@@ -100,17 +95,13 @@ def evaluate_model(
     model.eval()
     with closing(loader.epoch(0)) as batches:  # type: ignore[type-var]  # a generator, which can be closed
         for batch in batches:
-            check_size(model, batch.images.shape[2:], f"the image {batch.names[0]}")
-            found = _found(model, objective, batch)
-            if total := objective.total(batch.labels):
-                loss += total * found.loss().item()
-                weight += total
+            found = labeller(batch)
+            loss, weight = loss + found.loss, weight + found.weight
             if found.geometric is not None:
-                geometric.update(found.geometric.argmax(1).numpy(), batch.geometric)
-            labels = found.semantic.argmax(1).numpy()
-            scores.update(labels, batch.labels)
+                geometric.update(found.geometric, batch.geometric)
+            scores.update(found.semantic, batch.labels)
             for measure in measures.values():
-                measure.add(labels, batch)
+                measure.add(found.semantic, batch)
             images += len(batch.names)
             if progress is not None:
                 progress(images, len(loader.dataset))
@@ -121,26 +112,71 @@ def evaluate_model(
 
 
 class _Found(NamedTuple):
-    """The logits of a batch at its labels' size, and a function for their loss."""
+    """The labels of a batch, (N, H, W), of both heads if there are two; the sum of the losses of its pixels, and what
+    that is to be divided by.
+    """
 
-    semantic: Tensor
-    geometric: Tensor | None
-    loss: Callable[[], Tensor]
+    semantic: NDArray[Any]
+    geometric: NDArray[Any] | None
+    loss: float
+    weight: float
 
 
-def _found(model: SegmentationModel, objective: Objective, batch: Batch) -> _Found:
-    images, labels, size = tensor(batch.images), tensor(batch.labels), batch.labels.shape[1:]
-    named = f"of the image {batch.names[0]}" if len(batch.names) == 1 else f"of the images {', '.join(batch.names)}"
-    if batch.geometric is None:
-        logits = model(images)
-        check_scores(logits, named)
-        logits = upsampled(logits, size)
-        return _Found(logits, None, partial(objective, logits, labels))
-    both = both_scores(model, images)
-    for one in both:
-        check_scores(one, named)
-    scores = TwoScores(*(upsampled(one, size) for one in both))
-    return _Found(*scores, partial(objective.joint, scores, labels, tensor(batch.geometric), batch))
+class _Labeller:
+    """Labels batches, and takes the loss against their labels."""
+
+    def __init__(self, model: SegmentationModel, config: Config) -> None:
+        self.model, self.config, self.objective = model, config, Objective(config)
+
+    def __call__(self, batch: Batch) -> _Found:
+        size = batch.images.shape[2:]
+        named = f"the image {batch.names[0]}"
+        check_size(self.model, size, named)
+        try:
+            # Data with geometric labels is published at one small size.
+            if batch.geometric is None and is_tiled(self.config, size):
+                return self._by_tiles(batch)
+            return self._whole(batch)
+        except MemoryError as error:
+            reason = f" ({error})" if "cuda" in str(error) else ""
+        others = f" and {len(batch.names) - 1} others" if len(batch.names) > 1 else ""
+        raise OutOfMemoryError(f"out of memory when {named}{others} of {size[0]}x{size[1]} was labelled{reason}")
+
+    def _whole(self, batch: Batch) -> _Found:
+        images, labels, size = tensor(batch.images), tensor(batch.labels), batch.labels.shape[1:]
+        named = f"of the image{'s' if len(batch.names) > 1 else ''} {', '.join(batch.names)}"
+        geometric = None
+        if batch.geometric is None:
+            semantic = upsampled(check_scores(self.model(images), named), size)
+            loss = partial(self.objective, semantic, labels)
+        else:
+            both = (check_scores(one, named) for one in both_scores(self.model, images))
+            scores = TwoScores(*(upsampled(one, size) for one in both))
+            semantic, geometric = scores.semantic, scores.geometric.argmax(1).numpy()
+            loss = partial(self.objective.joint, scores, labels, tensor(batch.geometric), batch)
+        weight = self.objective.total(batch.labels)
+        return _Found(semantic.argmax(1).numpy(), geometric, weight * loss().item() if weight else 0.0, weight)
+
+    def _by_tiles(self, batch: Batch) -> _Found:
+        """As ``predict`` does it. The logarithms of probabilities are logits of theirs."""
+        segmenter = Segmenter(self.model, self.config)
+        found = np.empty(batch.labels.shape, np.uint8)
+        loss = weight = 0.0
+        for name, image, labels, into in zip(batch.names, batch.images, batch.labels, found, strict=True):
+            bands = segmenter.tiled(image.transpose(1, 2, 0), f"of the image {name}")
+            if self.config.training.loss not in OF_PIXELS:  # a ratio of sums over the image
+                bands = iter([np.concatenate(list(bands))])
+            top = 0
+            for band in bands:
+                rows = slice(top, top + len(band))
+                into[rows] = band.argmax(2)
+                top += len(band)
+                total = self.objective.total(labels[rows])
+                if total:
+                    logits = np.log(np.maximum(band, np.finfo(np.float32).tiny)).transpose(2, 0, 1)[None]
+                    loss += total * self.objective(tensor(logits), tensor(labels[rows][None])).item()
+                    weight += total
+        return _Found(found, None, loss, weight)
 
 
 def evaluate(

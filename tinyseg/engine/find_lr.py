@@ -10,7 +10,6 @@ from itertools import count
 import numpy as np
 
 from .. import random, viz
-from ..checkpoint import replacing
 from ..data import Batch, DataLoader
 from ..optim.lr_scheduler import LambdaLR
 from ..paths import PathLike
@@ -79,8 +78,7 @@ def find_lr(
                 break
     trial = RateTrial(tuple(rates), tuple(losses), suggested(rates, losses))
     if rates:
-        with replacing(picture) as aside:
-            viz.save_rates(aside, trial.rates, trial.losses, trial.suggestion)
+        viz.save_rates(picture, trial.rates, trial.losses, trial.suggestion)
     return trial
 
 

@@ -7,13 +7,14 @@ the checkpoint and a file has, once resumed, every epoch in it once.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..checkpoint import replacing
+from ..files import write_text
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ class EpochRow:
 def write_metrics(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:
     """Write all rows; a value that is None is an empty cell."""
     table = [row.cells(class_names) for row in rows]
-    with replacing(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, table[0].keys())
-        writer.writeheader()
-        writer.writerows(table)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, table[0].keys())
+    writer.writeheader()
+    writer.writerows(table)
+    write_text(path, file.getvalue())
 
 
 def write_json_lines(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:
     """Write all rows, a JSON object with the same columns in each line; a value that is None is null."""
-    with replacing(path) as aside, aside.open("w", newline="\n", encoding="utf-8") as file:
-        file.writelines(json.dumps(row.cells(class_names), ensure_ascii=False) + "\n" for row in rows)
+    lines = [json.dumps(row.cells(class_names), ensure_ascii=False) for row in rows]
+    write_text(path, "".join(f"{line}\n" for line in lines))

@@ -25,8 +25,7 @@ from ..paths import PathLike
 from ..tensor import Tensor
 from .config import Size
 from .memory import saved_bytes
-from .pipeline import create_model
-from .prepare import check_size
+from .pipeline import check_size, create_model
 from .run import open_run
 
 Fields = tuple[Field, Field]

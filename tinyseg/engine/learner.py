@@ -20,7 +20,7 @@ from ..tensor import Tensor, tensor
 from .config import Config
 from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
 from .objective import Objective
-from .optimization import Schedule, create_optimizer, frozen_parts
+from .optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
 from .pipeline import Sent, both_scores, send
 
 
@@ -38,7 +38,7 @@ class Learner:
         self.frozen = frozen_parts(model, training.freeze)
         self.objective = Objective(config)
         self.optimizer = create_optimizer(training, model)
-        self.schedule = Schedule(training, self.optimizer, -(-batches // training.accumulate))
+        self.schedule = Schedule(training, self.optimizer, steps_of_epoch(training, batches))
         self.average = None if training.ema is None else AveragedModel(model, training.ema, warmup=True)
         self._gathered: list[Batch] = []
         self._pixels = 0.0

@@ -70,6 +70,22 @@ def create_optimizer(training: TrainingConfig, model: Module) -> optim.Optimizer
     raise InputError(f"unknown optimizer {training.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
 
 
+def steps_of_epoch(training: TrainingConfig, batches: int) -> int:
+    """How many steps of the optimiser an epoch of so many batches has."""
+    return -(-batches // training.accumulate)
+
+
+def _warmup_steps(training: TrainingConfig, steps: int) -> int:
+    """In the run, with so many steps in an epoch: one at least is left for the schedule itself."""
+    return min(round(training.warmup * steps), training.epochs * steps - 1)
+
+
+def depends_on_epochs(training: TrainingConfig, steps: int) -> bool:
+    """Whether the learning rate at some step would be another one in a run of more epochs, of so many steps each."""
+    over_the_run = ("poly", "cosine", "onecycle", *(["step"] if training.step_epochs is None else []))
+    return training.schedule in over_the_run or round(training.warmup * steps) != _warmup_steps(training, steps)
+
+
 class Schedule:
     """The learning rate over the run: by the step, but for ``plateau``, which looks at each epoch's mean IU.
 
@@ -79,7 +95,7 @@ class Schedule:
 
     def __init__(self, training: TrainingConfig, optimizer: optim.Optimizer, steps: int) -> None:
         total = training.epochs * steps
-        self.warmup = min(round(training.warmup * steps), total - 1)
+        self.warmup = _warmup_steps(training, steps)
         self.plateau: ReduceLROnPlateau | None = None
         self._first_factor = optimizer.param_groups[0]["lr"] / training.lr
         main = _course(training, optimizer, steps, total, self.warmup)
@@ -103,9 +119,9 @@ class Schedule:
             self.by_step.step()
 
     def epoch_done(self, mean_iu: float | None) -> None:
-        """After each epoch's validation; a plateau is looked for when the warm-up is over."""
-        if self.plateau is not None and self.by_step.last_epoch >= self.warmup:
-            self.plateau.step(mean_iu or 0.0)
+        """After each epoch's validation; a plateau is looked for after the warm-up, and where there is a score."""
+        if self.plateau is not None and mean_iu is not None and self.by_step.last_epoch >= self.warmup:
+            self.plateau.step(mean_iu)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands."""

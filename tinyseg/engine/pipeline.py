@@ -30,7 +30,7 @@ from ..data import (
     parse_table,
 )
 from ..errors import DataError, InputError, many
-from ..models import Preprocessing, SegmentationModel
+from ..models import Network, Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
 from ..models.fcn_paper import FCN, TwoScores
 from ..tensor import Tensor
@@ -115,6 +115,15 @@ def segmentation_model(
         except ValueError as error:
             raise InputError(f"--stage {stage}: {error}") from error
     return model
+
+
+def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
+    """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
+    height, width = model.min_size
+    if size[0] < height or size[1] < width:
+        raise InputError(
+            f"{what} of {size[0]}x{size[1]} is too small for {model.name}, which needs {height}x{width} at least"
+        )
 
 
 def to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:

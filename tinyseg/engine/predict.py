@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..checkpoint import replacing
-from ..data import Classes, read_image, write_palette_png
-from ..errors import DataError, InputError
+from ..data import Classes, read_image
+from ..data.images import palette_image
+from ..data.listing import image_files
+from ..errors import DataError, InputError, WriteError, many
+from ..files import remove_half_written, writing
+from ..lock import locked
 from ..nn.utils import fuse
 from ..paths import PathLike
 from ..viz import overlay, stretched
 from .image_notes import unlike_training
-from .probabilities import FORMATS, ProbabilityWriter, probability_files
+from .ledger import Ledger
+from .probabilities import FORMATS, probability_files, probability_writer
 from .run import load_model, open_run
 from .segmenter import Segmenter, Tell, parse_views
 from .tiles import OVERLAP
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".jp2")
-"""What counts as an image in a folder."""
 
 _OVERLAY_ROWS = 256
 
@@ -37,7 +39,7 @@ class PredictOptions:
     """How images are labelled.
 
     ``tile`` and ``overlap``: of ``Segmenter``. ``tta``: the views that are averaged, as ``parse_views`` takes them.
-    ``probabilities``: "npy", "png" or None; see ``ProbabilityWriter``. ``overlay``: whether there is a picture to
+    ``probabilities``: "npy", "png" or None; see ``probability_writer``. ``overlay``: whether there is a picture to
     look at. ``max_pixels``: the largest image that is decoded; None for Pillow's own limit, 89,478,485.
     """
 
@@ -67,14 +69,16 @@ class Prediction:
 class PredictionError(DataError):
     """Some images could not be labelled; the others are: ``done``.
 
-    ``failures`` has an error for each that could not be, whose message begins with its file.
+    ``failures`` has an error for each that could not be, whose message begins with its file. ``untried``: how many
+    were left when the disk was full.
     """
 
-    def __init__(self, done: list[Prediction], failures: list[DataError]) -> None:
-        self.done, self.failures = done, failures
-        count = len(failures) + len(done)
+    def __init__(self, done: list[Prediction], failures: list[InputError], untried: int = 0) -> None:
+        self.done, self.failures, self.untried = done, failures, untried
+        count = len(failures) + len(done) + untried
         reasons = "".join(f"\n  {failure}" for failure in failures)
-        counted = f"{len(failures)} of {count} images could not be labelled:{reasons}"
+        left = f"\n  the disk is full: {many(untried, 'image')} left" if untried else ""
+        counted = f"{len(failures) + untried} of {count} images could not be labelled:{reasons}{left}"
         super().__init__(str(failures[0]) if count == 1 else counted)
 
 
@@ -106,38 +110,67 @@ def predict(
     ``images`` are files, folders of them, and lists: ``NAME.txt`` with a file a line, relative to the list itself.
     For ``NAME.jpg`` the folder ``out`` gets ``NAME.png``, an indexed PNG whose pixel values are classes, and
     ``NAME_overlay.png``, the image with the classes' colours over it. ``progress`` is told of each, ``tell(done,
-    total)`` of the tiles of one, ``note`` of images of another depth than the run was trained on.
+    total)`` of the tiles of one, ``note`` of what is left out, and of images of another depth than the run was
+    trained on. Hidden in ``out`` is a list of what was written: only such files are replaced, and only as long as
+    nobody else has changed them.
 
-    Raises ``InputError`` before anything is written if an image is not there, or a file that would be written is one
-    of the images or would be written twice; and at the end, with all others labelled, ``PredictionError`` for images
-    that cannot be read or are too small.
+    Raises ``InputError`` before anything is read or written if an image is not there, or a file that would be written
+    is one of the images, would be written twice, or is there and not a prediction; ``InUseError`` while another
+    process writes to ``out``; and at the end, with all others labelled, ``PredictionError`` for images that cannot be
+    read, are too small or too large, or whose files cannot be written. When the disk is full it stops.
     """
     options = options or PredictOptions()
     run = open_run(path)
     classes = run.config.data.classes
     if options.probabilities not in (None, *FORMATS):
         raise InputError(f"unknown --probabilities {options.probabilities!r}; there are {', '.join(FORMATS)}")
-    planned = _plan(listed(images), Path(out), options, classes)
+    folder = Path(out)
+    planned = _plan(listed(images, note), folder, options, classes)
     views = parse_views(options.tta)
     segmenter = Segmenter(fuse(load_model(run)[0]), run.config, views, options.tile, options.overlap)
-    _make_folder(Path(out))
-    done: list[Prediction] = []
-    failures: list[DataError] = []
-    with pixel_limit(options.max_pixels):
+    _make_folder(folder)
+    with locked(folder), pixel_limit(options.max_pixels):
+        ledger = Ledger(folder)
+        _check_replaced(planned, ledger)
+        remove_half_written(folder)
+        ledger.tidy()
         unlike = unlike_training(run.config.data, [job.image for job in planned])
         if unlike is not None and note is not None:
             note(unlike)
-        for job in planned:
-            try:
-                prediction = _predict_file(segmenter, job, options.probabilities, tell or (lambda done, total: None))
-            except DataError as error:
-                failures.append(error)
-                continue
-            done.append(prediction)
-            if progress is not None:
-                progress(prediction)
+        worker = _Worker(segmenter, ledger, options.probabilities, tell or (lambda done, total: None))
+        return _predict_each(planned, worker, progress)
+
+
+def _check_replaced(planned: list[_Job], ledger: Ledger) -> None:
+    """``InputError`` if a file that would be written is there, and is none that a prediction has written."""
+    there = [target for job in planned for target in job.targets if os.path.lexists(target)]
+    others = [target for target in there if not ledger.is_ours(target)]
+    if others:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        raise InputError(
+            f"{others[0]}{more}: is there already, and is not as tinyseg predict wrote it; choose another --out"
+        )
+
+
+def _predict_each(
+    planned: list[_Job], worker: _Worker, progress: Callable[[Prediction], None] | None
+) -> list[Prediction]:
+    """Label what can be labelled; then raise ``PredictionError`` if something could not be."""
+    done: list[Prediction] = []
+    failures: list[InputError] = []
+    for job in planned:
+        try:
+            prediction = worker.predict(job)
+        except (DataError, WriteError) as error:
+            failures.append(error)
+            if isinstance(error, WriteError) and error.is_disk_full:
+                break
+            continue
+        done.append(prediction)
+        if progress is not None:
+            progress(prediction)
     if failures:
-        raise PredictionError(done, failures)
+        raise PredictionError(done, failures, len(planned) - len(done) - len(failures))
     return done
 
 
@@ -160,18 +193,23 @@ def pixel_limit(max_pixels: int | None) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def listed(images: Sequence[PathLike]) -> list[Path]:
+def listed(images: Sequence[PathLike], note: Callable[[str], None] | None = None) -> list[Path]:
     """The image files that ``images`` stand for: files, the images in folders, and those named in ``.txt`` lists.
 
-    Raises ``InputError`` for what is not there, or stands for nothing. A folder's links that lead nowhere are among
-    its images, so that they are told of like other damaged ones.
+    ``note`` is told of folders in folders, which are not looked into. Raises ``InputError`` for what is not there, or
+    stands for nothing. A folder's links that lead nowhere are among its images, so that they are told of like other
+    damaged ones.
     """
     found: list[Path] = []
     for path in map(Path, images):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir())
+            inside = image_files(path)
+            folders = _folders_in(path)
             if not inside:
-                raise InputError(f"{path}: no images in this folder; {', '.join(SUFFIXES)} are looked for")
+                where = f"; folders in it are not looked into: {folders}" if folders else ""
+                raise InputError(f"{path}: no images in this folder{where}")
+            if folders and note is not None:
+                note(f"{path}: folders in it are not looked into: {folders}")
             found += inside
             continue
         named = _of_list(path) if path.suffix.lower() == ".txt" and path.is_file() else [path]
@@ -182,6 +220,11 @@ def listed(images: Sequence[PathLike]) -> list[Path]:
     if not found:
         raise InputError("no images were given")
     return found
+
+
+def _folders_in(path: Path, limit: int = 5) -> str:
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return ", ".join(names[:limit]) + (f" ... ({len(names)} in all)" if len(names) > limit else "")
 
 
 def _of_list(path: Path) -> list[Path]:
@@ -226,7 +269,7 @@ def _clash(one: Path, other: Path) -> str:
 
 def _identity(path: Path) -> str:
     """The same text for all names of a file; on the file systems of macOS and Windows case makes no difference."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()  # which takes links that lead to themselves, too
 
 
 def _make_folder(out: Path) -> None:
@@ -236,31 +279,55 @@ def _make_folder(out: Path) -> None:
         raise InputError(f"{out}: cannot be made a folder ({error.strerror or error})") from error
 
 
-def _predict_file(segmenter: Segmenter, job: _Job, probabilities: str | None, tell: Tell) -> Prediction:
-    """Bands of rows come out of the network; nothing else has the image's size but what is read and written."""
-    data = segmenter.config.data
-    image = read_image(job.image, data.in_channels, as_stored=data.as_stored)
-    labels = np.empty(image.shape[:2], np.uint8)
-    begin = time.perf_counter()
-    try:
-        shape = (*image.shape[:2], data.num_classes)
-        with ProbabilityWriter(job.probabilities, probabilities, shape) as writer:
-            top = 0
-            for band in segmenter.probabilities(image, tell):
-                labels[top : top + len(band)] = band.argmax(2)
-                writer.add(band)
-                top += len(band)
-            seconds = time.perf_counter() - begin
-    except InputError as error:
-        raise error if isinstance(error, DataError) else DataError(f"{job.image}: {error}") from error
-    with replacing(job.mask) as aside:
-        write_palette_png(aside, labels, data.classes)
-    if job.overlay is not None:
-        with replacing(job.overlay) as aside:
-            Image.fromarray(_overlaid(image, labels, data.classes)).save(aside, format="PNG")
-    counts = np.bincount(labels.ravel(), minlength=data.num_classes)
-    shares = tuple((counts / labels.size).tolist())
-    return Prediction(job.image, job.mask, job.overlay, job.probabilities, shape[:2], shares, seconds)
+@dataclass(frozen=True)
+class _Worker:
+    """Labels one image after the other."""
+
+    segmenter: Segmenter
+    ledger: Ledger
+    probabilities: str | None
+    tell: Tell
+
+    def predict(self, job: _Job) -> Prediction:
+        """Label an image and write its files. Raises ``DataError`` if it cannot be labelled, ``WriteError``."""
+        try:
+            return self._predict(job)
+        except MemoryError as error:
+            reason = f" ({error})" if "cuda" in str(error) else ""
+        # Outside of the except clause, whose error holds on to all that was computed.
+        raise DataError(f"{job.image}: out of memory{reason}; a smaller --tile needs less")
+
+    def _predict(self, job: _Job) -> Prediction:
+        """Bands of rows come out of the network; nothing else has the image's size but what is read and written."""
+        data = self.segmenter.config.data
+        image = read_image(job.image, data.in_channels, as_stored=data.as_stored)
+        labels = np.empty(image.shape[:2], np.uint8)
+        begin = time.perf_counter()
+        try:
+            shape = (*image.shape[:2], data.num_classes)
+            with probability_writer(job.probabilities, self.probabilities, shape, self.ledger) as write:
+                top = 0
+                for band in self.segmenter.probabilities(image, self.tell):
+                    labels[top : top + len(band)] = band.argmax(2)
+                    write(band)
+                    top += len(band)
+                seconds = time.perf_counter() - begin
+        except InputError as error:
+            raise (
+                error if isinstance(error, (DataError, WriteError)) else DataError(f"{job.image}: {error}")
+            ) from error
+        # The mask last: where there is one, all that belongs to it is there.
+        if job.overlay is not None:
+            self._write(job.overlay, Image.fromarray(_overlaid(image, labels, data.classes)))
+        self._write(job.mask, palette_image(labels, data.classes))
+        counts = np.bincount(labels.ravel(), minlength=data.num_classes)
+        shares = tuple((counts / labels.size).tolist())
+        return Prediction(job.image, job.mask, job.overlay, job.probabilities, shape[:2], shares, seconds)
+
+    def _write(self, path: Path, picture: Image.Image) -> None:
+        with writing(path) as file:
+            picture.save(file, format="PNG")
+            self.ledger.add(path, file)
 
 
 def _overlaid(image: NDArray[Any], labels: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:

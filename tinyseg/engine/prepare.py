@@ -38,8 +38,8 @@ from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, forma
 from .image_notes import look_at
 from .memory import check_memory
 from .objective import OF_PIXELS, check_loss
-from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts
-from .pipeline import image_sizes, segmentation_model
+from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts, steps_of_epoch
+from .pipeline import check_size, evaluation_batch, image_sizes, segmentation_model
 from .start import Start, open_weights
 
 EPOCHS = {"shapes": 3, "cells": 5}
@@ -196,7 +196,8 @@ def prepare(options: TrainOptions) -> Plan:
     _check_loss(training, train_set)
     _check_training(training, model, len(train_set) // batch_size)
     notes += _unused(training)
-    notes += check_memory(config, model, crop or options.size or _largest(train_set))
+    sizes = crop or options.size or _largest(train_set), options.size or _largest(val_set)
+    notes += check_memory(config, model, *sizes, evaluation_batch(config, val_set))
     return Plan(config, train_set, val_set, tuple(notes), start)
 
 
@@ -243,7 +244,7 @@ def _check_training(training: TrainingConfig, model: SegmentationModel, batches:
         raise InputError(f"--milestones {training.milestones[0]} lies in the --warmup of {training.warmup:g} epochs")
     try:
         optimizer = create_optimizer(training, model)
-        Schedule(training, optimizer, max(1, -(-batches // training.accumulate)))
+        Schedule(training, optimizer, max(1, steps_of_epoch(training, batches)))
     except InputError:
         raise
     except ValueError as error:
@@ -372,15 +373,6 @@ def _is_enlarged(options: TrainOptions) -> bool:
     return any(text.startswith(("scale", "rare")) for text in settled_augmentations(options))
 
 
-def check_size(model: Network, size: tuple[int, ...], what: str) -> None:
-    """``InputError`` if an image of ``size`` is too small for ``model``; ``what`` says which image that is."""
-    height, width = model.min_size
-    if size[0] < height or size[1] < width:
-        raise InputError(
-            f"{what} of {size[0]}x{size[1]} is too small for {model.name}, which needs {height}x{width} at least"
-        )
-
-
 def _check_sizes(
     options: TrainOptions, model: SegmentationModel, train_set: Dataset, val_set: Dataset
 ) -> Size | None:
@@ -459,7 +451,7 @@ def _count_labels(
     if get_kind(options.data).drawn:
         return class_counts(train_set) if weighted else None
     counts = class_counts(train_set)
-    class_counts(val_set)
+    of_validation = class_counts(val_set)
     for dataset in (train_set, val_set):
         if isinstance(dataset, WithGeometric):
             class_counts(dataset.other)
@@ -467,6 +459,7 @@ def _count_labels(
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)
         notes.append(f"in no training mask{', so with class weight 0' if weighted else ''}: {names}")
+    notes += _on_validation(val_set, of_validation)
     return counts
 
 
@@ -533,6 +526,26 @@ def mixed_ranges(layout: Layout, ranges: MaskRanges, classes: int) -> str:
         f"{many(ranges.ignored, 'mask')} of 0 and {IGNORE_INDEX} among {many(ranges.classes, 'mask')} of 0 and 1: if "
         f"{IGNORE_INDEX} is class 1 in the former, map {IGNORE_INDEX} = 1, and else {IGNORE_INDEX} = {IGNORE_INDEX}"
     )
+
+
+def _on_validation(val_set: Dataset, counts: ClassCounts) -> list[str]:
+    """Notes on validation masks that cannot tell which epoch is the best."""
+    names = val_set.classes.names
+    present = [name for index, name in enumerate(names) if index not in counts.absent]
+    if not present:
+        return [
+            "WARNING: every pixel of the validation masks is ignored: no epoch has a score, the last one is the "
+            "best, and neither --schedule plateau nor --patience does anything"
+        ]
+    notes = []
+    if counts.absent:
+        notes.append(f"in no validation mask: {', '.join(names[index] for index in counts.absent)}")
+    if len(present) == 1 and len(names) > 1:
+        notes.append(
+            f"WARNING: every pixel of the validation masks is {present[0]!r}: the best epoch is the first that "
+            "predicts nothing else, whatever it has learnt"
+        )
+    return notes
 
 
 def _preprocessing(options: TrainOptions, model: Network, train_set: Dataset) -> Preprocessing:

@@ -20,11 +20,17 @@ from .training_state import check_progress
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch with the best mean IU so far, and its confusion matrix."""
+    """The epoch with the best mean IU so far, and its confusion matrix. Where no epoch has a score it is the last."""
 
     epoch: int
     mean_iu: float | None
     matrix: list[list[int]]
+
+    def is_beaten_by(self, mean_iu: float | None) -> bool:
+        """Whether a later epoch with this score is the best instead. Without scores the later one is: it has learnt
+        more, and nothing speaks for the earlier one.
+        """
+        return self.mean_iu is None or (mean_iu is not None and mean_iu > self.mean_iu)
 
     def scores(self, config: Config) -> ConfusionMatrix:
         """Its scores."""
@@ -34,22 +40,42 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """An epoch whose steps are done, and whose validation is not: what its row of the history needs of them."""
+
+    epoch: int
+    lr: float
+    train_loss: float | None
+    skipped: int
+    seconds: float
+    waited: float
+
+
+@dataclass(frozen=True)
 class Progress:
     """``history`` has a row for each epoch that is done, ``best`` the best of them (None before the first).
 
     ``names``: the digests of the names of the training and the validation images, ``pipeline.names_digest``.
+    ``trained``: the next epoch, if only its validation is left.
     """
 
     history: tuple[EpochRow, ...]
     best: Best | None
     names: tuple[str, ...]
+    trained: Trained | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Progress:
         """What the state of a checkpoint says; raises ``KeyError`` or ``ValueError`` where it does not."""
         check_progress(state)
         rows = tuple(EpochRow.from_state(row) for row in state["history"])
-        return cls(rows, None if state["best"] is None else Best(**state["best"]), tuple(state["names"]))
+        best, trained = state["best"], state.get("trained")  # which checkpoints of earlier versions have not
+        return cls(
+            rows,
+            None if best is None else Best(**best),
+            tuple(state["names"]),
+            None if trained is None else Trained(**trained),
+        )
 
     def is_over(self, training: TrainingConfig) -> bool:
         """Whether no epoch is left, or none is made any more because the run has stalled."""
@@ -57,8 +83,8 @@ class Progress:
 
 
 def has_stalled(training: TrainingConfig, history: Sequence[EpochRow], best: Best | None) -> bool:
-    """Whether the mean IU has not become better for as many epochs as are waited for."""
-    if training.patience is None or best is None:
+    """Whether the mean IU has not become better for as many epochs as are waited for; without one, never."""
+    if training.patience is None or best is None or best.mean_iu is None:
         return False
     return len(history) - best.epoch >= training.patience
 

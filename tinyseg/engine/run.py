@@ -16,12 +16,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
+from ..files import is_half_written, naming, remove_half_written
+from ..lock import LOCK, locked
 from ..models import SegmentationModel
 from ..nn.init import skip
 from ..paths import PathLike
@@ -31,6 +36,9 @@ from .pipeline import create_model
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
 METRICS, METRICS_LINES, CURVES, PREDICTIONS = "metrics.csv", "metrics.jsonl", "curves.png", "predictions.png"
 WEIGHTS, PICTURES, TENSORBOARD = "weights.txt", "pictures", "tensorboard"
+
+# Names of half-written files in earlier versions.
+_ONCE_HALF_WRITTEN = {".config.partial.toml", ".weights.partial.txt", ".last.partial.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,62 @@ def open_run(path: PathLike) -> Run:
 
 
 def read_folder(folder: Path) -> Config:
-    """The configuration of the run in ``folder``."""
+    """The configuration of the run in ``folder``; raises ``InputError`` where there is none, or no more than one that
+    was stopped before its first checkpoint has.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
+    if any(folder.iterdir()) and not not_of_a_beginning(folder):
+        options = f" --config {folder / CONFIG}" if (folder / CONFIG).is_file() else ""
+        raise InputError(
+            f"{folder}: the run was stopped before its first checkpoint, so there is nothing to go on with; begin it "
+            f"again: tinyseg train{options} --out {folder}"
+        )
     return read_config(folder / CONFIG)
+
+
+def epoch_picture(folder: Path, epoch: int) -> Path:
+    """Where the picture of an epoch is, if pictures are asked for."""
+    return folder / PICTURES / f"epoch-{epoch:03}.png"
+
+
+def is_drawn(folder: Path, config: Config, epochs: int) -> bool:
+    """Whether a run that is over, after so many epochs, has its reports and pictures: a kill may come before them."""
+    last = [epoch_picture(folder, epochs)] if config.training.pictures else []
+    names = (METRICS, METRICS_LINES, CURVES, PREDICTIONS)
+    return all(path.is_file() for path in (*(folder / name for name in names), *last))
+
+
+def not_of_a_beginning(folder: Path) -> list[str]:
+    """The names in ``folder`` of what is not left by a run that was killed before its first checkpoint: where there
+    are none, a run may begin.
+    """
+    own = {CONFIG, WEIGHTS, LOCK, *_ONCE_HALF_WRITTEN}
+    return sorted(p.name for p in folder.iterdir() if p.name not in own and not is_half_written(p.name))
+
+
+@contextmanager
+def beginning(folder: Path) -> Iterator[None]:
+    """Make ``folder``, and hold its lock in the block. If it is new and empty at the end, it is removed."""
+    with naming(folder):
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+def remove_beginning(folder: Path) -> None:
+    """Delete what a run writes before it has learnt anything; only for the one that has ``folder`` locked."""
+    remove_half_written(folder)
+    for name in (CONFIG, WEIGHTS, LAST, *_ONCE_HALF_WRITTEN):
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
 def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,13 @@ from ..nn import functional as F
 from ..tensor import Tensor, tensor
 from .config import Config
 from .diagnose import check_scores
-from .evaluate import upsampled
-from .pipeline import to_channels
-from .prepare import check_size
-from .tiles import OVERLAP, TILE, Grid, blended
+from .pipeline import check_size, to_channels
+from .tiles import OVERLAP, TILE, Grid, blended, least_tile
 
 Array = NDArray[np.float32]
 Tell = Callable[[int, int], None]
+
+_OWN = "that the network gives"  # what scores are called whose image the caller names
 
 WHOLE_PIXELS = 2048 * 2048
 """Larger images are cut into tiles unless it is said otherwise."""
@@ -106,7 +107,8 @@ class Segmenter:
     @property
     def grid(self) -> Grid:
         """How tiles lie; raises ``InputError`` for an overlap too large for them."""
-        return Grid.fitting(self.tile or TILE, self.overlap, self.model.stride)
+        usual = max(TILE, least_tile(min(self.overlap, OVERLAP), self.model.stride))  # more for very deep networks
+        return Grid.fitting(self.tile or usual, self.overlap, self.model.stride)
 
     def probabilities(self, image: NDArray[Any], tell: Tell = lambda done, total: None) -> Iterator[Array]:
         """Bands of rows, from above, (rows, W, K), of the probabilities of the classes; ``image`` is (H, W, C).
@@ -114,47 +116,57 @@ class Segmenter:
         An image is resized to the size the run was trained at, if it had one, and the logits are brought back to the
         image's own. ``tell(done, total)`` hears of each tile. Raises ``InputError`` for an image that is too small.
         """
-        data = self.config.data
-        if data.size is None and self._is_tiled(image.shape[:2]):
-            yield from blended(image, self.grid, self._of_tile, tell)
+        if self.is_tiled(image.shape[:2]):
+            yield from blended(image, self.grid, lambda tile: self._of_tile(self._normalised(tile)), tell)
             return
-        entered = to_channels(image, data.in_channels)
-        entered = entered if data.size is None else resize_image(entered, data.size)
+        size = self.config.data.size
+        entered = to_channels(image, self.config.data.in_channels)
+        entered = entered if size is None else resize_image(entered, size)
         check_size(self.model, entered.shape[:2], "an image")
-        views = self._views(entered)
+        views = self._views(self._normalised(entered))
         yield from self._bands(views, image.shape[:2])
         tell(1, 1)
+
+    def tiled(self, normalised: Array, what: str) -> Iterator[Array]:
+        """The ``probabilities`` of an image that is cut into tiles and is normalised already, as in validation;
+        ``what`` it is called in errors.
+        """
+        return blended(normalised, self.grid, partial(self._of_tile, what=what), lambda done, total: None)
 
     def labels(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """The class of each pixel, (H, W)."""
         bands = [band.argmax(2).astype(np.uint8) for band in self.probabilities(image)]
         return np.concatenate(bands)
 
-    def _is_tiled(self, size: tuple[int, ...]) -> bool:
+    def is_tiled(self, size: tuple[int, ...]) -> bool:
+        """Whether an image of ``size`` (height, width) is cut into tiles."""
         if self.tile is None:
-            return size[0] * size[1] > WHOLE_PIXELS
+            return is_tiled(self.config, size)
         return self.tile > 0 and max(size) > self.tile
 
-    def _of_tile(self, tile: NDArray[Any]) -> Array:
-        views = self._views(to_channels(tile, self.config.data.in_channels))
-        (band,) = self._bands(views, tile.shape[:2], tile.shape[0])
+    def _of_tile(self, normalised: Array, what: str = _OWN) -> Array:
+        views = self._views(normalised, what)
+        (band,) = self._bands(views, normalised.shape[:2], normalised.shape[0])
         return band
 
-    @no_grad()
-    def _views(self, image: NDArray[Any]) -> list[Tensor]:
-        """The logits (1, K, h, w) of each view, turned back."""
+    def _normalised(self, image: NDArray[Any]) -> Array:
+        """An image, or a part of one, as the network takes it; a pixel depends on itself alone."""
         data = self.config.data
-        normalised = Normalise(data.mean, data.std, data.bgr).image(image)
+        return Normalise(data.mean, data.std, data.bgr).image(to_channels(image, data.in_channels))
+
+    @no_grad()
+    def _views(self, normalised: Array, what: str = _OWN) -> list[Tensor]:
+        """The logits (1, K, h, w) of each view, turned back."""
         found = []
         for scale in self.views.scales:
             least = self.model.min_size
-            size = tuple(max(round(n * scale), m) for n, m in zip(image.shape[:2], least, strict=True))
+            size = tuple(max(round(n * scale), m) for n, m in zip(normalised.shape[:2], least, strict=True))
             seen = resize_image(normalised, (size[0], size[1]))
             for rows, columns in self.views.mirrors:
                 turned = np.ascontiguousarray(seen[::rows, ::columns])
                 # A transposed view: the memory stays channels-last, as kernels like it.
                 logits = self.model(tensor(turned.transpose(2, 0, 1)[None]))
-                check_scores(logits, "that the network gives")
+                check_scores(logits, what)
                 found.append(logits.flip([axis for axis, step in ((2, rows), (3, columns)) if step < 0]))
         return found
 
@@ -166,6 +178,18 @@ class Segmenter:
             bottom = min(top + rows, height)
             each = [F.softmax(_rows(logits, top, bottom, size), 1)[0].permute(1, 2, 0).numpy() for logits in views]
             yield each[0] if len(each) == 1 else np.mean(each, 0, dtype=np.float32)
+
+
+def is_tiled(config: Config, size: tuple[int, ...]) -> bool:
+    """Whether an image of ``size`` (height, width) is cut into tiles where nobody says how."""
+    return config.data.size is None and size[0] * size[1] > WHOLE_PIXELS
+
+
+def upsampled(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """``logits`` N,K,h,w at another size, bilinear."""
+    if logits.shape[2:] == tuple(size):
+        return logits
+    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _rows(logits: Tensor, top: int, bottom: int, size: tuple[int, ...]) -> Tensor:

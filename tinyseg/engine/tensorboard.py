@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, how_to_install
 from .callbacks import BatchReport, Callbacks
-from .run import PICTURES, TENSORBOARD
+from .run import TENSORBOARD, epoch_picture
 
 if TYPE_CHECKING:
     from .history import EpochRow
@@ -50,7 +50,7 @@ class TensorBoard(Callbacks):
         cells = row.cells(self._trainer.config.data.class_names)
         scores = {f"epoch/{name}": value for name, value in cells.items() if name != "epoch" and value is not None}
         self._write(row.epoch, scores)
-        picture = self._trainer.folder / PICTURES / f"epoch-{row.epoch:03}.png"
+        picture = epoch_picture(self._trainer.folder, row.epoch)
         if picture.is_file():
             image = self._summary.Image(encoded_image_string=picture.read_bytes())
             self._add(row.epoch, self._summary.Value(tag="predictions", image=image))

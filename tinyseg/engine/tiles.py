@@ -47,7 +47,7 @@ class Grid:
         """
         if tile < 1 or overlap < 0:
             raise InputError(f"--tile must be 1 or more and --overlap 0 or more, got {tile} and {overlap}")
-        grid = cls(_rounded(tile, stride), _rounded(3 * overlap / 8, stride), _rounded(overlap / 4, stride))
+        grid = cls(_rounded(tile, stride), *_seams(overlap, stride))
         if grid.step < stride:
             raise InputError(
                 f"--overlap {overlap} leaves nothing of a --tile of {tile}: with strides of {stride} it takes "
@@ -83,6 +83,21 @@ class Grid:
         if number < self.count(length) - 1:
             weights[self.step :] = 1 - rising
         return weights
+
+
+def least_tile(overlap: int, stride: int) -> int:
+    """The smallest tile of which as much is left as a seam takes.
+
+    >>> least_tile(64, 16), least_tile(64, 256)
+    (96, 1024)
+    """
+    margin, blend = _seams(overlap, stride)
+    return 2 * (margin + blend)
+
+
+def _seams(overlap: int, stride: int) -> tuple[int, int]:
+    """The margin, on either side, and what is blended."""
+    return _rounded(3 * overlap / 8, stride), _rounded(overlap / 4, stride)
 
 
 def _rounded(value: float, stride: int) -> int:

@@ -1,17 +1,16 @@
 """Training: epochs of steps, a validation after each, and a folder that always holds a run that can go on.
 
-After each epoch ``last.safetensors`` has everything that the next epochs depend on: weights and their average,
-optimiser, schedule, random generator, history and the best score. The order and the random changes of images depend
-on the seed, the epoch and the image alone. So a run that was killed and resumed ends with the same bits as one that
-was not.
+After the steps of each epoch, and again after its validation, ``last.safetensors`` has everything that the next
+epochs depend on: weights and their average, optimiser, schedule, random generator, history and the best score. The
+order and the random changes of images depend on the seed, the epoch and the image alone. So a run that was killed and
+resumed ends with the same bits as one that was not.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ import numpy as np
 
 from .. import random, viz
 from ..backend import empty_cache, get_default_device
-from ..checkpoint import Checkpoint, load_weights, replacing, save
+from ..checkpoint import Checkpoint, load_weights, save
 from ..data import Batch, Cached, Dataset
-from ..errors import CheckpointError, InputError, many
+from ..errors import CheckpointError, InputError, OutOfMemoryError, many
+from ..files import remove_half_written, write_text
+from ..lock import locked
 from ..nn.init import skip
 from ..paths import PathLike
 from .callbacks import BatchReport, Callbacks
@@ -31,9 +32,10 @@ from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate_model, finite_or_none
 from .history import EpochRow, write_json_lines, write_metrics
 from .learner import Learner
+from .optimization import depends_on_epochs, steps_of_epoch
 from .pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
 from .prepare import Plan
-from .progress import Best, Progress, has_stalled
+from .progress import Best, Progress, Trained, has_stalled
 from .run import (
     BEST,
     CONFIG,
@@ -41,11 +43,14 @@ from .run import (
     LAST,
     METRICS,
     METRICS_LINES,
-    PICTURES,
     PREDICTIONS,
     WEIGHTS,
+    beginning,
+    epoch_picture,
     expectations,
+    not_of_a_beginning,
     read_folder,
+    remove_beginning,
 )
 from .segmenter import segment
 from .start import Start, first_model
@@ -68,40 +73,45 @@ class TrainingResult:
 def train(
     plan: Plan, folder: PathLike, callbacks: Callbacks | None = None, workers: int = 2, cache: int = 0
 ) -> TrainingResult:
-    """Train from the beginning, in a new folder.
+    """Train from the beginning, in a new folder, or in one where a run was killed before its first checkpoint.
 
     ``workers`` threads load images, of which decoded ones are kept in up to ``cache`` bytes of memory.
 
-    Raises ``InputError`` if the folder exists, and for images that turn out unusable; ``CheckpointError`` when a file
-    cannot be written; ``DivergenceError`` when the loss is no number any more. A folder without a single finished
-    epoch is removed again after an error.
+    Raises ``InputError`` if there is something else in the folder, and for images that turn out unusable;
+    ``InUseError`` while another process works in it; ``WriteError`` when a file cannot be written;
+    ``DivergenceError`` when the loss is no number any more. What was written is removed again after an error in the
+    first epoch's steps: nothing has been learnt by then.
     """
     folder = Path(folder)
     callbacks = callbacks or Callbacks()
     check_new(folder)
     train_data = Cached(plan.train_set, cache)
     trainer = Trainer(plan.config, train_data, plan.val_set, folder, callbacks, workers, plan.start)
-    folder.mkdir(parents=True)
-    try:
-        write_config(folder / CONFIG, plan.config)
-        if plan.start is not None:
-            with replacing(folder / WEIGHTS) as aside:
-                aside.write_text(f"{plan.start.report}\n", encoding="utf-8", newline="\n")
-            callbacks.loaded(plan.start.report)
-        for note in plan.notes:
-            callbacks.warning(note)
-        trainer.save()
-        return trainer.run()
-    except Exception:
-        if not trainer.history:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with beginning(folder):
+        check_new(folder)  # nobody else writes to it from now on
+        remove_beginning(folder)
+        try:
+            write_config(folder / CONFIG, plan.config)
+            if plan.start is not None:
+                write_text(folder / WEIGHTS, f"{plan.start.report}\n")
+                callbacks.loaded(plan.start.report)
+            for note in plan.notes:
+                callbacks.warning(note)
+            trainer.save()
+            return trainer.run()
+        except Exception:
+            if not trainer.epochs_trained:
+                remove_beginning(folder)
+            raise
 
 
 def check_new(folder: Path) -> None:
-    """``InputError`` if there is something at ``folder`` already."""
+    """``InputError`` unless a run can begin in ``folder``."""
+    if folder.is_dir() and not not_of_a_beginning(folder):
+        return
     if folder.exists():
-        raise InputError(f"{folder}: exists already; choose another --out, or go on with it by --resume {folder}")
+        way = f", or go on with it by --resume {folder}" if (folder / LAST).is_file() else ""
+        raise InputError(f"{folder}: exists already; choose another --out{way}")
 
 
 def resume(
@@ -114,40 +124,46 @@ def resume(
 ) -> TrainingResult:
     """Go on with the run in ``folder`` where its last finished epoch left it.
 
-    ``epochs`` may be more than the run was made for if its learning rate is constant. Raises ``InputError`` when it
-    may not, and for folders and files that cannot be used; for the rest see ``train``.
+    ``epochs`` may be more than the run was made for if its learning rate does not depend on their number. Raises
+    ``InputError`` when it may not, and for folders and files that cannot be used; for the rest see ``train``.
     """
     folder = Path(folder)
-    config = _with_epochs(folder, read_folder(folder), epochs)
-    train_set, val_set = (
-        open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
-    )
-    with skip():
-        trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
-    trainer.restore()
-    if epochs is not None:
-        write_config(folder / CONFIG, config)
-    return trainer.run()
+    read_folder(folder)  # so that only the folder of a run is locked
+    with locked(folder):
+        remove_half_written(folder)
+        config = read_folder(folder)  # a run that has ended since may have written another
+        train_set, val_set = (
+            open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
+        )
+        config = _with_epochs(folder, config, epochs, len(train_set))
+        with skip():
+            trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
+        trainer.restore()
+        if epochs is not None:
+            write_config(folder / CONFIG, config)
+        return trainer.run()
 
 
-def _with_epochs(folder: Path, config: Config, epochs: int | None) -> Config:
-    if epochs is None or epochs == config.training.epochs:
+def _with_epochs(folder: Path, config: Config, epochs: int | None, images: int) -> Config:
+    training = config.training
+    if epochs is None or epochs == training.epochs:
         return config
-    if epochs < config.training.epochs:
+    if epochs < training.epochs:
+        raise InputError(f"{folder}: the run is for {many(training.epochs, 'epoch')}; --epochs can only be more")
+    if depends_on_epochs(training, steps_of_epoch(training, images // training.batch_size)):
         raise InputError(
-            f"{folder}: the run is for {many(config.training.epochs, 'epoch')}; --epochs can only be more"
+            f"{folder}: its learning rate, of the {training.schedule} schedule, depends on the number of epochs, "
+            f"{training.epochs}: more of them would have been another run. Only the schedules constant, plateau, "
+            "exponential and multistep, and step with --step-epochs, go on for longer; begin another run with the "
+            f"weights of this one: --weights {folder}"
         )
-    if config.training.schedule != "constant":
-        raise InputError(
-            f"{folder}: the {config.training.schedule} schedule brings the learning rate down over "
-            f"{config.training.epochs} epochs, and more of them would have been another run; only runs with "
-            "--schedule constant can be lengthened"
-        )
-    return replace(config, training=replace(config.training, epochs=epochs))
+    return replace(config, training=replace(training, epochs=epochs))
 
 
 class Trainer:
-    """A run in progress. ``history`` has a row for each epoch that is done, ``best`` the best of them."""
+    """A run in progress. ``history`` has a row for each epoch that is done, ``best`` the best of them; ``trained`` is
+    the next one once its steps are done.
+    """
 
     def __init__(
         self,
@@ -173,6 +189,12 @@ class Trainer:
         self.learner = Learner(config, self.model, self.loader.num_batches)
         self.history: list[EpochRow] = []
         self.best: Best | None = None
+        self.trained: Trained | None = None
+
+    @property
+    def epochs_trained(self) -> int:
+        """How many epochs' steps are done."""
+        return len(self.history) + (self.trained is not None)
 
     # Epochs
 
@@ -180,6 +202,7 @@ class Trainer:
         """All epochs that are left, then the pictures."""
         self.callbacks.started(self)
         self._write_reports()
+        self._draw_missing()
         for epoch in range(len(self.history) + 1, self.config.training.epochs + 1):
             if self._has_stalled():
                 break
@@ -201,31 +224,62 @@ class Trainer:
         return True
 
     def _epoch(self, epoch: int) -> None:
+        """Steps and validation. Before it the steps are saved: an image that is too large for the memory may end the
+        process.
+        """
+        if self.trained is None:
+            self.trained = self._steps(epoch)
+            self.save()
+        start = time.monotonic()
+        result = self._validate(epoch)
+        self._warn_of_dominance(epoch, result)
+        self.learner.schedule.epoch_done(result.mean_iu)
+        row = _row(self.trained, result, time.monotonic() - start)
+        is_best = self.best is None or self.best.is_beaten_by(row.mean_iu)
+        self.history.append(row)
+        self.trained = None
+        if is_best:
+            self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
+            best = Checkpoint(self.learner.scored.state_dict(), expectations(self.model))
+            save(self.folder / BEST, best, only_finite=True)
+        self.save()
+        self._write_reports()
+        self._draw_missing()
+        self.callbacks.epoch_done(row, is_best)
+
+    def _steps(self, epoch: int) -> Trained:
+        """One epoch of steps, after which the network is as it is to be scored."""
         start = time.monotonic()
         rate = self.learner.schedule.rate
         # Numbers that overflow are found by the loss they lead to, and told with their layer.
-        with np.errstate(over="ignore", invalid="ignore"):
+        quiet = np.errstate(over="ignore", invalid="ignore")
+        with quiet, self._telling(f"in the steps of epoch {epoch}; a smaller {self._smaller()} needs less"):
             train_loss, skipped = self._train(epoch)
         if skipped:
             self.callbacks.warning(f"epoch {epoch}: skipped {many(skipped, 'batch')}, as all pixels are ignored")
         waited = self.loader.waited
         self.learner.recalibrate(self.loader, epoch)
-        scored = self.learner.scored
-        result = evaluate_model(scored, self.val_loader, self.config, self.callbacks.validating)
-        self._warn_of_dominance(epoch, result)
-        self.learner.schedule.epoch_done(result.mean_iu)
-        row = _row(epoch, rate, train_loss, result, skipped, time.monotonic() - start, waited)
-        is_best = self.best is None or (row.mean_iu or 0.0) > (self.best.mean_iu or 0.0)
-        self.history.append(row)
-        if is_best:
-            self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            save(self.folder / BEST, Checkpoint(scored.state_dict(), expectations(self.model)), only_finite=True)
-        self.save()
-        self._write_reports()
-        if self.config.training.pictures:
-            (self.folder / PICTURES).mkdir(exist_ok=True)
-            self._draw(self.folder / PICTURES / f"epoch-{epoch:03}.png", self.config.training.pictures)
-        self.callbacks.epoch_done(row, is_best)
+        return Trained(epoch, rate, train_loss, skipped, time.monotonic() - start, waited)
+
+    def _validate(self, epoch: int) -> Evaluation:
+        with self._telling(f"in the validation after epoch {epoch}"):
+            return evaluate_model(self.learner.scored, self.val_loader, self.config, self.callbacks.validating)
+
+    def _smaller(self) -> str:
+        return "--batch-size or --size" if self.config.data.crop is None else "--batch-size or --crop"
+
+    @contextmanager
+    def _telling(self, when: str) -> Iterator[None]:
+        """Memory that there is not: say when, and what is kept."""
+        try:
+            yield
+        except MemoryError as error:
+            knows = isinstance(error, OutOfMemoryError) or "cuda" in str(error)
+            message = str(error) if knows else f"out of memory {when}"
+        else:
+            return
+        # Outside of the except clause, whose error holds on to all that was computed.
+        raise OutOfMemoryError(f"{message}. {self._kept()}")
 
     def _train(self, epoch: int) -> tuple[float | None, int]:
         """One epoch of steps: the mean loss over its pixels, and how many batches were skipped."""
@@ -257,7 +311,7 @@ class Trainer:
                 raise
             message = str(error)
         # Outside of the except clause, whose error holds on to all that the step had made.
-        raise MemoryError(f"{message}; {self._fitting(batch)}. {self._kept()}")
+        raise OutOfMemoryError(f"{message}; {self._fitting(batch)}")
 
     def _fitting(self, batch: Batch) -> str:
         """Which batch size would fit, found by trying: the run is over, so its weights may change."""
@@ -281,9 +335,9 @@ class Trainer:
         return f"Try a lower learning rate than {training.lr:g}{clipped}. {self._kept()}"
 
     def _kept(self) -> str:
-        if not self.history:
+        if not self.epochs_trained:
             return "No epoch was finished, nothing is kept"
-        return f"The weights after epoch {len(self.history)} are kept in {self.folder}"
+        return f"The weights after epoch {self.epochs_trained} are kept in {self.folder}"
 
     def _warn_of_dominance(self, epoch: int, result: Evaluation) -> None:
         """Say so when the network has settled on one class: pictures of it look empty."""
@@ -308,6 +362,7 @@ class Trainer:
             "images": self._counts(),
             "names": self._names(),
             "best": None if self.best is None else asdict(self.best),
+            "trained": None if self.trained is None else asdict(self.trained),
             "history": [asdict(row) for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
@@ -334,7 +389,7 @@ class Trainer:
     def _restore(self, state: Mapping[str, Any]) -> None:
         check_state(state, self.config.data.num_classes)
         progress = Progress.from_state(state)
-        self.history, self.best = list(progress.history), progress.best
+        self.history, self.best, self.trained = list(progress.history), progress.best, progress.trained
         self.learner.load_state_dict(state)
         random.default_generator.set_state(tuple(state["random"]))
         self._check_unchanged(state)
@@ -364,8 +419,13 @@ class Trainer:
         names = self.config.data.class_names
         write_metrics(self.folder / METRICS, self.history, names)
         write_json_lines(self.folder / METRICS_LINES, self.history, names)
-        with replacing(self.folder / CURVES) as aside:
-            viz.save_curves(aside, [row.cells(names) for row in self.history])
+        viz.save_curves(self.folder / CURVES, [row.cells(names) for row in self.history])
+
+    def _draw_missing(self) -> None:
+        """The picture of the last epoch, if there is to be one and is none: a kill may have come before it."""
+        path = epoch_picture(self.folder, len(self.history))
+        if self.config.training.pictures and self.history and self.trained is None and not path.is_file():
+            self._draw(path, self.config.training.pictures)
 
     def _draw(self, path: Path, count: int) -> None:
         """Some validation images, spread over the split, as the network to be scored sees them."""
@@ -374,24 +434,16 @@ class Trainer:
         count = min(count, len(self.val_set))
         samples = [self.val_set[number * len(self.val_set) // count] for number in range(count)]
         pictures = [(s.image, s.mask, segment(model, self.config, s.image)) for s in samples]
-        with replacing(path) as aside:
-            viz.save_predictions(aside, pictures, self.config.data.classes)
+        viz.save_predictions(path, pictures, self.config.data.classes)
 
 
-def _row(
-    epoch: int,
-    rate: float,
-    train_loss: float | None,
-    result: Evaluation,
-    skipped: int,
-    seconds: float,
-    waited: float,
-) -> EpochRow:
+def _row(trained: Trained, result: Evaluation, seconds: float) -> EpochRow:
+    """``seconds``: of the validation."""
     scores = result.scores
     return EpochRow(
-        epoch=epoch,
-        lr=rate,
-        train_loss=train_loss,
+        epoch=trained.epoch,
+        lr=trained.lr,
+        train_loss=trained.train_loss,
         val_loss=result.loss,
         pixel_accuracy=finite_or_none(scores.pixel_accuracy),
         mean_accuracy=finite_or_none(scores.mean_accuracy),
@@ -400,7 +452,7 @@ def _row(
         frequency_weighted_iu=finite_or_none(scores.frequency_weighted_iu),
         iu=tuple(finite_or_none(value) for value in scores.iu),
         geometric_accuracy=result.geometric_accuracy,
-        skipped_batches=skipped,
-        seconds=seconds,
-        waited=waited,
+        skipped_batches=trained.skipped,
+        seconds=trained.seconds + seconds,
+        waited=trained.waited,
     )

@@ -34,6 +34,8 @@ def check_progress(state: Mapping[str, Any]) -> None:
             raise ValueError(f"history[{number - 1}].epoch must be {number}, got {row['epoch']}")
     if state["best"] is not None:
         _check_best(state["best"], len(state["history"]))
+    if state.get("trained") is not None:
+        _check_trained(state["trained"], len(state["history"]) + 1)
 
 
 def check_state(state: Mapping[str, Any], classes: int) -> None:
@@ -47,9 +49,10 @@ def check_state(state: Mapping[str, Any], classes: int) -> None:
     _pair(_whole(0, 2**64 - 1))(state["random"], "random")
     for name in ("optimizer", "schedule"):
         _table(state[name], name)
-    learnt = any(row["train_loss"] is not None for row in state["history"])
+    epochs = [*state["history"], state["trained"]] if state.get("trained") else state["history"]
+    learnt = any(epoch["train_loss"] is not None for epoch in epochs)
     if learnt and not state["optimizer"]["state"]:
-        raise ValueError(f"optimizer.state is empty after {len(state['history'])} epochs")
+        raise ValueError(f"optimizer.state is empty after {len(epochs)} epochs")
 
 
 def _check_row(row: Any, name: str) -> None:
@@ -74,6 +77,17 @@ def _check_best(best: Any, epochs: int) -> None:
         _list_of(_whole(0))(row, f"best.matrix[{number}]")
         if len(row) != len(best["matrix"]):
             raise ValueError(f"best.matrix[{number}] has {len(row)} entries, expected {len(best['matrix'])}")
+
+
+def _check_trained(trained: Any, epoch: int) -> None:
+    """An epoch that is not validated yet."""
+    _table(trained, "trained")
+    if unknown := sorted(trained.keys() - _TRAINED.keys()):
+        raise ValueError(f"trained has the unknown field {unknown[0]!r:.40}")
+    for field, check in _TRAINED.items():
+        check(trained[field], f"trained.{field}")
+    if trained["epoch"] != epoch:
+        raise ValueError(f"trained.epoch must be {epoch}, got {trained['epoch']}")
 
 
 def _whole(least: int, most: int | None = None) -> Check:
@@ -153,3 +167,12 @@ _ROW: Mapping[str, Check] = {
     "waited": _number(0),
 }
 """Of the fields of a row; those that are not here are scores."""
+
+_TRAINED: Mapping[str, Check] = {
+    "epoch": _whole(1),
+    "lr": _number(0),
+    "train_loss": _or_none(_ANY),
+    "skipped": _whole(0),
+    "seconds": _number(0),
+    "waited": _number(0),
+}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..files import write_bytes
 from ..paths import PathLike
 from ..tensor import Tensor
 
@@ -43,15 +44,16 @@ def save(figure: "Figure", path: PathLike) -> None:
     """Write a figure: a PNG of 256 colours - a third of the bytes, and hardly a difference to the eye - or, if
     ``path`` ends so, another kind that matplotlib writes.
     """
+    kind = Path(path).suffix.lower().removeprefix(".") or "png"
+    buffer = BytesIO()
     with _without_glyph_warnings():
-        if Path(path).suffix.lower() not in ("", ".png"):
-            figure.savefig(path, dpi=DPI)
-            return
+        figure.savefig(buffer, format=kind, dpi=DPI)
+    if kind == "png":
+        picture = Image.open(buffer).convert("RGB")
+        few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         buffer = BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)
-    picture = Image.open(buffer).convert("RGB")
-    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(Path(path), format="PNG", optimize=True)
+        few.save(buffer, format="PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())
 
 
 def literal(name: str) -> str:
