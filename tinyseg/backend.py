@@ -213,10 +213,38 @@ def ready_kernels() -> dict[str, list[str]]:
 
 
 def kernel_cache() -> Path | None:
-    """The folder of compiled kernels; None where no folder can be written to, and every process compiles anew."""
+    """The folder of compiled kernels; None where no folder can be used, and every process compiles again."""
     from tinyseg_kernels.cpu import compiler
 
     return compiler.cache_folder()
+
+
+def unwritten() -> list[str]:
+    """For each cache entry that this process could not write, why; it is in memory only."""
+    from tinyseg_kernels import cache
+
+    return cache.unwritten()
+
+
+def cache_folder(name: str) -> Path | None:
+    """A folder for results that can be computed again, next to the compiled kernels; None where none can be used."""
+    from tinyseg_kernels import cache
+
+    return cache.open_folder(name)
+
+
+def read_cached(path: Path) -> bytes | None:
+    """An entry of a cache folder as it was written; None if there is none, or a damaged one."""
+    from tinyseg_kernels import cache
+
+    return cache.read(path)
+
+
+def write_cached(path: Path, content: bytes) -> None:
+    """Store an entry of a cache folder; where that is impossible, nothing happens."""
+    from tinyseg_kernels import cache
+
+    cache.write(path, content)
 
 
 def kernels_to_compile() -> tuple[str, ...]:

@@ -11,13 +11,14 @@ import functools
 import hashlib
 import itertools
 import os
-import tempfile
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from .. import cache
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -193,24 +194,13 @@ def link(ptx: str, capability: tuple[int, int]) -> bytes:
 
 @functools.cache
 def _cache_folder() -> Path | None:
-    """Machine code of these sources and this numba-cuda; beside the compiled kernels of the CPU."""
+    """Machine code of these sources and this numba-cuda."""
     import numba_cuda
 
-    from ..cpu.compiler import cache_folder
-
-    beside = cache_folder()
-    if beside is None:
-        return None
     digest = hashlib.sha256(numba_cuda.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    folder = beside.parent / f"kernels-cuda-{digest.hexdigest()[:16]}"
-    try:
-        folder.mkdir(exist_ok=True)
-        os.utime(folder)
-    except OSError:
-        return None
-    return folder
+    return cache.open_folder(f"kernels-cuda-{digest.hexdigest()[:16]}")
 
 
 def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
@@ -218,13 +208,11 @@ def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, 
     folder = _cache_folder()
     variant = hashlib.sha256(" ".join([kernel.name, *codes]).encode()).hexdigest()[:16]
     path = folder / f"{kernel.name}-{variant}.sm_{capability[0]}{capability[1]}" if folder else None
-    if path is not None and path.exists():
-        name, _, code = path.read_bytes().partition(b"\n")
+    if path is not None and (found := cache.read(path)) is not None:
+        name, _, code = found.partition(b"\n")
         return name.decode(), code
     ptx = compile_ptx(kernel, codes, capability)
     name, code = entry_name(ptx).encode(), link(ptx, capability)
     if path is not None:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(name + b"\n" + code)
-        os.replace(file.name, path)  # whole or not at all, whoever else writes it just now
+        cache.write(path, name + b"\n" + code)
     return name.decode(), code
