@@ -70,16 +70,7 @@ def test_no_flipped_bit_goes_unnoticed(bit: int) -> None:
 
 def test_what_is_cut_or_longer_or_under_another_name_is_absent(entry: Path) -> None:
     whole = entry.read_bytes()
-    for damaged in (
-        b"",
-        whole[:1],
-        whole[:8],
-        whole[:20],
-        whole[:40],
-        whole[: len(whole) // 2],
-        whole[:-1],
-        whole + b"0",
-    ):
+    for damaged in (*(whole[:length] for length in (0, 1, 8, 20, 40, 150, len(whole) - 1)), whole + b"0"):
         entry.write_bytes(damaged)
         assert cache.read(entry) is None
     assert cache.write(entry, CONTENT)

@@ -33,7 +33,7 @@ class KernelCache:
     """The compiled variants of one kernel, each a file in ``folder``.
 
     A file's name has the kernel's name and a digest of all that the code depends on: its names, the argument types,
-    the CPU with its features, the byte code, and the file it stands in. The same is stored in the entry, and compared.
+    the CPU with its features, the byte code, and the file it stands in. The entry has the same, which is compared.
     """
 
     def __init__(self, function: Callable[..., Any], folder: Path) -> None:
