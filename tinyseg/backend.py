@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import how_to_install
+from .errors import how_to_install, whole
 
 DEVICES = ("cpu", "reference", "cuda")
+
+MOST_THREADS = 1024
+"""More only cost memory, on any machine that does not have so many cores."""
 
 _default = "cpu"
 _conv_algorithm = "auto"
@@ -133,14 +137,15 @@ def set_default_device(device: str) -> None:
 
 
 def set_num_threads(count: int) -> None:
-    """Let kernels use ``count`` threads; the result of no operator depends on it.
+    """Let kernels use ``count`` threads, at least 1 and at most 1024 (or the number of cores, if that is larger); the
+    result of no operator depends on it. Where the system does not start so many, kernels go on with fewer, and
+    ``get_num_threads`` then returns their number.
 
-    Raises ``ValueError`` unless ``count`` is positive.
+    Raises ``TypeError`` unless ``count`` is a whole number, ``ValueError`` if it is too small or too large.
     """
-    if count < 1:
-        raise ValueError(f"set_num_threads: expected at least 1, got {count}")
+    count = whole("set_num_threads", "count", count, 1, max(MOST_THREADS, os.cpu_count() or 1))
     for device in ("cpu", "reference"):
-        kernels(device).set_num_threads(int(count))
+        kernels(device).set_num_threads(count)
 
 
 def get_num_threads() -> int:

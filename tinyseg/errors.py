@@ -10,7 +10,9 @@ The types below mark what a user's *files and options* can get wrong, so that a 
 from its own: the command line prints them in a line or two and exits with code 2.
 """
 
+import operator
 from collections.abc import Callable
+from typing import Any
 
 
 def flag(name: str) -> str:
@@ -39,6 +41,27 @@ def many(count: int, thing: str) -> str:
     """
     plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
     return f"{count} {thing if count == 1 else plural}"
+
+
+def whole(who: str, name: str, value: Any, least: int, most: int | None = None) -> int:
+    """``value``, an integer of Python or NumPy, as an ``int``.
+
+    Raises ``TypeError`` if it is none (``True`` is not meant for a number), ``ValueError`` if it is below ``least``
+    or above ``most``.
+
+    >>> whole("set_num_threads", "count", 3, least=1)
+    3
+    """
+    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{who}: {name} must be a whole number, {bounds}, got {value!r}")
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{who}: {name} must be {bounds}, got {number}")
+    return number
 
 
 class InputError(ValueError):
