@@ -102,10 +102,10 @@ def set_up(device: str, threads: int | None) -> None:
 
     try:
         backend.set_default_device(device)
+        if threads is not None:
+            backend.set_num_threads(threads)
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
-    if threads is not None:
-        backend.set_num_threads(threads)
 
 
 def _show_version(asked: bool) -> None:

@@ -24,6 +24,7 @@ from PIL import Image
 
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
+from ..reading import read_text
 from .dataset import SPLITS, Classes, Color
 from .division import divide_by_name
 from .images import read_header
@@ -50,10 +51,7 @@ def read_classes(path: PathLike) -> Classes:
     >>> read_classes(path)
     Classes(names=('sky', 'traffic light'), colors=((70, 130, 180), (128, 0, 0)), void_color=(224, 224, 192))
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
+    lines = read_text(path, "list of classes", error=DataError).splitlines()
     entries = [_parse_class(path, number, line) for number, line in enumerate(lines, 1)]
     found = [entry for entry in entries if entry is not None]
     classes = [entry for entry in found if entry[0] != "ignore"]

@@ -11,7 +11,6 @@ says for a number, or a colour, which class it is; 255 says that such pixels are
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
 from ..paths import PathLike
+from ..reading import read_toml
 from .dataset import IGNORE_INDEX, Classes, Color
 
 Table = Mapping[int | Color, int]
@@ -173,13 +173,7 @@ def check_mapping(texts: Mapping[str, int], classes: int) -> None:
 
 def read_mapping(path: PathLike) -> dict[str, int]:
     """The mapping in a file, as the texts that :func:`parse_table` takes; ``InputError`` if it cannot be used."""
-    try:
-        with Path(path).open("rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from error
+    content = read_toml(path, missing="cannot be read (no such file)")
     texts = content.get("mapping")
     if not isinstance(texts, dict) or not texts or len(content) != 1:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from ..data import Classes, read_image, write_palette_png
 from ..errors import DataError, InputError
 from ..nn.utils import fuse
 from ..paths import PathLike
+from ..reading import read_text
 from ..viz import overlay
 from .probabilities import FORMATS, ProbabilityWriter, probability_files
 from .run import load_model, open_run
@@ -180,10 +182,7 @@ def listed(images: Sequence[PathLike]) -> list[Path]:
 
 
 def _of_list(path: Path) -> list[Path]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no list of files ({error})") from error
+    lines = [line.strip() for line in read_text(path, "list of files").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
         raise InputError(f"{path}: names no image; it is to have a file a line")
@@ -221,7 +220,7 @@ def _clash(one: Path, other: Path) -> str:
 
 def _identity(path: Path) -> str:
     """The same text for all names of a file; on the file systems of macOS and Windows case makes no difference."""
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()
 
 
 def _make_folder(out: Path) -> None:
