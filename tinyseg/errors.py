@@ -11,6 +11,7 @@ from its own: the command line prints them in a line or two and exits with code 
 """
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,19 @@ def many(count: int, thing: str) -> str:
     """
     plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
     return f"{count} {thing if count == 1 else plural}"
+
+
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """``text`` without what a terminal would obey or could not show: control characters, marks that reverse the order
+    of letters, bytes of a file's name that are no text. They become escapes; lines stay.
+
+    >>> printable("a\x1b[31m.png")
+    'a\\x1b[31m.png'
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def whole(who: str, name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -24,7 +24,9 @@ MOST_PARTS, MOST_LEVELS, MOST_IN_KEY = 100, 16, 200
 # The name of a pipe must not be waited for; Windows has no such flag, and wants O_BINARY.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-_DOTTED = re.compile(rf"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MOST_PARTS}}}""")
+# Where a key may begin: at the start of a line or a table's name, and in a table within a line.
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_DOTTED = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}){{{MOST_PARTS}}}", re.MULTILINE)
 
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
@@ -100,8 +102,10 @@ def parse_toml(text: str) -> dict[str, Any]:
         table = tomllib.loads(text)
     except RecursionError:
         raise InputError(f"not valid TOML here: more than {MOST_LEVELS} levels of tables and lists") from None
-    except ValueError as error:  # TOMLDecodeError, and numbers of more digits than Python converts
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML ({error})") from error
+    except ValueError:  # more digits than Python converts
+        raise InputError("not valid TOML here: a number has more than 64 bits") from None
     _check_values(table)
     return table
 

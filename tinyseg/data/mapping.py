@@ -144,7 +144,7 @@ def parse_table(texts: Mapping[str, Any], where: PathLike) -> dict[int | Color, 
     table: dict[int | Color, int] = {}
     for key, value in texts.items():
         if type(value) is not int or not 0 <= value <= IGNORE_INDEX:
-            raise InputError(f"{where}: {key} = {value!r}: expected a class index, or 255 for what is ignored")
+            raise InputError(f"{where}: {key} = {value!r:.80}: expected a class index, or 255 for what is ignored")
         if _COLOR.fullmatch(key):
             red, green, blue = bytes.fromhex(key[1:])
             table[red, green, blue] = value
