@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,21 @@ def test_every_loss_trains(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_cannot_be_is_refused_before_training(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         config(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "best"}, "unknown --loss 'best'; there are ce, focal"),
+        ({"loss_options": {"ignore_index": 3}}, "--loss ce has no option 'ignore_index'; it has none"),
+        ({"loss": "tversky", "loss_options": {"alpha": "much"}}, "--loss tversky: "),
+    ],
+)
+def test_a_loss_that_only_a_file_names_is_refused_too(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    """By evaluation and by resuming, which read it from config.toml."""
+    whole = config(tmp_path)
+    with pytest.raises(InputError, match=message):
+        Objective(replace(whole, training=replace(whole.training, **changes)))
 
 
 def test_a_loss_for_two_classes_says_so() -> None:
