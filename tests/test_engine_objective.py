@@ -107,7 +107,7 @@ def test_what_cannot_be_is_refused_before_training(tmp_path: Path, changes: dict
     ("changes", "message"),
     [
         ({"loss": "best"}, "unknown --loss 'best'; there are ce, focal"),
-        ({"loss_options": {"ignore_index": 3}}, "--loss ce has no option 'ignore_index'; it has none"),
+        ({"loss_options": {"ignore_index": 3}}, "--loss ce has no option 'ignore_index'; there are label_smoothing"),
         ({"loss": "tversky", "loss_options": {"alpha": "much"}}, "--loss tversky: "),
     ],
 )

@@ -183,7 +183,7 @@ def create(name: str, *, num_classes: int | None = None, in_channels: int = 3, *
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
             raise OptionError(f"{name}: {{{what}}} must be a whole number of at least 1, got {count!r}", what)
     for option, value in {**given, "num_classes": num_classes, "in_channels": in_channels}.items():
-        if isinstance(value, Integral) and value > MOST:
+        if isinstance(value, Integral) and int(value) > MOST:
             raise OptionError(f"{name}: {{{option}}} must be at most {MOST}, got {value}", option)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
 
