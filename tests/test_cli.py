@@ -566,10 +566,11 @@ def test_an_interrupt_says_how_to_go_on(root: Path, tmp_path: Path, monkeypatch:
 
 
 def _command(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command as a process of its own."""
+    """Run the command as a process of its own; xdist sets COLUMNS, which is taken away."""
+    inherited = {name: value for name, value in _environment().items() if name not in ("COLUMNS", "LINES")}
     return subprocess.run(
         [sys.executable, "-m", "tinyseg", *map(str, arguments)],
-        env={**_environment(), **environment},
+        env={**inherited, **environment},
         capture_output=True,
         check=False,
         timeout=120,
