@@ -48,8 +48,8 @@ _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 
 
 def printable(text: str) -> str:
-    r"""``text`` without what a terminal would obey or could not show: control characters, marks that reverse the order
-    of letters, bytes of a file's name that are no text. They become escapes; lines stay.
+    r"""``text`` without what a terminal would obey or could not show: control characters, marks that reverse the
+    order of letters, bytes of a file's name that are no text. They become escapes; lines stay.
 
     >>> print(printable("a\x1b[31m.png"))
     a\x1b[31m.png
