@@ -25,7 +25,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
     ("errors", "files", "finite", "geometry", "lock", "paths", "random"),
-    ("backend",),
+    ("backend", "reading"),
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
     ("nn",),

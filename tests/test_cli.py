@@ -562,3 +562,109 @@ def test_an_interrupt_says_how_to_go_on(root: Path, tmp_path: Path, monkeypatch:
     assert f'go on with: tinyseg train --resume "{folder}"' in result.stdout
     monkeypatch.undo()
     assert "going on after epoch 1" in done("train", "--resume", folder)
+
+
+# --- Streams and names as they are found outside
+
+
+def _command(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a process of its own; xdist sets COLUMNS, which is taken away."""
+    inherited = {name: value for name, value in _environment().items() if name not in ("COLUMNS", "LINES")}
+    return subprocess.run(
+        [sys.executable, "-m", "tinyseg", *map(str, arguments)],
+        env={**inherited, **environment},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_any_encoding_of_the_terminal_will_do(encoding: str, tmp_path: Path) -> None:
+    name = "wald\N{LATIN SMALL LETTER U WITH DIAERESIS}\N{CJK UNIFIED IDEOGRAPH-6797}"
+    (tmp_path / f"{name}.toml").write_text("epochs = 'x'", encoding="utf-8")
+    for arguments in (("datasets",), ("models",), ("presets",)):
+        result = _command(*arguments, PYTHONIOENCODING=encoding)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert result.stdout.decode(encoding)
+    result = _command("train", "--config", tmp_path / f"{name}.toml", PYTHONIOENCODING=encoding)
+    assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
+    assert result.stderr.startswith(b"error: ")
+
+
+def test_names_that_are_no_text_are_shown_as_escapes() -> None:
+    """By an error, which goes to standard error, and by what goes to standard output."""
+    result = call("info", "a\x1b[31mb\udcffc\u202ed")
+    assert result.exit_code == 2
+    # As bytes: no report of a failure could carry such a text to another process.
+    assert rb"a\x1b[31mb\udcffc\u202ed" in result.stderr.encode("utf-8", "surrogatepass")
+    out = io.StringIO()
+    from rich.console import Console
+
+    from tinyseg import console
+
+    console.line(Console(file=out), "a\x1b[31mb\udcffc\u202ed, \N{LATIN SMALL LETTER U WITH DIAERESIS}")
+    assert out.getvalue().encode("utf-8", "surrogatepass") == b"a\\x1b[31mb\\udcffc\\u202ed, \xc3\xbc\n"
+
+
+@pytest.mark.parametrize("size", ["0", "1", "-5", "abc", "", "99999999999", "\N{SUPERSCRIPT TWO}"])
+def test_sizes_of_a_screen_that_are_none_count_as_unset(size: str) -> None:
+    expected = _command("datasets")
+    result = _command("datasets", COLUMNS=size, LINES=size)
+    assert (result.returncode, result.stdout, result.stderr) == (0, expected.stdout, b"")
+
+
+def _with_stdout(target: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tinyseg", *arguments]
+    return subprocess.run(
+        command, env=_environment(), stdout=target, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("datasets",), ("models", "--help"), ("info", "unet", "--json", "--size", "32x32")]
+)
+def test_output_that_cannot_be_written(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = _with_stdout(full, *arguments)
+    assert (result.returncode, result.stderr) == (2, "error: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a reader that is gone is another error there")
+@pytest.mark.parametrize("arguments", [("datasets",), ("models",), ("info", "unet", "--json", "--size", "32x32")])
+def test_a_reader_that_has_enough_ends_the_command_quietly(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = _with_stdout(writing, *arguments)
+    finally:
+        os.close(writing)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams are closed otherwise there")
+def test_closed_streams() -> None:
+    command = f'exec "{sys.executable}" -m tinyseg datasets >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], env=_environment(), check=False, timeout=120).returncode == 0
+
+
+def test_an_end_of_file_inside_is_not_taken_for_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer prints "Aborted!" for it, which hid a damaged file."""
+
+    def ends(*_: Any) -> None:
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr(backend, "set_default_device", ends)
+    with pytest.raises(RuntimeError, match="a file ended too early") as error:
+        cli.app(["info", "unet"])
+    assert isinstance(error.value.__cause__, EOFError)
+
+
+@pytest.mark.parametrize("threads", ["1000000", str(2**63), str(10**30)])
+def test_too_many_threads_are_refused(threads: str, tmp_path: Path) -> None:
+    _is_refusal(call("evaluate", tmp_path, "--threads", threads), ["count must be from 1 to", f"got {threads}"])
+    (tmp_path / "run.toml").write_text(f"threads = {min(int(threads), 2**62)}\nworkers = 1")
+    _is_refusal(call("train", "--config", tmp_path / "run.toml"), ["count must be from 1 to"])
+    (tmp_path / "run.toml").write_text("threads = 0")
+    _is_refusal(call("train", "--config", tmp_path / "run.toml"), ["count must be from 1 to", "got 0"])

@@ -134,3 +134,62 @@ def test_a_child_forked_while_another_thread_computes(threads: None) -> None:
 
 def _convolve_into(queue: Any) -> None:
     queue.put(convolve(0))
+
+
+# --- Threads that the system does not start
+
+
+def starting_only(count: int, monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+    """Have ``count`` threads start, and ``failure`` raised for those after them."""
+    start, left = threading.Thread.start, iter(range(count))
+
+    def limited(self: threading.Thread) -> None:
+        if next(left, None) is None:
+            raise failure
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+
+
+def helpers_left(expected: int) -> int:
+    """How many threads of kernels there are, once there are no more than ``expected`` or a second has passed."""
+    for _ in range(100):
+        alive = [thread for thread in threading.enumerate() if thread.name.startswith("tinyseg-kernel")]
+        if len(alive) <= expected:
+            break
+        time.sleep(0.01)
+    return len(alive)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_kernels_go_on_with_the_threads_that_there_are(
+    count: int, monkeypatch: pytest.MonkeyPatch, threads: None
+) -> None:
+    tinyseg.set_num_threads(1)
+    expected = convolve(0)
+    assert helpers_left(0) == 0
+    with monkeypatch.context() as patch:
+        starting_only(count, patch, RuntimeError("can't start new thread"))
+        tinyseg.set_num_threads(8)
+        assert convolve(0) == expected
+        assert tinyseg.get_num_threads() == 1 + count
+        assert helpers_left(count) == count
+    tinyseg.set_num_threads(8)  # by now there may be more
+    assert convolve(0) == expected
+    assert tinyseg.get_num_threads() == 8
+    assert helpers_left(7) == 7
+    tinyseg.set_num_threads(1)
+    assert helpers_left(0) == 0
+
+
+def test_an_interrupt_while_threads_start_leaves_none(monkeypatch: pytest.MonkeyPatch, threads: None) -> None:
+    tinyseg.set_num_threads(1)
+    expected = convolve(0)
+    with monkeypatch.context() as patch:
+        starting_only(2, patch, KeyboardInterrupt())
+        tinyseg.set_num_threads(8)
+        with pytest.raises(KeyboardInterrupt):
+            convolve(0)
+        assert helpers_left(0) == 0
+    assert convolve(0) == expected
+    assert tinyseg.get_num_threads() == 8

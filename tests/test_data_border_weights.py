@@ -136,7 +136,8 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
     first = weights_of(cells, cache=tmp_path)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
-    for broken in (b"", whole[:50], whole[:-4], b"nonsense"):
+    flipped = bytes([*whole[:5000], whole[5000] ^ 64, *whole[5001:]])  # a number like the others, but another one
+    for broken in (b"", whole[:50], whole[:-4], b"nonsense", flipped):
         path.write_bytes(broken)
         np.testing.assert_array_equal(weights_of(cells, cache=tmp_path), first)
         assert path.read_bytes() == whole

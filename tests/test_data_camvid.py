@@ -67,7 +67,7 @@ def test_wrong_files(tiny: Path) -> None:
     with pytest.raises(DataError, match="lists no images"):
         CamVid(tiny)
     (tiny / "train.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="cannot be read as a list"):
+    with pytest.raises(DataError, match=r"train.txt: is no list in UTF-8"):
         CamVid(tiny)
 
 

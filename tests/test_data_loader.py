@@ -5,6 +5,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,6 +188,38 @@ def test_impossible_options_are_refused(option: str, value: int, least: int) -> 
     options = {"batch_size": 1, option: value}
     with pytest.raises(ValueError, match=f"{option} must be {least} or more, got {value}"):
         DataLoader(Sizes([]), **options)
+
+
+@pytest.mark.parametrize("option", ["batch_size", "seed", "workers", "prefetch"])
+@pytest.mark.parametrize("value", [1.5, 2.0, True, "2"])
+def test_what_is_no_whole_number_is_refused(option: str, value: Any) -> None:
+    options: dict[str, Any] = {"batch_size": 1, option: value}
+    with pytest.raises(TypeError, match=f"DataLoader: {option} must be a whole number, [01] or more, got {value!r}"):
+        DataLoader(Sizes([]), **options)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_threads_load_where_the_system_starts_no_more(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that a thread was to do is done once, by those there are or by the caller."""
+    start, left = threading.Thread.start, iter(range(count))
+
+    def limited(self: threading.Thread) -> None:
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    dataset = Sizes([(2, 2)] * 7)
+    names = [batch.names for batch in DataLoader(dataset, 2, workers=3).epoch(0)]
+    assert names == [["0", "1"], ["2", "3"], ["4", "5"], ["6"]]
+    assert sorted(dataset.asked) == list(range(7))
+
+
+def test_no_more_threads_are_started_than_batches_are_made_ahead() -> None:
+    batches = DataLoader(Sizes([(2, 2)] * 50), 1, workers=2**63, prefetch=3).epoch(0)
+    next(batches)
+    assert sum(thread.name.startswith("tinyseg-loader") for thread in threading.enumerate()) == 3
+    batches.close()  # type: ignore[attr-defined]
 
 
 def test_objects_and_weights_come_along() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,21 @@ def test_what_cannot_be_is_refused_before_training(tmp_path: Path, changes: dict
         config(tmp_path, **changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "best"}, "unknown --loss 'best'; there are ce, focal"),
+        ({"loss_options": {"ignore_index": 3}}, "--loss ce has no option 'ignore_index'; there are label_smoothing"),
+        ({"loss": "tversky", "loss_options": {"alpha": "much"}}, "--loss tversky: "),
+    ],
+)
+def test_a_loss_that_only_a_file_names_is_refused_too(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    """By evaluation and by resuming, which read it from config.toml."""
+    whole = config(tmp_path)
+    with pytest.raises(InputError, match=message):
+        Objective(replace(whole, training=replace(whole.training, **changes)))
+
+
 def test_a_loss_for_two_classes_says_so() -> None:
     check_loss("focal", {"alpha": 0.25}, 2)
     with pytest.raises(InputError, match=r"--loss focal: .* input has 3 classes"):
@@ -136,7 +152,7 @@ def test_border_weights_move_with_their_images(tmp_path: Path, monkeypatch: pyte
     """Mirrored as the image is; and they are what the loss is weighted with."""
     from tinyseg.engine.pipeline import training_loader
 
-    monkeypatch.setattr("tinyseg.data.border_weights._user_cache", lambda: tmp_path)
+    monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path)
     given = {"data": "cells", "size": (64, 64), "batch_size": 4, **TINY_MODEL}
     made = engine.prepare(engine.TrainOptions(**given, border_weights=(10.0, 5.0), class_weights=(0.5, 2.0)))
     batch = next(training_loader(made.config, Cells(count=4, size=(64, 64)), 0).epoch(0))
@@ -192,7 +208,7 @@ def test_metrics_by_name() -> None:
 
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pictures(monkeypatch)
-    monkeypatch.setattr("tinyseg.data.border_weights._user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path / "cache")
     monkeypatch.setattr("tinyseg.data.cells.COUNTS", {"train": 4, "val": 2, "test": 1})
     flags = ("--model", "unet", "--width", "4", "--depth", "2", "--batch-size", "4", "--epochs", "1", "--quiet")
     code, _, errors = call(

@@ -136,6 +136,11 @@ def test_images_that_do_not_fit(name: str) -> None:
             "num_classes must be a whole number of at least 1, got True",
         ),
         (
+            lambda: models.create("unet", num_classes=2, width=2**63 - 1),
+            f"unet: width must be at most 1048576, got {2**63 - 1}",
+        ),
+        (lambda: models.create("unet", num_classes=10**30), "num_classes must be at most 1048576"),
+        (
             lambda: models.create("unet", num_classes=1, depth=9),
             "width must be at least 1 and depth 1 to 8, got 32 and 9",
         ),

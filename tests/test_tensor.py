@@ -517,9 +517,27 @@ def test_the_number_of_threads_changes_no_bit() -> None:
         assert [a == b for a, b in zip(found[0], other, strict=True)] == [True] * len(found[0])
 
 
-def test_threads_are_at_least_one() -> None:
-    with pytest.raises(ValueError, match="expected at least 1, got 0"):
-        tinyseg.set_num_threads(0)
+@pytest.mark.parametrize("count", [0, -1, 2000, 2**63, 2**64, -(2**63)])
+def test_the_number_of_threads_has_bounds(count: int) -> None:
+    before = tinyseg.get_num_threads()
+    with pytest.raises(ValueError, match=rf"set_num_threads: count must be from 1 to 1024, got {count}$"):
+        tinyseg.set_num_threads(count)
+    assert tinyseg.get_num_threads() == before
+
+
+@pytest.mark.parametrize("count", [1.5, 2.0, True, "2", None, np.float32(2), np.bool_(True), [2]])
+def test_the_number_of_threads_is_a_whole_number(count: Any) -> None:
+    before = tinyseg.get_num_threads()
+    with pytest.raises(TypeError, match="set_num_threads: count must be a whole number, from 1 to 1024, got "):
+        tinyseg.set_num_threads(count)
+    assert tinyseg.get_num_threads() == before
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_number_of_threads_may_be_numpys() -> None:
+    for count in (np.int8(3), np.uint64(2), np.array(1)):
+        tinyseg.set_num_threads(count)  # type: ignore[arg-type]
+        assert tinyseg.get_num_threads() == count
 
 
 # --- Truth, and what must not be changed in place

@@ -20,6 +20,10 @@ KERNELS = Path(tinyseg_kernels.__file__ or "").parents[1]
 ROOT = Path(backend.__file__).parents[1]
 
 
+# What the fallback is called among temporary files; Windows has them in the user's own folder.
+TEMPORARY = f"tinyseg-cache-{os.geteuid()}" if hasattr(os, "geteuid") else "tinyseg-cache"
+
+
 def python(code: str, **environment: str) -> Any:
     """What a fresh process prints last, as JSON."""
     given = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(KERNELS))), **environment}
@@ -173,14 +177,14 @@ def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path) -> None:
     given = {"TINYSEG_CACHE_DIR": str(blocked), "TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)}
     values, _, folder = python(_ONE, **given)
     assert values == [4]
-    assert Path(folder).parent == tmp_path / "tinyseg-cache"
+    assert Path(folder).parent == tmp_path / TEMPORARY
     values, compiled, _ = python(_ONE, **given)
     assert (values, compiled) == ([4], [])
 
 
 def test_without_any_cache_each_process_compiles(tmp_path: Path) -> None:
-    (tmp_path / "tinyseg-cache").touch()
+    (tmp_path / TEMPORARY).touch()
     given = {"TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)}
-    values, compiled, folder = python(_ONE, TINYSEG_CACHE_DIR=str(tmp_path / "tinyseg-cache"), **given)
+    values, compiled, folder = python(_ONE, TINYSEG_CACHE_DIR=str(tmp_path / TEMPORARY), **given)
     assert (values, folder) == ([4], None)
     assert len(compiled) == 2

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import how_to_install
+from .errors import how_to_install, whole
 
 DEVICES = ("cpu", "reference", "cuda")
 # PyTorch's names of others: where a type or a device may stand, they are meant for a device.
 _DEVICES_OF_PYTORCH = ("hip", "hpu", "ipu", "meta", "mps", "mtia", "opencl", "vulkan", "xla", "xpu")
+
+MOST_THREADS = 1024
+"""More only cost memory, on any machine that does not have so many cores."""
 
 _default = "cpu"
 _conv_algorithm = "auto"
@@ -170,14 +174,15 @@ def set_default_device(device: str) -> None:
 
 
 def set_num_threads(count: int) -> None:
-    """Let kernels use ``count`` threads; the result of no operator depends on it.
+    """Let kernels use ``count`` threads, at least 1 and at most 1024 (or the number of cores, if that is larger); the
+    result of no operator depends on it. Where the system does not start so many, kernels go on with fewer, and
+    ``get_num_threads`` then returns their number.
 
-    Raises ``ValueError`` unless ``count`` is positive.
+    Raises ``TypeError`` unless ``count`` is a whole number, ``ValueError`` if it is too small or too large.
     """
-    if count < 1:
-        raise ValueError(f"set_num_threads: expected at least 1, got {count}")
+    count = whole("set_num_threads", "count", count, 1, max(MOST_THREADS, os.cpu_count() or 1))
     for device in ("cpu", "reference"):
-        kernels(device).set_num_threads(int(count))
+        kernels(device).set_num_threads(count)
 
 
 def get_num_threads() -> int:
@@ -254,10 +259,38 @@ def ready_kernels() -> dict[str, list[str]]:
 
 
 def kernel_cache() -> Path | None:
-    """The folder of compiled kernels; None where no folder can be written to, and every process compiles anew."""
+    """The folder of compiled kernels; None where no folder can be used, and every process compiles again."""
     from tinyseg_kernels.cpu import compiler
 
     return compiler.cache_folder()
+
+
+def unwritten() -> list[str]:
+    """For each cache entry that this process could not write, why; it is in memory only."""
+    from tinyseg_kernels import cache
+
+    return cache.unwritten()
+
+
+def cache_folder(name: str) -> Path | None:
+    """A folder for results that can be computed again, next to the compiled kernels; None where none can be used."""
+    from tinyseg_kernels import cache
+
+    return cache.open_folder(name)
+
+
+def read_cached(path: Path) -> bytes | None:
+    """An entry of a cache folder as it was written; None if there is none, or a damaged one."""
+    from tinyseg_kernels import cache
+
+    return cache.read(path)
+
+
+def write_cached(path: Path, content: bytes) -> None:
+    """Store an entry of a cache folder; where that is impossible, nothing happens."""
+    from tinyseg_kernels import cache
+
+    cache.write(path, content)
 
 
 def kernels_to_compile() -> tuple[str, ...]:

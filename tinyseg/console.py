@@ -18,7 +18,7 @@ from rich.table import Table
 
 from . import backend, models
 from .engine import BatchReport, Callbacks, Comparison, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
-from .errors import flag, many
+from .errors import flag, for_terminal, many
 from .interop import source_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def output() -> Console:
 
 def line(console: Console, text: str, style: str | None = None) -> None:
     """Print ``text`` as it is, however long: names of files are no markup, and are to be copied."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(for_terminal(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -357,7 +357,7 @@ def _plain(text: str) -> Any:
     """``text`` for a table, where brackets in it would be taken for markup."""
     from rich.text import Text
 
-    return Text(text)
+    return Text(for_terminal(text))
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

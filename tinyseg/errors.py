@@ -11,8 +11,11 @@ from its own: the command line prints them in a line or two and exits with code 
 """
 
 import errno
+import operator
 import os
+import re
 from collections.abc import Callable
+from typing import Any
 
 
 def flag(name: str) -> str:
@@ -41,6 +44,40 @@ def many(count: int, thing: str) -> str:
     """
     plural = f"{thing}es" if thing.endswith(("s", "tch")) else f"{thing}s"
     return f"{count} {thing if count == 1 else plural}"
+
+
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def for_terminal(text: str) -> str:
+    r"""``text`` without what a terminal would obey or could not show: control characters, marks that reverse the
+    order of letters, bytes of a file's name that are no text. They become escapes; lines stay.
+
+    >>> print(for_terminal("a\x1b[31m.png"))
+    a\x1b[31m.png
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def whole(who: str, name: str, value: Any, least: int, most: int | None = None) -> int:
+    """``value``, an integer of Python or NumPy, as an ``int``.
+
+    Raises ``TypeError`` if it is none (``True`` is not meant for a number), ``ValueError`` if it is below ``least``
+    or above ``most``.
+
+    >>> whole("set_num_threads", "count", 3, least=1)
+    3
+    """
+    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{who}: {name} must be a whole number, {bounds}, got {value!r}")
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{who}: {name} must be {bounds}, got {number}")
+    return number
 
 
 class InputError(ValueError):

@@ -1,6 +1,6 @@
 """The command line: a command a file. It parses, calls ``engine``, and prints."""
 
-from .common import app
+from .common import app, run
 
 # The order of these is the order of the commands in the help.
 from . import train, compare, presets, evaluate, predict, check, datasets, info, models, weights, warmup, gradcheck  # isort: skip
@@ -25,4 +25,4 @@ __all__ = [
 
 def main() -> None:
     """The entry point of the command ``tinyseg``."""
-    app()
+    run()

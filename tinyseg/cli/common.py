@@ -6,6 +6,9 @@ diverges, or images of which only some could be used, with 1; Ctrl-C with 130. `
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError, OptionError, OutOfMemoryError, flag
+from ..errors import InputError, OptionError, OutOfMemoryError, flag, for_terminal
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 PICTURES = (".png", ".svg", ".pdf")
@@ -62,16 +65,38 @@ def reporting(debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         else:
-            typer.echo(f"error: {_message(error)}", err=True)
+            typer.echo(f"error: {for_terminal(_message(error))}", err=True)
         raise typer.Exit(FAILED if isinstance(error, (DivergenceError, MemoryError)) else BAD_INPUT) from None
     except RuntimeError as error:
         if str(error) != _NO_THREAD or debug:
             raise
         typer.echo("error: the system starts no more threads; give fewer --threads or --workers", err=True)
         raise typer.Exit(BAD_INPUT) from None
+    except EOFError as error:  # commands ask nothing, so it is no Ctrl-D, which Typer would take it for
+        raise RuntimeError("a file ended too early, and nothing checked it") from error
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def run() -> None:
+    """Run the command that the process was started with; it ends the process.
+
+    What the streams' encoding cannot express is written as an escape: a file's name may be anything. A size of the
+    screen that is none (0, or no number), or that no table fits in, counts as unset.
+    """
+    for name, least in (("COLUMNS", 20), ("LINES", 1)):
+        size = os.environ.get(name, "")
+        if not re.fullmatch("[0-9]{1,5}", size) or int(size) < least:
+            os.environ.pop(name, None)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it was closed before the start
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except OSError as error:  # outside of a command there is only the help to write: on a full disk, say
+        typer.echo(f"error: {_message(error)}", err=True)
+        sys.exit(BAD_INPUT)
 
 
 def _message(error: BaseException) -> str:
@@ -103,10 +128,10 @@ def set_up(device: str, threads: int | None) -> None:
 
     try:
         backend.set_default_device(device)
+        if threads is not None:
+            backend.set_num_threads(threads)
     except (ValueError, RuntimeError) as error:
         raise InputError(str(error)) from error
-    if threads is not None:
-        backend.set_num_threads(threads)
 
 
 def _show_version(asked: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import many
 from .common import Debug, Threads, app, reporting, set_up
 
 
@@ -26,5 +27,9 @@ def warmup(
             place = f"[{kernel.number:>{len(str(kernel.total))}}/{kernel.total}]"
             typer.echo(f"{place} {kernel.name} ... {kernel.seconds:.1f} s")
         folder = backend.kernel_cache()
-        where = "in no folder: none can be written to" if folder is None else f"in {folder}"
+        where = f"in {folder}"
+        if folder is None:
+            where = "in no folder: there is none that can be written to, and by this user alone"
         typer.echo(f"compiled in {time.perf_counter() - start:.0f} s, and kept {where}")
+        if reasons := backend.unwritten():
+            typer.echo(f"{many(len(reasons), 'kernel')} could not be written there ({reasons[-1]})", err=True)

@@ -9,11 +9,11 @@ w_c balances the classes. Inside of cells there is w_c alone: it is the gaps tha
 touch, their border is background (``tinyseg.data.instances.separated_cells``) before distances are taken.
 """
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import backend
-from ..errors import InputError, WriteError
-from ..files import writing
+from ..errors import InputError
 from .dataset import Dataset, Sample, Wrapper
 from .instances import renumbered, separated_cells
 
@@ -32,7 +31,7 @@ W0, SIGMA = 10.0, 5.0
 NEGLIGIBLE = 1e-6
 """A term below this share of w0 is taken to be 0."""
 
-_VERSION = 1
+_VERSION = 2
 _KEPT_SECONDS = 30 * 24 * 3600
 
 Array = NDArray[np.float32]
@@ -104,7 +103,7 @@ class BorderWeights(Wrapper):
         if class_weights is not None:
             self.class_weights[: len(class_weights)] = class_weights
         self.class_weights[255] = 0
-        self.cache = _user_cache() if cache is None else cache
+        self.cache = backend.cache_folder("border-weights") if cache is None else cache
         if self.cache is not None:
             _remove_old(self.cache)
 
@@ -123,28 +122,17 @@ class BorderWeights(Wrapper):
             return border_term(instances, self.sigma)
         digest = hashlib.sha256(f"{_VERSION} {self.sigma!r} {instances.shape} {instances.dtype}\0".encode())
         digest.update(np.ascontiguousarray(instances).tobytes())
-        path = self.cache / f"{digest.hexdigest()[:32]}.npy"
-        try:
-            found: Array = np.load(path, allow_pickle=False)
-            if found.shape == instances.shape and found.dtype == np.float32:
+        path = self.cache / f"{digest.hexdigest()[:32]}.bin"
+        stored = backend.read_cached(path)
+        if stored is not None:
+            with contextlib.suppress(OSError):  # another process may be removing it
                 os.utime(path)
-                return found
-        except (OSError, ValueError, EOFError):  # not there, or not whole
-            pass
+            return np.frombuffer(stored, np.float32).reshape(instances.shape).copy()
         term = border_term(instances, self.sigma)
-        _write(path, term)
+        with contextlib.suppress(OSError):  # a cache that cannot be written to is done without
+            self.cache.mkdir(parents=True, exist_ok=True)
+            backend.write_cached(path, term.tobytes())
         return term
-
-
-def _user_cache() -> Path | None:
-    kernels = backend.kernel_cache()
-    return None if kernels is None else kernels.parent / "border-weights"
-
-
-def _write(path: Path, term: Array) -> None:
-    """A cache that cannot be written to is done without."""
-    with suppress(WriteError), writing(path) as file:
-        np.save(file, term)
 
 
 def _remove_old(folder: Path) -> None:

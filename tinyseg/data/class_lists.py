@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from ..errors import DataError
 from ..paths import PathLike
+from ..reading import read_text
 from .dataset import IGNORE_INDEX, Classes, Color
 
 CLASSES_FILE = "classes.txt"
@@ -114,10 +115,7 @@ def _named(path: PathLike, found: list[Entry]) -> OwnClasses:
 
 
 def _lines(path: PathLike) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of classes ({error})") from error
+    return read_text(path, "list of classes", error=DataError).splitlines()
 
 
 def _entries(path: PathLike) -> list[Entry]:

@@ -311,7 +311,9 @@ def class_counts(dataset: Dataset) -> ClassCounts:
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
     ignored, ranges = 0, MaskRanges()
-    for histogram in in_order(lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), len(dataset)):
+    for histogram in in_order(
+        lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), range(len(dataset))
+    ):
         pixels += histogram[:count]
         image_pixels += np.where(histogram[:count] > 0, histogram.sum(), 0)
         ignored += int(histogram[IGNORE_INDEX])
@@ -375,7 +377,7 @@ def measure_normalisation(dataset: Dataset, limit: int = 200) -> Normalisation:
     total = np.zeros(dataset.in_channels)
     squares = np.zeros(dataset.in_channels)
     pixels = 0
-    for part, part_squares, part_pixels in in_order(lambda place: _moments(dataset[chosen[place]].image), count):
+    for part, part_squares, part_pixels in in_order(lambda index: _moments(dataset[index].image), chosen):
         total += part
         squares += part_squares
         pixels += part_pixels

@@ -25,6 +25,7 @@ from PIL import Image, ImageFile
 
 from ..errors import DataError, many
 from ..paths import PathLike
+from ..reading import open_regular
 from . import tiff_tags
 from .tiff_tags import Page, TiffError
 
@@ -148,7 +149,7 @@ def opened(path: PathLike, frame: int | None = None) -> Iterator[OpenImage]:
     """
     with ExitStack() as stack:
         with _decoding(path):
-            file = stack.enter_context(Path(path).open("rb"))
+            file = stack.enter_context(open_regular(path))
         page, wanted, frames = _chosen_page(path, file, frame)
         # An open file and not its name: by name Pillow maps uncompressed pixels into memory, and takes the size that
         # they have once they are turned for the one in which they lie.
@@ -311,7 +312,7 @@ def _facts(path: PathLike, image: Image.Image, page: Page | None) -> Facts:
             page=page,
         )
     facts = Facts(kind, (image.height, image.width), orientation=_orientation(path, image))
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         if kind == "PNG":
             file.seek(24)
             return replace(facts, bits=file.read(1)[0])
@@ -336,7 +337,7 @@ def _orientation(path: PathLike, image: Image.Image) -> int:
 
 def _has_text_behind(path: PathLike) -> bool:
     """Whether chunks that can hold EXIF data follow the pixels of a PNG."""
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         file.seek(8)
         pixels = False
         while len(head := file.read(8)) == 8:

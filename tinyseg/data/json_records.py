@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import DataError
+from ..reading import open_regular
 
 CHUNK = 2**22
 
@@ -42,7 +43,7 @@ class JsonRecords:
     def __init__(self, path: Path, visit: Visit) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 _Scanner(file).object(partial(self._visit, visit))
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
@@ -60,7 +61,7 @@ class JsonRecords:
     def read(self, places: list[tuple[int, int]]) -> Iterator[Any]:
         """The records at these places. Raises ``DataError`` where the file was changed since."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 for start, length in places:
                     file.seek(start)
                     yield json.loads(file.read(length).decode("utf-8"))

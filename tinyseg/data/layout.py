@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, InputError
 from ..paths import PathLike, printable
+from ..reading import read_text
 from .dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
 from .image_file import check_pixels
 from .images import read_header, read_image, read_raw_mask
@@ -215,10 +216,8 @@ def read_split(path: Path) -> list[str]:
 
 def read_list(path: Path) -> list[str]:
     """The lines of a text file that hold anything; ``DataError`` when it is not there or holds nothing."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list ({error})") from error
+    text = read_text(path, "list", missing="cannot be read as a list (no such file)", error=DataError)
+    lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
     if not lines:
         raise DataError(f"{path}: lists no images")

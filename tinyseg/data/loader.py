@@ -7,9 +7,8 @@ the unbroken one.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -17,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, whole
+from .ahead import in_order
 from .dataset import Dataset, Sample, unit_range
 from .layout import written
 from .transforms import AnyTransform, as_transform
@@ -63,7 +63,7 @@ class DataLoader:
     ``waited`` is how many seconds of the last epoch (or of this one, so far) the caller spent waiting for batches:
     what a training run could save if loading were free.
 
-    Raises ``ValueError`` for impossible numbers.
+    Raises ``ValueError`` for impossible numbers, ``TypeError`` for what is no whole number.
 
     >>> from tinyseg.data import Shapes
     >>> loader = DataLoader(Shapes("val", count=5, size=(32, 32)), batch_size=2, shuffle=True)
@@ -88,8 +88,7 @@ class DataLoader:
             ("workers", workers, 0),
             ("prefetch", prefetch, 1),
         ):
-            if value < least:
-                raise ValueError(f"DataLoader: {name} must be {least} or more, got {value}")
+            whole("DataLoader", name, value, least)
         self.dataset = dataset
         self.batch_size = batch_size
         self.transform = None if transform is None else as_transform(transform)
@@ -115,25 +114,15 @@ class DataLoader:
         """The batches of epoch ``number`` (0, 1, ...).
 
         What goes wrong in a thread is raised here, as it was: a ``DataError`` that names the file. When the
-        caller stops early, the threads finish the batch they are at, and end.
+        caller stops early, the threads finish the batch they are at, and end. Where the system does not start so
+        many threads, fewer load.
         """
         self.waited = 0.0
         chunks = self._chunks(number)
-        if self.workers == 0:
-            for chunk in chunks:
-                yield from self._timed(partial(self._load, number, chunk))
-            return
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="tinyseg-loader")
-        pending: deque[Future[list[Batch]]] = deque()
-        try:
-            for chunk in chunks:
-                pending.append(pool.submit(self._load, number, chunk))
-                if len(pending) == self.prefetch:
-                    yield from self._timed(pending.popleft().result)
-            while pending:
-                yield from self._timed(pending.popleft().result)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        load = partial(self._load, number)
+        with closing(in_order(load, chunks, self.workers, self.prefetch, "tinyseg-loader")) as made:
+            for _ in chunks:
+                yield from self._timed(partial(next, made))
 
     def _timed(self, batches: Callable[[], list[Batch]]) -> list[Batch]:
         """What ``batches`` gives; the time it takes is time waited."""

@@ -11,9 +11,7 @@ says for a number, or a colour, which class it is; 255 says that such pixels are
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, InputError
 from ..files import write_text
 from ..paths import PathLike
+from ..reading import read_toml
 from .dataset import IGNORE_INDEX, Classes, Color
 
 Table = Mapping[int | Color, int]
@@ -219,7 +218,7 @@ def parse_table(texts: Mapping[str, Any], where: PathLike) -> dict[int | Color, 
     table: dict[int | Color, int] = {}
     for key, value in texts.items():
         if type(value) is not int or not 0 <= value <= IGNORE_INDEX:
-            raise InputError(f"{where}: {key} = {value!r}: expected a class index, or 255 for what is ignored")
+            raise InputError(f"{where}: {key} = {value!r:.80}: expected a class index, or 255 for what is ignored")
         if _COLOR.fullmatch(key):
             red, green, blue = bytes.fromhex(key[1:])
             table[red, green, blue] = value
@@ -248,14 +247,7 @@ def check_mapping(texts: Mapping[str, int], classes: int) -> None:
 
 def read_mapping(path: PathLike) -> dict[str, int]:
     """The mapping in a file, as the texts that :func:`parse_table` takes; ``InputError`` if it cannot be used."""
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except RecursionError:
-        raise InputError(f"{path}: not valid TOML (lists or tables are nested too deeply)") from None
-    except ValueError as error:  # of TOML, of UTF-8, and of whole numbers with thousands of digits
-        raise InputError(f"{path}: not valid TOML ({error})") from error
+    content = read_toml(path, missing="cannot be read (no such file)")
     texts = content.get("mapping")
     if not isinstance(texts, dict) or not texts or len(content) != 1:
         raise InputError(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..paths import PathLike
+from ..reading import open_regular
 
 MAX_BYTES = 8 * 89_478_485
 """Bytes of one variable, unpacked: a number of 8 bytes for each pixel of the largest image that is decoded."""
@@ -58,7 +58,7 @@ def read_variable(path: PathLike, name: str) -> Any:
     file is damaged, of another version, or unpacks to more than ``MAX_BYTES``.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             content, names = _find(file, name)
             value = None if content is None else _matrix(content, 0)
     except FileNotFoundError:

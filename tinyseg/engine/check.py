@@ -65,7 +65,7 @@ def check(
     for dataset in datasets:
         part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
         checker.splits.append(part)
-        for seen in in_order(partial(_examine, dataset), len(dataset), workers):
+        for seen in in_order(partial(_examine, dataset), range(len(dataset)), workers):
             checker.add(part, seen)
             done += 1
             if progress is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data import ClassCounts, Classes, median_frequency_weights
 from ..errors import InputError, many
+from ..reading import read_text
 
 BY_NAME = ("none", "median", "inverse", "log")
 
@@ -49,10 +50,7 @@ def _from_file(path: Path, classes: Classes) -> tuple[float, ...]:
         raise InputError(
             f"unknown --class-weights '{path}': there are {', '.join(BY_NAME)}, and no file of that name"
         )
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no list of weights ({error})") from error
+    lines = [line.strip() for line in read_text(path, "list of weights").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if len(lines) != len(classes):
         raise InputError(f"{path}: has {many(len(lines), 'weight')} for {many(len(classes), 'class')}")

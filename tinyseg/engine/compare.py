@@ -7,6 +7,7 @@ comparison which was interrupted goes on where it was, and takes what is done.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -48,7 +49,7 @@ def read_contenders(paths: Sequence[PathLike]) -> dict[str, TrainOptions | Path]
     """
     found: dict[str, TrainOptions | Path] = {}
     for path in map(Path, paths):
-        name = path.resolve().name.removesuffix(".toml")
+        name = Path(os.path.realpath(path)).name.removesuffix(".toml")
         if name in found:
             raise InputError(
                 f"{path}: another one is called {name}, too; names in the report come from those of files"

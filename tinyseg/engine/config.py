@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -21,6 +20,7 @@ from ..data import Classes, Normalise, augmentations
 from ..data.dataset import Color, distinct
 from ..errors import InputError
 from ..files import write_text
+from ..reading import read_toml
 
 Size = tuple[int, int]
 
@@ -202,14 +202,9 @@ def read_config(path: Path) -> Config:
     Raises ``InputError``, naming the file, when it is no TOML, lacks a key, has one that is not known, or a value of
     another kind than expected.
     """
+    table = read_toml(path, missing=f"no such file; is {path.parent} the folder of a run?")
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
         config: Config = _read(Config, table, "")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     return config
@@ -248,6 +243,8 @@ def convert(value: Any, hint: Any, key: str) -> Any:
     raise InputError(f"{key} = {_as_toml(value)} is not what belongs there: expected {_described(hint)}")
 
 
+_SHOWN = 80  # characters of a value in a message
+
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -265,5 +262,6 @@ def _described(hint: Any) -> str:
 
 
 def _as_toml(value: Any) -> str:
-    """A value as it stands in a file, or nearly so."""
-    return str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
+    """A value as it stands in a file, or nearly so, and not all of it if it is long."""
+    text = str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -35,7 +35,7 @@ def look_at(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
     left_out: Counter[str] = Counter()
     for dataset in filter(None, map(files_of, datasets)):
         depths.append(Counter())
-        for header, turn in in_order(_Seen(dataset), len(dataset)):
+        for header, turn in in_order(_Seen(dataset), range(len(dataset))):
             if header is not None:
                 depths[-1][header.depth] += 1
                 left_out.update(header.notes)

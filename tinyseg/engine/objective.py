@@ -98,6 +98,7 @@ class Objective:
 
     def __init__(self, config: Config) -> None:
         training = config.training
+        check_loss(training.loss, training.loss_options, config.data.num_classes)  # a config.toml may say anything
         self.ignore_index = config.data.ignore_index
         weights = training.class_weights
         self.values = np.ones(config.data.num_classes) if weights is None else np.array(weights)

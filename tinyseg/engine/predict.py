@@ -23,6 +23,7 @@ from ..files import remove_half_written, writing
 from ..lock import locked
 from ..nn.utils import fuse
 from ..paths import PathLike
+from ..reading import read_text
 from ..viz import overlay, stretched
 from .image_notes import unlike_training
 from .ledger import Ledger
@@ -228,10 +229,7 @@ def _folders_in(path: Path, limit: int = 5) -> str:
 
 
 def _of_list(path: Path) -> list[Path]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no list of files ({error})") from error
+    lines = [line.strip() for line in read_text(path, "list of files").splitlines()]
     names = [line for line in lines if line and not line.startswith("#")]
     if not names:
         raise InputError(f"{path}: names no image; it is to have a file a line")

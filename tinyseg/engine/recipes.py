@@ -15,7 +15,6 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -24,6 +23,7 @@ from typing import Any, get_type_hints
 
 from .. import models
 from ..errors import InputError
+from ..reading import parse_toml, read_toml
 from .config import convert, read_config
 from .objective import parse_border_weights, parse_loss_options
 from .prepare import TrainOptions, options_of
@@ -68,7 +68,7 @@ def preset(name: str) -> Preset:
     if name not in preset_names():
         raise InputError(f"unknown --preset {name!r}; there are {', '.join(preset_names())}")
     text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = parse_toml(text)
     return Preset(name, table["description"], table["source"], options_from(table), text)
 
 
@@ -82,16 +82,12 @@ def read_options(path: Path, others: Mapping[str, type] | None = None) -> Option
     ``others``: keys that are no options of training, and their types. Raises ``InputError``, naming the file, if it
     is no TOML, has a key that is not known, or a value of another kind.
     """
+    table = read_toml(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if isinstance(table.get("training"), dict):
             found = options_of(read_config(path))
             return {name: value for name, value in vars(found).items() if value is not None}
         return options_from(table, others)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from error
     except InputError as error:
         raise InputError(f"{error}" if str(error).startswith(str(path)) else f"{path}: {error}") from error
 

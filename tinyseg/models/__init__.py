@@ -150,6 +150,10 @@ def all_options() -> dict[str, Option]:
     return {name: Option(name, _MEANINGS[name], found) for name, found in defaults.items()}
 
 
+MOST = 2**20
+"""The largest number that an option may be: beyond it not even the number of bytes of a weight can be expressed."""
+
+
 def create(name: str, *, num_classes: int | None = None, in_channels: int = 3, **given: Any) -> Network:
     """A new network with random weights, from the generator that ``manual_seed`` seeds, for so many classes (which
     have to be given) and channels of an image.
@@ -179,6 +183,9 @@ def create(name: str, *, num_classes: int | None = None, in_channels: int = 3, *
     for what, count in (("num_classes", num_classes), ("in_channels", in_channels)):
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
             raise OptionError(f"{name}: {{{what}}} must be a whole number of at least 1, got {count!r}", what)
+    for option, value in {**given, "num_classes": num_classes, "in_channels": in_channels}.items():
+        if isinstance(value, Integral) and int(value) > MOST:
+            raise OptionError(f"{name}: {{{option}}} must be at most {MOST}, got {value}", option)
     return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **given)
 
 

@@ -1,22 +1,15 @@
 """How kernels are compiled: lazily, without the interpreter lock, cached on disk, honest about NaN.
 
-Numba's own cache compares the time stamp of the file a function stands in, and does not notice that a helper in
-*another* file changed. So the folder's name carries a hash of all kernel sources, of Numba's version and of the
-processor: whatever could change the machine code leads to another folder, and stale code is never served.
+A cache that compares only the file a function stands in does not notice that a helper in *another* file changed. So
+the folder's name carries a hash of all kernel sources, of Numba's version and of the processor: whatever could change
+the machine code leads to another folder, and stale code is never served. ``cache.py`` reads and writes the entries.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import os
 import platform
-import shutil
-import sys
-import tempfile
-import threading
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -26,69 +19,31 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
+from ..cache import open_folder
+from .cache import KernelCache
 from .simd import VECTOR_BYTES
 
 # Fused multiply-add, other orders of summation, -0 for 0, reciprocals: these change last digits. Never "nnan" or
 # "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
-# Where machine code is kept, until the next reboot perhaps, if the user's folder cannot be written to.
-_TEMPORARY = Path(tempfile.gettempdir()) / "tinyseg-cache"
-
-# How long machine code is kept that is not used.
-_KEPT_SECONDS = 30 * 24 * 3600
-
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _user_cache() -> Path:
-    """The user's folder for caches; ``TINYSEG_CACHE_DIR`` overrides it."""
-    if chosen := os.environ.get("TINYSEG_CACHE_DIR"):
-        return Path(chosen)
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without one, as containers have them
-        return _TEMPORARY
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "tinyseg" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "tinyseg"
-    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "tinyseg"
 
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be made."""
+    """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be used."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     cpu = llvmlite.binding.get_host_cpu_name()
     # VECTOR_BYTES may be set from outside, and the code is compiled for it.
-    for part in (numba.__version__, platform.machine(), cpu, platform.python_version(), str(VECTOR_BYTES)):
+    versions = (numba.__version__, llvmlite.__version__, platform.python_version())
+    for part in (*versions, platform.machine(), cpu, str(VECTOR_BYTES)):
         digest.update(part.encode() + b"\0")
-    name = f"kernels-{cpu}-{digest.hexdigest()[:16]}"
-    for root in (_user_cache(), _TEMPORARY):
-        folder = root / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:  # a read-only home, say
-            continue
-        if os.access(folder, os.W_OK):
-            _forget_old(root, folder)
-            return folder
-    return None
+    return open_folder(f"kernels-{cpu}-{digest.hexdigest()[:16]}")
 
 
-def _forget_old(root: Path, current: Path) -> None:
-    """Remove what other sources, Numbas and processors left behind and nobody has used for a while."""
-    os.utime(current)
-    for folder in root.glob("kernels-*"):
-        with contextlib.suppress(OSError):  # another process may be removing it just now
-            if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-_declaring = threading.Lock()
 _kernels: dict[Callable[..., Any], Any] = {}  # what was declared, and Numba's dispatcher for it
 
 
@@ -97,20 +52,12 @@ def kernel(function: F) -> F:
 
     It runs without the interpreter lock, so that ``parallel.run`` can spread it over threads, and is cached.
     """
-    folder = cache_folder()
-    with _declaring:
-        # Numba asks for its cache folder only here; it is put back so that a user's own functions are not moved.
-        previous = numba.config.CACHE_DIR
-        try:
-            if folder is not None:
-                numba.config.CACHE_DIR = str(folder)
-            compiled: F = numba.njit(nogil=True, cache=folder is not None, fastmath=FASTMATH, error_model="numpy")(
-                function
-            )
-        finally:
-            numba.config.CACHE_DIR = previous
+    compiled: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    if (folder := cache_folder()) is not None:
+        compiled._cache = KernelCache(function, folder)
     _kernels[function] = compiled
-    return compiled
+    declared: F = compiled
+    return declared
 
 
 def unlisted_kernel(function: F) -> F:

@@ -98,7 +98,7 @@ class Job:
 
 
 class Crew:
-    """So many helpers, for one job at a time."""
+    """Up to ``size`` helpers, for one job at a time; ``size`` is how many there are in the end."""
 
     def __init__(self, size: int) -> None:
         self.busy = threading.Lock()
@@ -106,8 +106,16 @@ class Crew:
         self._number = np.zeros(1, np.int64)  # counts jobs
         self._change = threading.Condition()
         self._asleep, self._closed = 0, False
-        for i in range(size):
-            threading.Thread(target=self._serve, name=f"tinyseg-kernel-{i}", daemon=True).start()
+        self.size = 0
+        try:
+            for i in range(size):
+                threading.Thread(target=self._serve, name=f"tinyseg-kernel-{i}", daemon=True).start()
+                self.size += 1
+        except RuntimeError:  # the system starts no more threads: the work is done by those there are
+            return
+        except BaseException:  # Ctrl-C: nobody will have this crew
+            self.close()
+            raise
 
     def run(self, job: Job) -> None:
         """Do the job together. The caller holds ``busy``."""

@@ -39,6 +39,7 @@ class _State:
         with self.lock:
             if self.crew is None:
                 self.crew = Crew(self.threads - 1)
+                self.threads = 1 + self.crew.size
             return self.crew
 
 

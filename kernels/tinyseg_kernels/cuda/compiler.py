@@ -11,13 +11,14 @@ import functools
 import hashlib
 import itertools
 import os
-import tempfile
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from .. import cache
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -131,22 +132,11 @@ def entry_name(ptx: str) -> str:
 
 @functools.cache
 def _cache_folder() -> Path | None:
-    """Machine code of these sources and this numba-cuda; beside the compiled kernels of the CPU."""
-    from ..cpu.compiler import cache_folder
-
-    beside = cache_folder()
-    if beside is None:
-        return None
+    """Machine code of these sources and this numba-cuda."""
     digest = hashlib.sha256(toolchain.VERSION.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    folder = beside.parent / f"kernels-cuda-{digest.hexdigest()[:16]}"
-    try:
-        folder.mkdir(exist_ok=True)
-        os.utime(folder)
-    except OSError:
-        return None
-    return folder
+    return cache.open_folder(f"kernels-cuda-{digest.hexdigest()[:16]}")
 
 
 def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
@@ -157,8 +147,9 @@ def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, 
     folder = _cache_folder()
     variant = hashlib.sha256(" ".join([kernel.name, *codes]).encode()).hexdigest()[:16]
     path = folder / f"{kernel.name}-{variant}.sm_{capability[0]}{capability[1]}" if folder else None
-    if path is not None and (stored := _stored(path)):
-        return stored
+    if path is not None and (found := cache.read(path)) is not None:
+        stored, _, code = found.partition(b"\n")
+        return stored.decode(), code
     try:
         ptx = compile_ptx(kernel, codes, capability)
         name, code = entry_name(ptx).encode(), toolchain.link(ptx, capability)
@@ -168,29 +159,5 @@ def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, 
             f" {capability[0]}.{capability[1]}: {error}"
         ) from error
     if path is not None:
-        _store(path, name, code)
+        cache.write(path, name + b"\n" + code)
     return name.decode(), code
-
-
-def _stored(path: Path) -> tuple[str, bytes] | None:
-    """Name and machine code of a file whose checksum is right."""
-    try:
-        digest, name, code = path.read_bytes().split(b"\n", 2)
-    except (OSError, ValueError):  # not there, or cut
-        return None
-    if digest.decode("ascii", "replace") != hashlib.sha256(name + code).hexdigest():
-        return None
-    return name.decode(), code
-
-
-def _store(path: Path, name: bytes, code: bytes) -> None:
-    """Write it whole or not at all; where that fails the next process compiles again."""
-    aside = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            aside = file.name
-            file.write(hashlib.sha256(name + code).hexdigest().encode() + b"\n" + name + b"\n" + code)
-        os.replace(aside, path)
-    except OSError:
-        if aside is not None:
-            Path(aside).unlink(missing_ok=True)
