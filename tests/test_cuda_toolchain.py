@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -150,7 +149,7 @@ def test_a_damaged_entry_is_compiled_again(compiling: Any, damage: str, tmp_path
     compiling()
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
-    assert whole.startswith(hashlib.sha256(b"namecode\nof a kernel").hexdigest().encode())
+    assert whole.endswith(b"name\ncode\nof a kernel")
     if damage == "a folder":
         path.unlink()
         path.mkdir()
