@@ -448,3 +448,29 @@ def test_a_parameter_that_is_given_twice_is_refused() -> None:
     x = tinyseg.ones(2, requires_grad=True)
     with pytest.raises(ValueError, match="SGD: a parameter is given twice"):
         tinyseg.optim.SGD([x, x], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "error", "message"),
+    [
+        (tinyseg.ones(100), ValueError, r"the gradient has shape \(100,\) but the tensor has shape \(2,\)"),
+        (tinyseg.ones(1), ValueError, r"shape \(1,\)"),
+        (tinyseg.ones(1, 2), ValueError, r"shape \(1, 2\)"),
+        (tinyseg.tensor([1.0, 2.0], dtype="float64"), TypeError, r"is float64 but the tensor is float32; cast it"),
+        (tinyseg.tensor([1, 2]), TypeError, "is int64"),
+        (np.ones(2, np.float32), TypeError, "expected a Tensor or None, got ndarray"),
+        (1.0, TypeError, "got float"),
+        (tinyseg.ones(2, device="reference"), ValueError, "is on 'reference' but the tensor is on 'cpu'"),
+    ],
+    ids=["100", "1", "1x2", "float64", "int64", "array", "number", "device"],
+)
+def test_a_gradient_that_does_not_fit_is_refused(gradient: Any, error: type[Exception], message: str) -> None:
+    """An optimiser reads it as it reads the parameter: of another shape or type it would be memory beyond its end."""
+    x = tinyseg.zeros(2, requires_grad=True)
+    with pytest.raises(error, match=message):
+        x.grad = gradient
+    assert x.grad is None
+    x.grad = tinyseg.tensor([1.0, 2.0])
+    optim.SGD([x], lr=0.5).step()
+    assert x.tolist() == [-0.5, -1.0]
+    x.grad = None

@@ -152,10 +152,10 @@ class Tensor:
 
     __slots__ = (
         "__weakref__",
+        "_grad",
         "_requires_grad",
         "array",
         "device",
-        "grad",
         "is_view",
         "kin",
         "memo",
@@ -178,7 +178,7 @@ class Tensor:
         self.stale = False  # True for a view whose memory got other values by a recorded change of another tensor
         self.memo: Memo | None = None
         self.repeats = False  # True for what expand() made: one place in memory is several elements
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.node: Node | None = None
         self.output_index = 0
         self._requires_grad = False
@@ -224,6 +224,46 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward`` has added up in this leaf, or None.
+
+        It can be set to None or to a tensor of the same shape, type and device. Raises ``ValueError`` for another
+        shape or device, ``TypeError`` for another type and for what is no tensor.
+
+        >>> import tinyseg
+        >>> x = tinyseg.zeros(2, requires_grad=True)
+        >>> x.grad = tinyseg.ones(3)
+        Traceback (most recent call last):
+        ValueError: grad: the gradient has shape (3,) but the tensor has shape (2,); they must be equal
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    def _check_grad(self, value: Tensor) -> None:
+        """Optimisers read a gradient's memory as they read the tensor's own."""
+        if not isinstance(value, Tensor):
+            raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}; use tinyseg.tensor(...)")
+        if value.shape != self.shape:
+            raise ValueError(
+                f"grad: the gradient has shape {value.shape} but the tensor has shape {self.shape}; they must be "
+                "equal"
+            )
+        if value.device != self.device:
+            raise ValueError(
+                f"grad: the gradient is on {value.device!r} but the tensor is on {self.device!r}; copy it by "
+                f".to({self.device!r})"
+            )
+        if value.dtype != self.dtype:
+            raise TypeError(
+                f"grad: the gradient is {value.dtype} but the tensor is {self.dtype}; cast it by .to({self.dtype})"
+            )
 
     @property
     def T(self) -> Tensor:
