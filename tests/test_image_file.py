@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -182,6 +183,60 @@ def test_few_bits_are_numbers_in_masks_and_shades_in_images(tmp_path: Path, bits
     path = png(tmp_path / "few.png", numbers, bits)
     np.testing.assert_array_equal(read_raw_mask(path), numbers)
     np.testing.assert_array_equal(read_image(path)[:, :, 0], numbers * (255 // (2**bits - 1)))
+
+
+def bmp(path: Path, numbers: np.ndarray, bits: int, palette: list[tuple[int, int, int]], packed: bytes = b"") -> Path:
+    """A BMP written by hand: rows from the last, padded to 4 bytes; or these runs."""
+    height, width = numbers.shape
+    rows = [packed_bits(row[None], bits) for row in numbers[::-1]]
+    pixels = packed or b"".join(row + bytes(-len(row) % 4) for row in rows)
+    colours = b"".join(bytes([*colour[::-1], 0]) for colour in palette)
+    method = {4: 2, 8: 1}[bits] if packed else 0
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, method, len(pixels), 0, 0, len(palette), 0)
+    start = 54 + len(colours)
+    path.write_bytes(struct.pack("<2sIII", b"BM", start + len(pixels), 0, start) + header + colours + pixels)
+    return path
+
+
+BLACK_WHITE = [(0, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_two_colours_in_a_bmp_are_not_taken_for_one_bit(tmp_path: Path, bits: int) -> None:
+    """Masks of 0 and 1 came out half wrong: Pillow goes by the palette and not by the number of bits."""
+    numbers = np.arange(40).reshape(5, 8) % 3 % 2
+    path = bmp(tmp_path / "two.bmp", numbers, bits, BLACK_WHITE)
+    for read in (read_raw_mask, read_image):
+        with pytest.raises(DataError, match=rf"two.bmp: a BMP of {bits} bits with a palette of black and white is not"):
+            read(path)
+    path.write_bytes(path.read_bytes()[14:])  # a DIB
+    with pytest.raises(DataError, match=rf"two.bmp: a DIB of {bits} bits with a palette of black and white is not"):
+        read_raw_mask(path)
+
+
+def test_greys_of_four_bits_in_a_bmp_are_named(tmp_path: Path) -> None:
+    numbers = np.arange(40).reshape(5, 8) % 16
+    greys = [(grey, grey, grey) for grey in range(16)]
+    with pytest.raises(DataError, match=r"four.bmp: a BMP of 4 bits with a palette of greys is not read; save .* PNG"):
+        read_raw_mask(bmp(tmp_path / "four.bmp", numbers, 4, greys))
+
+
+def test_palettes_in_a_bmp(tmp_path: Path) -> None:
+    """What Pillow does take for what it is: the numbers of masks are the file's."""
+    numbers = np.arange(40).reshape(5, 8) % 2
+    for bits, palette in (
+        (1, BLACK_WHITE),
+        (1, BLACK_WHITE[::-1]),
+        (8, [(grey, grey, grey) for grey in range(256)]),
+        (8, [(0, 0, 0), (255, 0, 0)]),
+        (4, [(0, 0, 0), (255, 0, 0)]),
+    ):
+        path = bmp(tmp_path / "mask.bmp", numbers, bits, palette)
+        np.testing.assert_array_equal(read_raw_mask(path), numbers)
+    greys = [(grey, grey, grey) for grey in range(16)]
+    runs = b"".join(bytes([8, row * 17, 0, 0]) for row in range(3)) + b"\0\1"  # 8 times the row's number
+    path = bmp(tmp_path / "runs.bmp", np.zeros((3, 8), int), 4, greys, runs)
+    np.testing.assert_array_equal(read_raw_mask(path)[:, 0], [2, 1, 0])
 
 
 @pytest.mark.parametrize("photometric", [1, WHITE_IS_ZERO])

@@ -322,6 +322,8 @@ def _facts(path: PathLike, image: Image.Image, page: Page | None) -> Facts:
             return replace(facts, lossy=not _is_lossless_webp(file))
         if kind == "JPEG2000":
             return _of_jpeg2000(facts, file.read(65536))
+        if kind in ("BMP", "DIB"):
+            _check_bmp(path, image, file.read(32))
     if kind == "AVIF":
         return replace(facts, lossy=None)
     return replace(facts, lossy=kind in ("JPEG", "MPO"))
@@ -358,6 +360,23 @@ def _of_ppm(facts: Facts, start: bytes) -> Facts:
         return replace(facts, bits=1 if words[0] in (b"P1", b"P4") else 32)
     white = int(words[3])
     return replace(facts, bits=8 if white < 256 else 16, white=white)
+
+
+def _check_bmp(path: PathLike, image: Image.Image, start: bytes) -> None:
+    """``DataError`` where Pillow takes a BMP's numbers for others.
+
+    A palette in which each number is its own grey is left out, and two colours, black and white, are taken for numbers
+    of 1 bit, all others for ones of 8, whatever the file says. (Runs are unpacked by another decoder.)
+    """
+    header = 14 if start.startswith(b"BM") else 0  # a DIB has no header of a file
+    (length,) = struct.unpack_from("<I", start, header)
+    (bits,) = struct.unpack_from("<H", start, header + (10 if length == 12 else 14))
+    packed = image.mode == "L" and image.tile and image.tile[0][0] == "bmp_rle"
+    if bits != {"1": 1, "L": 8}.get(image.mode, bits) and not packed:
+        colours = "black and white" if image.mode == "1" else "greys"
+        raise DataError(
+            f"{path}: a {image.format} of {many(bits, 'bit')} with a palette of {colours} is not read; save it as PNG"
+        )
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:
