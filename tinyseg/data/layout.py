@@ -97,6 +97,11 @@ class Layout:
         """Height and width of sample ``index``, from its image's header."""
         return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
 
+    def mask_size(self, index: int) -> Size:
+        """Height and width of the mask of sample ``index``."""
+        height, width = self.raw_mask(index).shape[:2]
+        return height, width
+
     def sample_name(self, index: int) -> str:
         """The name of its image file, without the extension; with escapes where that is no text."""
         return printable(self.pairs[check_index(index, len(self))][0].stem)
