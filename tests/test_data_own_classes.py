@@ -103,6 +103,9 @@ def test_pascal_vocs_classes_are_not_taken_in_silence(tmp_path: Path) -> None:
         ({"label_colors.txt": ("0 0 name",)}, "line 1: expected 'R G B name', got '0 0 name'"),
         ({"class_names.txt": ("a", "a")}, "the class 'a' is listed twice"),
         ({"labelmap.txt": ("a:1,2,3::", "b:1,2,3::")}, "'a' and 'b' have one colour, 1 2 3"),
+        ({"labels.txt": ("_background_", "ignore", "cat")}, "'ignore' is listed in front of classes"),
+        ({"labels.txt": ("__ignore__", "_background_", "ignore", "cat")}, "'ignore' is listed in front of classes"),
+        ({"labelmap.txt": ("ignore:9,9,9::", "a:0,0,0::")}, "'ignore' is listed in front of classes"),
         ({"class_names.txt": ()}, "expected 1 to 255 classes, one a line, found 0"),
     ],
 )
