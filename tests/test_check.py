@@ -175,6 +175,20 @@ def test_masks_of_a_folder_without_classes_say_how_many_there_are(tmp_path: Path
     assert report.mapping == {0: 0, 100: 1, 200: 2}
 
 
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (stripes(0, 1, 7), "1 value in masks that is no class (33.33% of all pixels): 7"),
+        (stripes(0, 7, 9), "2 values in masks that are no class (66.67% of all pixels): 7, 9"),
+        (np.array([(0, 0, 0), (1, 2, 3)], np.uint8)[stripes(0, 1)],
+         "1 colour in masks that is no class (50.00% of all pixels): #010203"),
+    ],
+)  # fmt: skip
+def test_what_is_no_class_is_counted_in_words(tmp_path: Path, mask: Any, said: str) -> None:
+    (problem,) = engine.check("folder", paint(tmp_path, mask), num_classes=2).problems
+    assert problem.text == said
+
+
 def test_colours_off_the_palette(tmp_path: Path) -> None:
     root = layouts.folder(tmp_path)
     mask = np.zeros((*layouts.SIZE, 3), np.uint8)

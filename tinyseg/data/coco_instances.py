@@ -89,6 +89,7 @@ class CocoInstances(Layout):
         self.root, self.split, self.mapping = Path(root), split, mapping
         self.crowds_are_objects = crowds == "objects"
         own = self.root / "annotations.json"
+        self.has_own_classes = own.is_file()
         self.path = own if own.is_file() else self.root / "annotations" / f"instances_{split}2017.json"
         index = _Index(own.parent if own.is_file() else find_images(self.root, split))
         self.records = JsonRecords(self.path, index.visit)

@@ -64,6 +64,8 @@ class Layout:
     mapping: Table | None = None
     as_stored: bool = False
     remarks: tuple[Remark, ...] = ()
+    has_own_classes: bool = False
+    """Whether these are a user's images in a public data set's layout, as a list of classes of their own tells."""
 
     def __len__(self) -> int:
         return len(self.pairs)
