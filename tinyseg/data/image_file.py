@@ -375,7 +375,8 @@ def _check_bmp(path: PathLike, image: Image.Image, start: bytes) -> None:
     header = 14 if start.startswith(b"BM") else 0  # a DIB has no header of a file
     (length,) = struct.unpack_from("<I", start, header)
     (bits,) = struct.unpack_from("<H", start, header + (10 if length == 12 else 14))
-    packed = image.mode == "L" and image.tile and image.tile[0][0] == "bmp_rle"
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    packed = image.mode == "L" and any(tile[0] == "bmp_rle" for tile in tiles)
     if bits != {"1": 1, "L": 8}.get(image.mode, bits) and not packed:
         colours = "black and white" if image.mode == "1" else "greys"
         raise DataError(
