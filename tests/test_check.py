@@ -175,6 +175,20 @@ def test_masks_of_a_folder_without_classes_say_how_many_there_are(tmp_path: Path
     assert report.mapping == {0: 0, 100: 1, 200: 2}
 
 
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (stripes(0, 1, 7), "1 value in masks that is no class (33.33% of all pixels): 7"),
+        (stripes(0, 7, 9), "2 values in masks that are no class (66.67% of all pixels): 7, 9"),
+        (np.array([(0, 0, 0), (1, 2, 3)], np.uint8)[stripes(0, 1)],
+         "1 colour in masks that is no class (50.00% of all pixels): #010203"),
+    ],
+)  # fmt: skip
+def test_what_is_no_class_is_counted_in_words(tmp_path: Path, mask: Any, said: str) -> None:
+    (problem,) = engine.check("folder", paint(tmp_path, mask), num_classes=2).problems
+    assert problem.text == said
+
+
 def test_colours_off_the_palette(tmp_path: Path) -> None:
     root = layouts.folder(tmp_path)
     mask = np.zeros((*layouts.SIZE, 3), np.uint8)
@@ -195,6 +209,12 @@ def test_colours_off_the_palette(tmp_path: Path) -> None:
     [
         ({0: 5, 1: 5, 255: 1}, {0: 0, 1: 1, 255: 255}, 2, {}),
         ({0: 5, 7: 5}, {0: 0, 1: 1, 255: 255}, 2, {0: 0, 7: 1}),
+        # A trimap: half of all pixels would be ignored, or what is unknown a class.
+        ({0: 40, 128: 10, 255: 50}, {0: 0, 1: 1, 255: 255}, None, {0: 0, 128: 1, 255: 2}),
+        ({0: 40, 128: 10, 255: 50}, {0: 0, 1: 1, 255: 255}, 3, {0: 0, 128: 1, 255: 2}),
+        ({0: 40, 128: 10, 255: 50}, {0: 0, 1: 1, 255: 255}, 2, {}),
+        ({0: 50, 128: 49, 255: 1}, {0: 0, 1: 1, 255: 255}, 2, {0: 0, 128: 1}),
+        ({1: 40, 2: 10, 255: 50}, {0: 0, 1: 1, 255: 255}, None, {1: 0, 2: 1}),
         ({1: 5, 2: 5, 255: 5}, {0: 0, 1: 1, 255: 255}, 2, {1: 0, 2: 1}),
         ({0: 50, 1: 50, 3: 5, 9: 1}, {0: 0, 1: 1, 255: 255}, 2, {3: 255, 9: 255}),
         ({0: 5}, {0: 0, 1: 1, 255: 255}, 2, {}),
@@ -445,6 +465,19 @@ def test_the_command_writes_a_mapping_that_training_takes(tmp_path: Path) -> Non
     assert config.data.mapping == {"0": 0, "255": 1}
     fix.unlink()
     assert call("evaluate", tmp_path / "run").exit_code == 0, "a run needs no file beside it"
+
+
+def test_a_mapping_that_is_written_holds_the_one_that_was_given(tmp_path: Path) -> None:
+    """It held what was to be added alone, and training by it refused the rest."""
+    mask = stripes(0, 7)
+    mask[0, 0] = 9
+    root = paint(tmp_path / "data", mask)
+    mine, fix = tmp_path / "mine.toml", tmp_path / "fix.toml"
+    write_mapping(mine, {7: 1})
+    done = call("check", "folder", root, "--num-classes", 2, "--mapping", mine, "--fix-mapping", fix)
+    assert done.exit_code == 1, done.output
+    assert parse_table(read_mapping(fix), fix) == {7: 1, 9: 255}
+    assert call("check", "folder", root, "--num-classes", 2, "--mapping", fix).exit_code == 0
 
 
 def test_exit_codes(tmp_path: Path) -> None:

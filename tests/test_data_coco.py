@@ -374,3 +374,9 @@ def test_layouts_of_the_published_data_are_as_before(tmp_path: Path) -> None:
     root = layouts.coco_instances(tmp_path)
     train = open_dataset("coco-instances", "train", root=root, mapping={7: 1})
     assert train.mask(0)[2:4].tolist() == [[1, 1, 1, 1, 1, 0, 0, 0], [255, 255, 0, 1, 1, 0, 0, 0]]
+
+
+def test_annotations_of_ones_own_are_not_compared_with_cocos(tmp_path: Path) -> None:
+    report = engine.check("coco-instances", write(tmp_path, two(1, 2), categories(1, 2)))
+    assert not [note for note in report.notes if note.kind == "count"]
+    assert {part.published for part in report.splits} == {None}

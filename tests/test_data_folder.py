@@ -96,6 +96,19 @@ def test_classes_txt(tmp_path: Path) -> None:
     assert classes.void_color == (1, 2, 3)
 
 
+def test_colours_are_those_of_the_time_of_opening(tmp_path: Path) -> None:
+    """The list was read for every mask, so that it could change, or go, in the middle of training."""
+    fill(tmp_path, NAMES)
+    path = tmp_path / "classes.txt"
+    path.write_text("sky 70 130 180\nroad\n")
+    folder = Folder(tmp_path)
+    path.write_text("sky 1 2 3\nroad 70 130 180\n")
+    assert folder.known_colors == {(70, 130, 180): 0}
+    path.unlink()
+    assert folder.known_colors == {(70, 130, 180): 0}
+    assert folder[0].mask.shape == folder.size(0)
+
+
 def test_counting_classes_decodes_no_image(tmp_path: Path) -> None:
     fill(tmp_path, NAMES)
     folder = Folder(tmp_path, "train", num_classes=2)

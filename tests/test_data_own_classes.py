@@ -80,6 +80,25 @@ def test_the_same_for_camvid(tmp_path: Path) -> None:
     assert open_dataset("camvid", "train", root=tmp_path).classes.names[0] == "Sky"
 
 
+def test_own_data_are_not_compared_with_what_was_published(tmp_path: Path) -> None:
+    root = own_voc(tmp_path / "voc", **SPLITS)
+    report = engine.check("voc2012", root)
+    assert [note.text for note in report.notes if note.kind == "count"] == [
+        "train has 4 images, 1464 were published",
+        "val has 2 images, 1449 were published",
+    ]
+    write(root / "class_names.txt", *LISTS["class_names.txt"])
+    report = engine.check("voc2012", root)
+    assert not [note for note in report.notes if note.kind == "count"]
+    assert [part.published for part in report.splits] == [None, None]
+    for split in SPLITS:
+        save(tmp_path / "streets" / split / "a.png", photo(len(split)))
+        save(tmp_path / "streets" / f"{split}annot" / "a.png", TRUTH)
+        write(tmp_path / "streets" / f"{split}.txt", f"/x/{split}/a.png /x/{split}annot/a.png")
+    write(tmp_path / "streets" / "class_names.txt", *LISTS["class_names.txt"])
+    assert not [note for note in engine.check("camvid", tmp_path / "streets").notes if note.kind == "count"]
+
+
 def test_pascal_vocs_classes_are_not_taken_in_silence(tmp_path: Path) -> None:
     root = own_voc(tmp_path, **SPLITS)
     said = "images are not named as those of Pascal VOC, but its classes are taken (1 is aeroplane)"
@@ -103,6 +122,9 @@ def test_pascal_vocs_classes_are_not_taken_in_silence(tmp_path: Path) -> None:
         ({"label_colors.txt": ("0 0 name",)}, "line 1: expected 'R G B name', got '0 0 name'"),
         ({"class_names.txt": ("a", "a")}, "the class 'a' is listed twice"),
         ({"labelmap.txt": ("a:1,2,3::", "b:1,2,3::")}, "'a' and 'b' have one colour, 1 2 3"),
+        ({"labels.txt": ("_background_", "ignore", "cat")}, "'ignore' is listed in front of classes"),
+        ({"labels.txt": ("__ignore__", "_background_", "ignore", "cat")}, "'ignore' is listed in front of classes"),
+        ({"labelmap.txt": ("ignore:9,9,9::", "a:0,0,0::")}, "'ignore' is listed in front of classes"),
         ({"class_names.txt": ()}, "expected 1 to 255 classes, one a line, found 0"),
     ],
 )

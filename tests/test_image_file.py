@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -100,6 +101,34 @@ def test_infrared_is_not_taken_for_transparency(tmp_path: Path) -> None:
         read_image(write_tiff(tmp_path / "dark.tif", Page(dark, RGB, (2,))))
 
 
+def with_fields(path: Path, pixels: np.ndarray) -> None:
+    """A BMP of 32 bits that says which of them are alpha, as Windows' 4th header can."""
+    height, width = pixels.shape[:2]
+    content = np.ascontiguousarray(pixels[::-1, :, [2, 1, 0, 3]]).tobytes()
+    header = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, len(content), 0, 0, 0, 0)
+    header += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + bytes(52)
+    path.write_bytes(struct.pack("<2sIII", b"BM", 122 + len(content), 0, 122) + header + content)
+
+
+@pytest.mark.parametrize("name", ["empty.tga", "empty.bmp", "empty.tif"])
+def test_alpha_of_nothing_makes_no_white_image(tmp_path: Path, name: str) -> None:
+    """Programs write 0 into the fourth byte of pixels of 32 bits where they mean nothing by it."""
+    path = tmp_path / name
+    save = with_fields if name.endswith("bmp") else lambda path, pixels: Image.fromarray(pixels).save(path)
+    pixels = bands(4, *U8)
+    for alpha, words in ((0, "holds 0 everywhere"), (80, "holds more than 0 and 255")):
+        pixels[..., 3] = alpha
+        save(path, pixels)
+        with pytest.raises(DataError, match=rf"{name}: has a band that is marked as alpha .* {words}"):
+            read_image(path)
+    pixels[..., 3] = 255
+    pixels[0, 0, 3] = 0
+    save(path, pixels)
+    image = read_image(path)
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert (image[1:] == (20, 40, 60)).all()
+
+
 # Numbers
 
 
@@ -184,6 +213,60 @@ def test_few_bits_are_numbers_in_masks_and_shades_in_images(tmp_path: Path, bits
     np.testing.assert_array_equal(read_image(path)[:, :, 0], numbers * (255 // (2**bits - 1)))
 
 
+def bmp(path: Path, numbers: np.ndarray, bits: int, palette: list[tuple[int, int, int]], packed: bytes = b"") -> Path:
+    """A BMP written by hand: rows from the last, padded to 4 bytes; or these runs."""
+    height, width = numbers.shape
+    rows = [packed_bits(row[None], bits) for row in numbers[::-1]]
+    pixels = packed or b"".join(row + bytes(-len(row) % 4) for row in rows)
+    colours = b"".join(bytes([*colour[::-1], 0]) for colour in palette)
+    method = {4: 2, 8: 1}[bits] if packed else 0
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, method, len(pixels), 0, 0, len(palette), 0)
+    start = 54 + len(colours)
+    path.write_bytes(struct.pack("<2sIII", b"BM", start + len(pixels), 0, start) + header + colours + pixels)
+    return path
+
+
+BLACK_WHITE = [(0, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_two_colours_in_a_bmp_are_not_taken_for_one_bit(tmp_path: Path, bits: int) -> None:
+    """Masks of 0 and 1 came out half wrong: Pillow goes by the palette and not by the number of bits."""
+    numbers = np.arange(40).reshape(5, 8) % 3 % 2
+    path = bmp(tmp_path / "two.bmp", numbers, bits, BLACK_WHITE)
+    for read in (read_raw_mask, read_image):
+        with pytest.raises(DataError, match=rf"two.bmp: a BMP of {bits} bits with a palette of black and white"):
+            read(path)
+    path.write_bytes(path.read_bytes()[14:])  # a DIB
+    with pytest.raises(DataError, match=rf"two.bmp: a DIB of {bits} bits with a palette of black and white is not"):
+        read_raw_mask(path)
+
+
+def test_greys_of_four_bits_in_a_bmp_are_named(tmp_path: Path) -> None:
+    numbers = np.arange(40).reshape(5, 8) % 16
+    greys = [(grey, grey, grey) for grey in range(16)]
+    with pytest.raises(DataError, match=r"four.bmp: a BMP of 4 bits with a palette of greys is not read; .* PNG"):
+        read_raw_mask(bmp(tmp_path / "four.bmp", numbers, 4, greys))
+
+
+def test_palettes_in_a_bmp(tmp_path: Path) -> None:
+    """What Pillow does take for what it is: the numbers of masks are the file's."""
+    numbers = np.arange(40).reshape(5, 8) % 2
+    for bits, palette in (
+        (1, BLACK_WHITE),
+        (1, BLACK_WHITE[::-1]),
+        (8, [(grey, grey, grey) for grey in range(256)]),
+        (8, [(0, 0, 0), (255, 0, 0)]),
+        (4, [(0, 0, 0), (255, 0, 0)]),
+    ):
+        path = bmp(tmp_path / "mask.bmp", numbers, bits, palette)
+        np.testing.assert_array_equal(read_raw_mask(path), numbers)
+    greys = [(grey, grey, grey) for grey in range(16)]
+    runs = b"".join(bytes([8, row * 17, 0, 0]) for row in range(3)) + b"\0\1"  # 8 times the row's number
+    path = bmp(tmp_path / "runs.bmp", np.zeros((3, 8), int), 4, greys, runs)
+    np.testing.assert_array_equal(read_raw_mask(path)[:, 0], [2, 1, 0])
+
+
 @pytest.mark.parametrize("photometric", [1, WHITE_IS_ZERO])
 @pytest.mark.parametrize("bits", [2, 4])
 def test_few_bits_in_a_tiff(tmp_path: Path, bits: int, photometric: int) -> None:
@@ -206,6 +289,16 @@ def test_netpbm_masks_are_not_scaled_by_their_white(tmp_path: Path, text: str, n
     path = tmp_path / "mask.pgm"
     path.write_text(text)
     assert read_raw_mask(path).tolist() == numbers
+
+
+@pytest.mark.parametrize("content", [b"P1 4 1 0 1 0 0", b"P4 4 1 " + bytes([0b01000000])])
+def test_the_bits_of_a_pbm_are_shades_and_no_classes(tmp_path: Path, content: bytes) -> None:
+    """1 is black: a mask of 0 and 1 came out the other way round."""
+    path = tmp_path / "mask.pbm"
+    path.write_bytes(content)
+    assert read_image(path)[:, :, 0].tolist() == [[255, 0, 255, 255]]
+    with pytest.raises(DataError, match=r"mask.pbm: a mask of 1 bit in a PBM whose 0 is white, .* as 8-bit grey PNG"):
+        read_raw_mask(path)
 
 
 def test_twelve_bits_have_their_own_white(tmp_path: Path) -> None:
@@ -260,6 +353,27 @@ def test_masks_in_other_lossy_formats(tmp_path: Path, name: str, options: dict[s
     Image.fromarray(bands(3, *U8)).save(path, **options)
     with pytest.raises(LossyMaskError, match=f"{name}: {words}.*use PNG"):
         read_raw_mask(path)
+
+
+def test_a_codestream_is_found_by_the_boxes_before_it(tmp_path: Path) -> None:
+    """Colour profiles and XML may be longer than what was searched, or hold the mark of a codestream by chance."""
+    path = tmp_path / "photo.jp2"
+    Image.fromarray(bands(3, *U8)).save(path)
+    content = path.read_bytes()
+    place = content.index(b"jp2c") - 4
+    decoy = b"\xff\x4f\xff\x51" + bytes(200_000)
+    for box in (
+        struct.pack(">I4s", 8 + len(decoy), b"xml ") + decoy,
+        struct.pack(">I4sQ", 1, b"xml ", 16 + len(decoy)) + decoy,
+    ):
+        path.write_bytes(content[:place] + box + content[place:])
+        assert read_header(path).bits == 8
+        assert np.abs(read_image(path).astype(int) - (20, 40, 60)).max() <= 1
+    path.write_bytes(content[:place])
+    with pytest.raises(DataError, match=r"photo.jp2: "):
+        read_image(path)
+    (tmp_path / "bare.j2k").write_bytes(content[place + 8 :])
+    assert read_header(tmp_path / "bare.j2k").size == SIZE
 
 
 @pytest.mark.skipif(".avif" not in suffixes(), reason="this Pillow reads no AVIF")

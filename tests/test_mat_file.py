@@ -109,10 +109,13 @@ def element(kind: int, data: bytes) -> bytes:
     return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
 
 
-def matrix(kind: int, shape: tuple[int, int], name: str, content: bytes) -> bytes:
+def matrix(kind: int, shape: tuple[int, ...], name: str, content: bytes) -> bytes:
     """A matrix element of class ``kind``."""
-    flags, dimensions = element(6, struct.pack("<II", kind, 0)), element(5, struct.pack("<ii", *shape))
+    flags, dimensions = element(6, struct.pack("<II", kind, 0)), element(5, struct.pack(f"<{len(shape)}i", *shape))
     return element(14, flags + dimensions + element(1, name.encode()) + content)
+
+
+NO_FIELDS = element(5, struct.pack("<i", 1)) + element(1, b"a")
 
 
 def with_header(content: bytes) -> bytes:
@@ -125,6 +128,15 @@ def with_header(content: bytes) -> bytes:
         (matrix(6, (2**31 - 1, 2**31 - 1), "S", element(9, bytes(8))), "1 numbers for a matrix of"),
         (matrix(1, (2**31 - 1, 2**31 - 1), "S", b""), r"more than 1,000,000 cells"),
         (matrix(1, (900, 1000), "S", b""), r"0 bytes for 900,000 cells"),
+        *(
+            (matrix(kind, (0, *[2**31 - 1] * 4), "S", content), "a matrix without content of 0x2147483647x")
+            for kind, content in ((6, element(9, b"")), (4, element(16, b"")), (1, b""), (2, NO_FIELDS))
+        ),
+        (matrix(4, (10**8, 0), "S", element(16, b"")), "a matrix without content of 100000000x0"),
+        (
+            matrix(1, (1, 3), "S", matrix(4, (400_000, 0), "", element(16, b"")) * 3),
+            "more than 1,000,000 cells, fields and lines of texts",
+        ),
         (matrix(6, (-1, 2), "S", b""), r"dimensions \(-1, 2\)"),
         (matrix(99, (1, 1), "S", b""), "a matrix of class 99"),
         (element(14, b"")[:4] + b"\xff\xff\xff\xff", "cut short"),

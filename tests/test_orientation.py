@@ -170,9 +170,13 @@ def test_a_run_predicts_as_it_was_trained(tmp_path: Path) -> None:
     assert engine.options_of(engine.open_run(run).config).as_stored
 
 
-@pytest.mark.parametrize("name", [name for name in TINY if name != "isbi2012"])  # slices of one stack
+LAYOUTS = {name: tiny[0] for name, tiny in TINY.items() if name != "isbi2012"}  # slices of one stack
+LAYOUTS["coco-instances"] = layouts.coco_instances
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_can_leave_images_as_stored(tmp_path: Path, name: str) -> None:
-    root = TINY[name][0](tmp_path / "data")
+    root = LAYOUTS[name](tmp_path / "data")
     path = open_dataset(name, "train", root=root).pairs[0][0]  # type: ignore[attr-defined]
     with Image.open(path) as image:
         image.load()
@@ -181,6 +185,22 @@ def test_every_layout_can_leave_images_as_stored(tmp_path: Path, name: str) -> N
     assert stored[0].image.shape[:2] == stored.size(0) == stored[0].mask.shape == layouts.SIZE
     with pytest.raises(DataError, match=r"equal; they are before it is turned .* --as-stored"):
         _ = open_dataset(name, "train", root=root)[0]
+
+
+def test_sizes_in_a_list_tell_how_masks_lie(tmp_path: Path) -> None:
+    """Outlines are drawn at the size that the JSON gives, which is the stored one: check said nothing of it."""
+    root = layouts.coco_instances(tmp_path)
+    path = root / "train2017" / "a.jpg"
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif(6))
+    report = engine.check("coco-instances", root)
+    assert [note.text for note in report.notes if note.kind == "orientation"] == [
+        "1 image carries an EXIF orientation and is turned when read; its mask carries none; 1 fit only before that: "
+        "--as-stored leaves images as stored"
+    ]
+    assert "--as-stored leaves images as they are stored" in report.problems[0].text
+    assert engine.check("coco-instances", root, as_stored=True).problems == ()
 
 
 def test_drawn_images_are_never_turned() -> None:

@@ -63,6 +63,7 @@ class CamVid(Layout):
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder")
         listed = find_own_classes(self.root)
+        self.has_own_classes = listed is not None
         self.classes = CLASSES if listed is None else listed.classes
         self._own = listed
         self.pairs = _read_list(self.root, split)

@@ -135,10 +135,16 @@ def _foreign(path: Path) -> list[Entry]:
         except ValueError as error:
             raise DataError(f"{path}: line {number}: {error}, got {line!r}") from error
         entries.append((BACKGROUND if name == "_background_" else name, color))
+    # Leaving out a line in between would give all classes behind it other numbers than their masks have.
+    if IGNORE in [name for name, _ in entries[:-1]]:
+        raise DataError(
+            f"{path}: {IGNORE!r} is listed in front of classes, and masks have its number; put it last if it stands "
+            "for what is ignored, or give the class another name"
+        )
     # labelme counts from the line after the one of what is ignored; others number it after all classes.
     if entries and entries[0][0] == "__ignore__":
         entries[0] = IGNORE, entries[0][1]
-    elif entries and entries[-1][0].casefold() in ("ignored", "void"):
+    elif entries and entries[-1][0].casefold() in (IGNORE, "ignored", "void"):
         entries[-1] = IGNORE, entries[-1][1]
     return entries
 

@@ -37,7 +37,7 @@ from .dataset import IGNORE_INDEX, MAX_CLASSES, Classes, Size, check_index
 from .division import divide_by_name
 from .images import read_header
 from .json_records import JsonRecords
-from .layout import Layout, Remark, check_split, in_any_form, written
+from .layout import Layout, Remark, check_split, in_any_form, turning, written
 from .mapping import Table, category_table
 
 BACKGROUND = "background"
@@ -89,6 +89,7 @@ class CocoInstances(Layout):
         self.root, self.split, self.mapping = Path(root), split, mapping
         self.crowds_are_objects = crowds == "objects"
         own = self.root / "annotations.json"
+        self.has_own_classes = own.is_file()
         self.path = own if own.is_file() else self.root / "annotations" / f"instances_{split}2017.json"
         index = _Index(own.parent if own.is_file() else find_images(self.root, split))
         self.records = JsonRecords(self.path, index.visit)
@@ -128,6 +129,10 @@ class CocoInstances(Layout):
         """Height and width, as the JSON says."""
         return self.pictures[check_index(index, len(self))].size
 
+    def mask_size(self, index: int) -> Size:
+        """As the JSON says, also where the image has another one and nothing is drawn."""
+        return self.size(index)
+
     def _drawn(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Class and object of each pixel."""
         picture = self.pictures[index]
@@ -152,10 +157,14 @@ class CocoInstances(Layout):
 
     def _check_picture(self, picture: _Picture) -> None:
         """``DataError`` unless the picture has the size that the JSON says: before anything is drawn at it."""
-        if os.path.isfile(picture.file) and (found := read_header(picture.file).size) != picture.size:
+        if not os.path.isfile(picture.file):
+            return
+        found = read_header(picture.file).size_as(self.as_stored)
+        if found != picture.size:
             raise DataError(
                 f"{self.path}: {picture.file.name} is listed as {written(picture.size)} but the image is "
                 f"{written(found)} (height x width); they must be equal"
+                f"{turning(picture.file, picture.size, self.as_stored)}"
             )
 
 

@@ -71,6 +71,8 @@ class Folder(Layout):
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder")
         self.classes = _find_classes(self.root, num_classes)
+        # Now and not for each mask: they would all change with the file.
+        self._colors = read_colors(self.root / CLASSES_FILE) if (self.root / CLASSES_FILE).is_file() else {}
         check_split(str(root), split, SPLITS)
         found = _match(_folder_of(self.root, split, val_fraction))
         if strict or not found.pairs:
@@ -85,8 +87,7 @@ class Folder(Layout):
     @property
     def known_colors(self) -> Table:
         """Those that ``classes.txt`` gives."""
-        path = self.root / CLASSES_FILE
-        return read_colors(path) if path.is_file() else {}
+        return self._colors
 
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:

@@ -68,9 +68,9 @@ class Facts:
     """What an image file says of itself. ``size`` is (height, width) as stored.
 
     ``bits``: of one number. ``orientation``: EXIF's, 1 to 8; 1 is upright. ``white``: the largest number there can be
-    where the file says so (PGM). ``white_is_zero``: of a TIFF whose 0 is white. ``lossy``: whether numbers do not
-    survive being stored; None if that cannot be told. ``left_out``: bands that are not read. ``alpha_is_a_band``: the
-    file calls a band alpha, whatever it holds, while in a PNG it is nothing else. ``page``: of a TIFF.
+    where the file says so (PGM). ``white_is_zero``: of a TIFF or PBM whose 0 is white. ``lossy``: whether numbers do
+    not survive being stored; None if that cannot be told. ``left_out``: bands that are not read. ``alpha_is_a_band``:
+    the file calls a band alpha, whatever it holds, while in a PNG it is nothing else. ``page``: of a TIFF.
     """
 
     format: str
@@ -321,7 +321,12 @@ def _facts(path: PathLike, image: Image.Image, page: Page | None) -> Facts:
         if kind == "WEBP":
             return replace(facts, lossy=not _is_lossless_webp(file))
         if kind == "JPEG2000":
-            return _of_jpeg2000(facts, file.read(65536))
+            return _of_jpeg2000(facts, _codestream(path, file))
+        if kind in ("BMP", "DIB"):
+            _check_bmp(path, image, file.read(32))
+            return replace(facts, alpha_is_a_band=True)
+        if kind == "TGA":
+            return replace(facts, alpha_is_a_band=True)
     if kind == "AVIF":
         return replace(facts, lossy=None)
     return replace(facts, lossy=kind in ("JPEG", "MPO"))
@@ -355,9 +360,28 @@ def _of_ppm(facts: Facts, start: bytes) -> Facts:
     """PGM and PPM say what number is white; Pillow scales numbers so that white is 255, or 65535."""
     words = re.sub(rb"#[^\r\n]*", b"", start).split(maxsplit=4)
     if words[0] not in (b"P2", b"P3", b"P5", b"P6"):
-        return replace(facts, bits=1 if words[0] in (b"P1", b"P4") else 32)
+        is_pbm = words[0] in (b"P1", b"P4")
+        return replace(facts, bits=1 if is_pbm else 32, white_is_zero=is_pbm)
     white = int(words[3])
     return replace(facts, bits=8 if white < 256 else 16, white=white)
+
+
+def _check_bmp(path: PathLike, image: Image.Image, start: bytes) -> None:
+    """``DataError`` where Pillow takes a BMP's numbers for others.
+
+    A palette in which each number is its own grey is left out; with two colours, black and white, numbers are taken
+    for ones of 1 bit, and otherwise of 8, whatever the file says. (Runs are unpacked by another decoder.)
+    """
+    header = 14 if start.startswith(b"BM") else 0  # a DIB has no header of a file
+    (length,) = struct.unpack_from("<I", start, header)
+    (bits,) = struct.unpack_from("<H", start, header + (10 if length == 12 else 14))
+    tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
+    packed = image.mode == "L" and any(tile[0] == "bmp_rle" for tile in tiles)
+    if bits != {"1": 1, "L": 8}.get(image.mode, bits) and not packed:
+        colours = "black and white" if image.mode == "1" else "greys"
+        raise DataError(
+            f"{path}: a {image.format} of {many(bits, 'bit')} with a palette of {colours} is not read; save it as PNG"
+        )
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:
@@ -375,14 +399,35 @@ _SIZ, _COD = b"\xff\x4f\xff\x51", b"\xff\x52"
 _REVERSIBLE = 1
 
 
+def _codestream(path: PathLike, file: BinaryIO) -> bytes:
+    """The beginning of a JPEG 2000's codestream, which is all there is or stands in one of the file's boxes."""
+    start = file.read(4)
+    place = 0
+    while start and start != _SIZ:
+        file.seek(place)
+        head = file.read(16)
+        length, name = struct.unpack(">I4s", head[:8])
+        header = 8
+        if length == 1:  # the length stands behind the name
+            (length,), header = struct.unpack(">Q", head[8:]), 16
+        if name == b"jp2c":
+            file.seek(place + header)
+            start = file.read(4)
+            break
+        if length < header:  # 0: to the end of the file
+            break
+        place += length
+    content = start + file.read(65536)
+    if start != _SIZ or len(content) < 45:
+        raise DataError(f"{path}: a JPEG 2000 without a codestream and its header; is the file complete?")
+    return content
+
+
 def _of_jpeg2000(facts: Facts, start: bytes) -> Facts:
     """Bits and bands; with the reversible wavelet nothing need be lost, but the file does not say that it was not."""
-    place = start.find(_SIZ)
-    if place < 0 or len(start) < place + 45:
-        raise DataError("the codestream has no header")
-    (bands,) = struct.unpack_from(">H", start, place + 40)
+    (bands,) = struct.unpack_from(">H", start, 40)
     # Pillow scales numbers of other depths to one of these.
-    bits = 8 if (start[place + 42] & 127) < 8 else 16
-    coding = start.find(_COD, place + 42 + 3 * bands)
+    bits = 8 if (start[42] & 127) < 8 else 16
+    coding = start.find(_COD, 42 + 3 * bands)
     reversible = 0 <= coding < len(start) - 13 and start[coding + 13] == _REVERSIBLE
     return replace(facts, bits=bits, lossy=None if reversible else True, alpha_is_a_band=bands in (2, 4))

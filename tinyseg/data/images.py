@@ -2,9 +2,10 @@
 
 Images. Grey files (1-bit, ``L``, 16-bit, float) have one channel, all others three. Palettes are looked up;
 CMYK, YCbCr, LAB and HSV become RGB. An alpha channel that is opaque everywhere is dropped, otherwise the image
-is laid on white; in a TIFF, where other bands are marked as alpha by mistake, it must be 0 or full everywhere. 16-bit
-grey becomes ``float32`` (value / 65535), so that no level is lost, 12-bit grey likewise (value / 4095); a float file
-must be in 0..1. Colours of 16 bits are read at 8. EXIF orientation is applied, unless images are wanted as stored.
+is laid on white; in a TIFF, TGA, BMP or JPEG 2000, where other bands are marked as alpha by mistake, it must be 0 or
+full everywhere, and not 0 in all of the image. 16-bit grey becomes ``float32`` (value / 65535), so that no level is
+lost, 12-bit grey likewise (value / 4095); a float file must be in 0..1. Colours of 16 bits are read at 8. EXIF
+orientation is applied, unless images are wanted as stored.
 
 Masks. The value of a pixel is its class: in grey and palette files the stored number (the palette is only for the
 eye), also where a TIFF says that 0 is white, or a PGM that white is 3; in RGB files the class that has this colour.
@@ -175,6 +176,11 @@ def _check_alpha(file: OpenImage, image: Image.Image) -> None:
     """``DataError`` where a band that is called alpha may be another one: infrared, say."""
     counts = image.getchannel("A").histogram()
     between, transparent = sum(counts[1:255]), counts[0]
+    if file.facts.bits <= 8 and 0 < transparent == sum(counts):
+        raise DataError(
+            f"{file.path}: has a band that is marked as alpha (transparency) and holds 0 everywhere, so that nothing "
+            "of the image can be seen; if it stands for nothing, save red, green and blue alone"
+        )
     # Of 16 bits only the upper ones are here: 0 may be any number below 256.
     if between or (transparent and file.facts.bits > 8):
         raise DataError(
@@ -235,7 +241,8 @@ def _check_mask(file: OpenImage, image: Image.Image) -> None:
     elif facts.bits == 16 and not grey:
         why = "a mask of colours of 16 bits, of which 8 would be lost"
     elif facts.white_is_zero and facts.bits == 1:
-        why = "a mask of 1 bit in a TIFF whose 0 is white, which programs read as 0 or as 1"
+        kind = "TIFF" if facts.page is not None else "PBM"
+        why = f"a mask of 1 bit in a {kind} whose 0 is white, which programs read as 0 or as 1"
     if why:
         raise DataError(f"{file.path}: {why} is not read; save class indices as 8-bit grey PNG")
 

@@ -64,6 +64,8 @@ class Layout:
     mapping: Table | None = None
     as_stored: bool = False
     remarks: tuple[Remark, ...] = ()
+    has_own_classes: bool = False
+    """Whether these are a user's images in a public data set's layout, as a list of classes of their own tells."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -96,6 +98,11 @@ class Layout:
     def size(self, index: int) -> Size:
         """Height and width of sample ``index``, from its image's header."""
         return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
+
+    def mask_size(self, index: int) -> Size:
+        """Height and width of the mask of sample ``index``."""
+        height, width = self.raw_mask(index).shape[:2]
+        return height, width
 
     def sample_name(self, index: int) -> str:
         """The name of its image file, without the extension; with escapes where that is no text."""

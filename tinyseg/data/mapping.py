@@ -191,7 +191,7 @@ def _unknown_colors(where: PathLike, wrong: NDArray[Any]) -> DataError:
     colors = listed(wrong, show=lambda code: str(color_of(int(code))))
     return DataError(
         f"{where}: colours {colors} are no class; give each class its colour in classes.txt ('name R G B'), say by "
-        "--mapping what they mean (tinyseg check proposes it), or save class indices as 8-bit grey PNG"
+        "--mapping what they mean, or save class indices as 8-bit grey PNG"
     )
 
 

@@ -25,7 +25,8 @@ MAX_BYTES = 8 * 89_478_485
 """Bytes of one variable, unpacked: a number of 8 bytes for each pixel of the largest image that is decoded."""
 
 MAX_CELLS = 1_000_000
-"""Cells and fields of one variable, with those in cells: an empty one of 8 bytes takes 20 times that in memory."""
+"""Cells, fields and lines of texts of one variable, with those in cells: an empty one of 8 bytes takes 20 times that
+in memory. Also the largest axes that a matrix without content may have, multiplied."""
 
 _MAX_DIMENSIONS, _MAX_DEPTH, _MAX_NAME = 32, 16, 4096
 _START = 16_384  # flags, dimensions and name fit into it
@@ -205,6 +206,9 @@ def _matrix(content: _Bytes, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         raise MatError(f"cells in cells, more than {_MAX_DEPTH} deep")
     header = _header(content)
+    # What holds nothing is not bounded by its bytes, and NumPy has no array with such axes.
+    if 0 in header.shape and math.prod(length for length in header.shape if length) > MAX_CELLS:
+        raise MatError(f"a matrix without content of {'x'.join(map(str, header.shape[:8]))}")
     if header.kind in _NUMERIC:
         return Unread("a matrix of complex numbers") if header.is_complex else _numbers(content, header.shape)
     if header.kind == _CHARS:
@@ -225,6 +229,13 @@ def _numbers(content: _Bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.array(values.reshape(shape, order="F").astype(values.dtype.newbyteorder("=")))
 
 
+def _count_in(content: _Bytes, count: int) -> None:
+    """Objects of Python that are made, which are to be no more than ``MAX_CELLS`` in all."""
+    content.cells[0] += count
+    if content.cells[0] > MAX_CELLS:
+        raise MatError(f"more than {MAX_CELLS:,} cells, fields and lines of texts")
+
+
 def _text(content: _Bytes, shape: tuple[int, ...]) -> Any:
     kind, raw = content.element()
     if kind not in _TEXTS:
@@ -241,6 +252,7 @@ def _text(content: _Bytes, shape: tuple[int, ...]) -> Any:
     if len(letters) != math.prod(shape):
         raise MatError(f"{len(letters)} letters for a text of {'x'.join(map(str, shape))}")
     rows = shape[0]
+    _count_in(content, rows)
     lines = np.empty(rows, object)
     lines[:] = [letters[row::rows] for row in range(rows)]
     return lines
@@ -258,9 +270,7 @@ def _next(content: _Bytes, depth: int) -> Any:
 
 def _check_count(content: _Bytes, count: int) -> None:
     """A matrix has 8 bytes at least: where they are not there, no room is made for so many."""
-    content.cells[0] += count
-    if content.cells[0] > MAX_CELLS:
-        raise MatError(f"more than {MAX_CELLS:,} cells and fields")
+    _count_in(content, count)
     if count * 8 > content.left:
         raise MatError(f"{content.left} bytes for {count:,} cells or fields")
 

@@ -38,7 +38,7 @@ def turn_of(dataset: Layout, index: int, header: Header) -> Turn | None:
             return None
         if header.size == header.stored_size:
             return Turn.UNKNOWN
-        size = read_header(mask, 0).size if is_image else dataset.raw_mask(index).shape[:2]
+        size = read_header(mask, 0).size if is_image else dataset.mask_size(index)
     except DataError:  # which is reported where the sample is read
         return None
     return {header.size: Turn.SHOWN, header.stored_size: Turn.STORED}.get(size)

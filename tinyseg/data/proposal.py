@@ -37,7 +37,8 @@ def propose_mapping(
         given: the colours of ``table`` that somebody gave to classes; the others are for showing them. All of them if
             not given.
 
-    Numbers in their order become 0, 1, 2, ... if there are as many as classes, 255 left out, or else 255 among them;
+    Numbers in their order become 0, 1, 2, ... if there are as many as classes, 255 left out, or else 255 among them
+    (at once where 255 is frequent and the others are far from class indices: greys);
     if there are more, those that are no class become 255. Where nearly all is of two values and many lie between,
     an image program has smoothed the edges of two classes: what lies between becomes 255. Grey colours that are
     numbered as classes are become these. Other colours become the class of the given colour that is near (within
@@ -75,11 +76,19 @@ def _for_numbers(found: Mapping[int, int], table: Table, num_classes: int | None
         return {}
     if num_classes in (None, 2) and is_smoothed(found):
         return {value: {0: 0, IGNORE_INDEX: 1}.get(value, IGNORE_INDEX) for value in sorted(found)}
+    if _is_void_a_class(found, without_void):
+        without_void, wanted = [], num_classes or len(found)
     for values in (without_void, sorted(found)):
         if len(values) == wanted:
             ranks: dict[int | Color, int] = {value: rank for rank, value in enumerate(values)}
             return ranks if any(table.get(value) != rank for value, rank in ranks.items()) else {}
     return _without_loss(dict.fromkeys(sorted(unknown), IGNORE_INDEX), found)
+
+
+def _is_void_a_class(found: Mapping[int, int], others: list[int]) -> bool:
+    """Whether 255 is as frequent as a class, and the other numbers are greys and no indices: 0 and 128, say."""
+    frequent = found.get(IGNORE_INDEX, 0) > IGNORED * sum(found.values())
+    return frequent and len(others) > 1 and others[-1] + 1 > 2 * len(others)
 
 
 def _for_colors(

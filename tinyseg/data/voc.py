@@ -78,6 +78,7 @@ class VOC(Layout):
         self.root = find_root(root, ("JPEGImages", FOLDERS[0]), (own, f"VOCdevkit/{own}"))
         self.split, self.mapping = split, mapping
         listed = find_own_classes(self.root)
+        self.has_own_classes = listed is not None
         self.classes = CLASSES if listed is None else listed.classes
         self._colors = color_table(CLASSES) if listed is None else listed.colors
         self.pairs = self._pairs(split, val_fraction, seed)

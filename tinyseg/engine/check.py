@@ -22,6 +22,7 @@ from ..data.layout import Layout, MissingSplitError, turning
 from ..data.mapping import Table, color_of, format_key, identity_table, value_counts
 from ..data.orientation import Turn, turn_of, turning_note
 from ..data.proposal import is_smoothed, propose_mapping
+from ..data.registry import Kind
 from ..errors import DataError, InputError, many
 from ..paths import PathLike
 from .check_report import CheckReport, Finding, SplitReport
@@ -63,7 +64,7 @@ def check(
         check_mapping(texts, len(datasets[0].classes))
     total, done = sum(len(dataset) for dataset in datasets), 0
     for dataset in datasets:
-        part = SplitReport(dataset.split, len(dataset), get_kind(data).published.get(dataset.split))
+        part = SplitReport(dataset.split, len(dataset), _published(dataset, get_kind(data)).get(dataset.split))
         checker.splits.append(part)
         for seen in in_order(partial(_examine, dataset), range(len(dataset)), workers):
             checker.add(part, seen)
@@ -245,9 +246,13 @@ class _Checker:
         classes = Classes.numbered(count) if self.unknown_count else dataset.classes
         table = _first(dataset.meanings, count)
         mixed = mixed_ranges(dataset, self._known_ranges(table), count)
-        proposed = identity_table(count) | {IGNORE_INDEX: 1} if mixed else self._proposed(dataset, table, classes)
+        given = dict(self.mapping or {})
+        proposed = self._proposed(dataset, table, classes)
+        if mixed:
+            proposed = {**identity_table(count), **given, IGNORE_INDEX: 1}
         self._report_values(table, proposed, mixed)
         self._report_classes(classes, proposed)
+        self._report_counts(_published(dataset, self.kind))
         self._report_training(dataset, table, classes)
         return CheckReport(
             self.data,
@@ -257,7 +262,7 @@ class _Checker:
             dict(sorted(self.values.items(), key=lambda item: str(format_key(item[0])).rjust(12))),
             tuple(self.problems),
             tuple(self.notes),
-            proposed,
+            {**given, **proposed} if proposed else {},
         )
 
     def _count_classes(self, dataset: Layout) -> int:
@@ -376,11 +381,12 @@ class _Checker:
     def _report_values(self, table: Table, proposed: Mapping[int | Color, int], mixed: str) -> None:
         unknown = [key for key in self.values if key not in table]
         if unknown:
-            what = "colours" if isinstance(unknown[0], tuple) else "values"
+            what = many(len(unknown), "colour" if isinstance(unknown[0], tuple) else "value")
+            verb = "is" if len(unknown) == 1 else "are"
             share = sum(self.values[key] for key in unknown) / max(1, sum(self.values.values()))
             named = ", ".join(format_key(key) for key in sorted(unknown, key=self.values.get, reverse=True)[:8])  # type: ignore[arg-type]
             more = ", ..." if len(unknown) > 8 else ""
-            text = f"{len(unknown)} {what} in masks that are no class ({share:.2%} of all pixels): {named}{more}"
+            text = f"{what} in masks that {verb} no class ({share:.2%} of all pixels): {named}{more}"
             self.problems.append(Finding("values", text))
         elif mixed:
             self.problems.append(Finding("values", mixed))
@@ -396,7 +402,6 @@ class _Checker:
         if absent and not proposed and total[: len(classes)].any():
             text = f"{len(absent)} of {len(classes)} classes are in no mask: {', '.join(absent[:8])}"
             self.notes.append(Finding("absent", text + (", ..." if len(absent) > 8 else "")))
-        self._report_counts()
 
     def _report_splits(self, classes: Classes) -> None:
         """Splits from which nothing can be learnt, or nothing of a class that is in others."""
@@ -414,15 +419,20 @@ class _Checker:
                 more = ", ..." if len(absent) > 8 else ""
                 self.notes.append(Finding("absent", f"in no {kind} mask: {', '.join(absent[:8])}{more}"))
 
-    def _report_counts(self) -> None:
+    def _report_counts(self, counts: Mapping[str, int]) -> None:
         """Splits that have not as many images as were published."""
         found = {part.split: part.images for part in self.splits}
-        if "val" not in self.kind.published and "train" in found:
+        if "val" not in counts and "train" in found:
             found["train"] += found.pop("val", 0)  # a share of them validates
-        for split, published in self.kind.published.items():
+        for split, published in counts.items():
             if found.get(split, published) != published:
                 text = f"{split} has {many(found[split], 'image')}, {published} were published"
                 self.notes.append(Finding("count", text))
+
+
+def _published(dataset: Layout, kind: Kind) -> Mapping[str, int]:
+    """How many images each split has as it was published; of a user's own data nothing was."""
+    return {} if dataset.has_own_classes else kind.published
 
 
 def _first(table: Table, count: int) -> dict[int | Color, int]:
