@@ -246,7 +246,8 @@ def test_a_limit_of_the_shell_counts() -> None:
 def beginning(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True)
     for name in names:
-        (folder / name).write_text("# half a file", encoding="utf-8")
+        text = "# Written by tinyseg train: wha" if name == "config.toml" else "# half a file"
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -280,6 +281,21 @@ def test_a_folder_with_something_else_in_it_is_left_alone(root: Path, tmp_path: 
     with pytest.raises(InputError, match="exists already"):
         engine.train(engine.prepare(options(root)), folder)
     assert visible(folder) == ["config.toml", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "weights.txt"])
+def test_a_file_of_the_user_s_with_a_run_s_name_is_left_alone(root: Path, tmp_path: Path, name: str) -> None:
+    """Options that were written by hand, say, and handed over by --config; whatever becomes of the run."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    text = f'[data]\nname = "folder"\nroot = "{root.as_posix()}"\n[training]\nepochs = 1\n'
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="exists already; choose another --out"):
+        engine.train(engine.prepare(options(root, epochs=1)), folder, workers=0)
+    with pytest.raises(InputError, match="exists already; choose another --out"):
+        engine.check_new(folder)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_text(encoding="utf-8") == text
 
 
 def test_files_of_others_stay_when_nothing_was_learnt(root: Path, tmp_path: Path) -> None:

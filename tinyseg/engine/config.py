@@ -20,9 +20,12 @@ from ..data import Classes, Normalise, augmentations
 from ..data.dataset import Color, distinct
 from ..errors import InputError
 from ..files import write_text
-from ..reading import read_toml
+from ..reading import open_regular, read_toml
 
 Size = tuple[int, int]
+
+_MARK = "# Written by tinyseg train"
+"""What the file begins with; one that a user has written does not."""
 
 
 def parse_color(text: str) -> Color:
@@ -185,9 +188,18 @@ def write_config(path: Path, config: Config) -> None:
     """Write ``config`` as TOML; values that are None are left out, as TOML has none."""
     import tomli_w
 
-    text = "# Written by tinyseg train: what this run is. --resume, evaluate and predict read it.\n\n"
+    text = f"{_MARK}: what this run is. --resume, evaluate and predict read it.\n\n"
     text += tomli_w.dumps(_without_none(asdict(config)))
     write_text(path, text)
+
+
+def is_written(path: Path) -> bool:
+    """Whether ``path`` is a file that ``write_config`` has written, or the beginning of one."""
+    try:
+        with open_regular(path) as file:
+            return file.read(len(_MARK)) == _MARK.encode()
+    except OSError:
+        return False
 
 
 def _without_none(value: Any) -> Any:
