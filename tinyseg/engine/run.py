@@ -121,7 +121,7 @@ def beginning(folder: Path) -> Iterator[None]:
 
 
 def remove_beginning(folder: Path) -> None:
-    """Delete what a run writes before it has learnt anything; only for the one that has ``folder`` locked, and in which
+    """Delete what a run writes before it has learnt anything; only for the one that has ``folder`` locked, and where
     there was nothing else before: ``not_of_a_beginning``.
     """
     remove_half_written(folder)
