@@ -728,3 +728,13 @@ def test_a_run_whose_rate_depends_on_it_does_not(root: Path, tmp_path: Path, cha
         engine.resume(tmp_path / "run", epochs=2)
     assert str(caught.value).endswith(f"begin another run with the weights of this one: --weights {tmp_path / 'run'}")
     assert engine.read_folder(tmp_path / "run").training.epochs == 1
+
+
+def test_a_changed_configuration_that_no_schedule_takes_is_told_with_its_file(run: Path) -> None:
+    text = (run / "config.toml").read_text(encoding="utf-8")
+    for old, new in (('"cosine"', '"plateau"'), ("gamma = 0.1", "gamma = 1.0"), ("epochs = 2", "epochs = 3")):
+        assert old in text
+        text = text.replace(old, new)
+    (run / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"config\.toml: ReduceLROnPlateau: factor"):
+        engine.resume(run, workers=0)
