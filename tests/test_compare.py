@@ -22,6 +22,7 @@ from test_cli import call
 from tinyseg import engine, viz
 from tinyseg.data import Sample
 from tinyseg.engine import Comparison, Contender, EpochRow, Reached
+from tinyseg.engine.compare import _check_data, _Entry
 from tinyseg.engine.compare_page import page
 from tinyseg.engine.compare_pictures import FeatureMaps, Pictures
 from tinyseg.engine.progress import Best
@@ -177,6 +178,21 @@ def test_files_that_cannot_be_used(root: Path, tmp_path: Path, change: str, mess
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_the_usual_may_be_said_or_not(root: Path) -> None:
+    """A run whose crowds are ignored is measured as one that leaves them at that; one that learns them is not."""
+    plan = engine.prepare(options(root))
+    said, learnt = (
+        replace(plan.config, data=replace(plan.config.data, crowds=crowds)) for crowds in ("ignore", "objects")
+    )
+    one, same, other = (
+        _Entry("run", Path("run"), config, plan.train_set, plan.val_set, None)
+        for config in (plan.config, said, learnt)
+    )
+    _check_data([one, same])
+    with pytest.raises(InputError, match="their crowds differ: ignore and objects"):
+        _check_data([one, other])
+
+
 def test_networks_that_cannot_be_compared(compared: tuple[Path, str], root: Path, tmp_path: Path) -> None:
     folder = compared[0]
     run, out = folder / "out" / "all", tmp_path / "out"
@@ -194,6 +210,7 @@ def test_networks_that_cannot_be_compared(compared: tuple[Path, str], root: Path
     refused("their data sets differ: folder and shapes", one=run, two=shapes)
     refused("their sizes of drawn images differ", one=shapes, two=replace(shapes, size=(64, 64)))
     refused("their seeds of drawn images differ", one=shapes, two=replace(shapes, data_seed=1))
+    refused("their orientations of images .* differ: False and True", one=run, two=options(root, as_stored=True))
     refused("one and ONE would be one folder", one=run, ONE=run)
     refused("cannot be the name of a run's folder", one=run, **{"a/b": run})
     refused(

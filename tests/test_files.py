@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ TWO = Classes.named(["ground", "thing"])
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, (0.5, 0.5), 0, 1.0)
 MASK = np.zeros((40, 40), np.uint8)
 PHOTO = np.arange(4800, dtype=np.uint8).reshape(40, 40, 3)
+
+
+def age(path: Path, seconds: float) -> None:
+    """Let the last change of ``path`` be so long ago."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
 
 
 def names(folder: Path) -> list[str]:
@@ -147,7 +154,21 @@ def test_leftovers_of_a_kill_are_known_and_removed(tmp_path: Path) -> None:
     left = names(tmp_path)
     assert [is_half_written(name) for name in left] == [False, True]
     remove_half_written(tmp_path)
+    assert names(tmp_path) == left, "another process might go on with it"
+    for name in left:
+        age(tmp_path / name, seconds=3700)
+    remove_half_written(tmp_path)
     assert names(tmp_path) == [".a.partial"]
+
+
+def test_a_half_written_file_of_one_s_own_is_never_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with writing(path) as file:
+        file.write(b"slow")
+        file.flush()
+        age(tmp_path / names(tmp_path)[0], seconds=10**6)
+        remove_half_written(tmp_path)
+    assert path.read_bytes() == b"slow"
 
 
 def test_lines_are_added(tmp_path: Path) -> None:
@@ -156,6 +177,81 @@ def test_lines_are_added(tmp_path: Path) -> None:
     assert (tmp_path / "list").read_bytes() == b"a\nb\n"
     with pytest.raises(WriteError, match="list: cannot be written"):
         append_line(tmp_path / "none" / "list", "a")
+
+
+def test_a_line_that_is_cut_stays_one_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"a\nb, which a ki")
+    append_line(tmp_path / "list", "c")
+    append_line(tmp_path / "list", "d")
+    assert (tmp_path / "list").read_bytes() == b"a\nb, which a ki\nc\nd\n"
+
+
+# What is no file, or no name, or no text
+
+
+def test_only_a_file_that_is_there_is_said_to_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "busy" / LOCK).mkdir(parents=True)
+    (tmp_path / "list").mkdir()
+    for write in (
+        lambda: write_bytes(tmp_path / "folder", b"x"),
+        lambda: append_line(tmp_path / "list", "x"),
+        lambda: locked(tmp_path / "busy").__enter__(),
+    ):
+        with pytest.raises(WriteError, match="cannot be written") as caught:
+            write()
+        assert "kept" not in str(caught.value)
+    assert names(tmp_path) == ["busy", "folder", "list"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\udc00\ud800"])
+def test_what_can_be_no_name_is_no_file(tmp_path: Path, name: str) -> None:
+    if sys.platform == "win32" and "\0" not in name:
+        pytest.skip("Windows takes such a name")
+    for write in (write_text, append_line):
+        with pytest.raises(WriteError, match="cannot be written"):
+            write(tmp_path / name, "x")
+    with pytest.raises(WriteError, match="cannot be written"), locked(tmp_path / name):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_what_utf_8_lacks_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for write in (write_text, append_line):
+        path.write_text("good\n")
+        with pytest.raises(WriteError, match=r"a\.txt: cannot be written \(UTF-8 has no '.udc80', which is at 2\)"):
+            write(path, "ab\udc80")
+        assert (path.read_text(), names(tmp_path)) == ("good\n", ["a.txt"])
+
+
+def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    try:
+        (tmp_path / "link").symlink_to(Path("there") / "file")
+        (tmp_path / "circle").symlink_to("circle")
+    except OSError:
+        pytest.skip("no symbolic links can be made here")
+    for text in ("first", "second"):
+        write_text(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "file").read_text() == text
+    assert names(tmp_path / "there") == ["file"]
+    with pytest.raises(WriteError, match="circle: cannot be written"):
+        write_text(tmp_path / "circle", "x")
+    assert (tmp_path / "circle").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        with pytest.raises(WriteError, match=rf"{name}: cannot be written \(there is something that is no file\)$"):
+            write_text(tmp_path / name, "x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path("/dev/null").is_char_device()
+    assert names(tmp_path) == ["null", "pipe"]
 
 
 # Nobody else writes

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from runs import Log, make_folder, options, visible, without_pictures, write
 from test_cli import call
-from test_files import environment
+from test_files import age, environment
 
 from tinyseg import engine, models
 from tinyseg.checkpoint import load
@@ -246,7 +246,9 @@ def test_a_limit_of_the_shell_counts() -> None:
 def beginning(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True)
     for name in names:
-        (folder / name).write_text("# half a file", encoding="utf-8")
+        text = "# Written by tinyseg train: wha" if name == "config.toml" else "# half a file"
+        (folder / name).write_text(text, encoding="utf-8")
+        age(folder / name, seconds=3700)
     return folder
 
 
@@ -282,6 +284,21 @@ def test_a_folder_with_something_else_in_it_is_left_alone(root: Path, tmp_path: 
     assert visible(folder) == ["config.toml", "notes.txt"]
 
 
+@pytest.mark.parametrize("name", ["config.toml", "weights.txt"])
+def test_a_file_of_the_user_s_with_a_run_s_name_is_left_alone(root: Path, tmp_path: Path, name: str) -> None:
+    """Options that were written by hand, say, and handed over by --config; whatever becomes of the run."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    text = f'[data]\nname = "folder"\nroot = "{root.as_posix()}"\n[training]\nepochs = 1\n'
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="exists already; choose another --out"):
+        engine.train(engine.prepare(options(root, epochs=1)), folder, workers=0)
+    with pytest.raises(InputError, match="exists already; choose another --out"):
+        engine.check_new(folder)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_text(encoding="utf-8") == text
+
+
 def test_files_of_others_stay_when_nothing_was_learnt(root: Path, tmp_path: Path) -> None:
     class Fail(Log):
         def started(self, trainer: Any) -> None:
@@ -295,6 +312,7 @@ def test_files_of_others_stay_when_nothing_was_learnt(root: Path, tmp_path: Path
 
 def test_resuming_removes_half_written_files(run: Path) -> None:
     (run / HALF).write_text("half")
+    age(run / HALF, seconds=3700)
     engine.resume(run, workers=0)
     assert not (run / HALF).exists()
 
@@ -303,6 +321,7 @@ def test_resuming_removes_half_written_files(run: Path) -> None:
 def test_a_comparison_goes_on_after_any_kill(root: Path, whole: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
     beginning(tmp_path / "out" / "new", *names)
     (tmp_path / "out" / HALF).write_text("half a report")
+    age(tmp_path / "out" / HALF, seconds=3700)
     found = engine.compare({"done": whole, "new": options(root, epochs=1)}, tmp_path / "out", workers=0)
     assert [one.name for one in found.contenders] == ["done", "new"]
     assert not (tmp_path / "out" / HALF).exists()
@@ -409,6 +428,38 @@ def test_a_list_of_predictions_that_is_damaged_makes_them_strangers(
     engine.predict(whole, [images / "b.png"], out)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["a.png", Infinity, "x"]',
+        '["a.png", 3.5, "x"]',
+        "[" * 100_000,
+        '["a.p',
+        '{"a": 1, "b": 2, "c": 3}',
+        "\0" * 50,
+    ],
+    ids=["infinite", "no count", "deep", "cut", "table", "no text"],
+)
+def test_a_list_of_predictions_with_a_damaged_line_goes_on(
+    whole: Path, images: Path, tmp_path: Path, line: str
+) -> None:
+    """Also where no line is readable: the next one must not be glued to a line that is cut."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / LEDGER).write_text(line, encoding="utf-8")
+    for _ in range(2):  # the second time its own files are known
+        engine.predict(whole, [images / "a.png"], out)
+        lines = (out / LEDGER).read_text(encoding="utf-8").splitlines()
+        assert {json.loads(line)[0] for line in lines} == set(visible(out))
+
+
+def test_a_list_of_predictions_that_cannot_be_read_is_said(whole: Path, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / LEDGER).mkdir(parents=True)
+    message = rf"{re.escape(LEDGER)}: cannot be read as the list of predictions \(it is a folder\)$"
+    with pytest.raises(InputError, match=message):
+        engine.predict(whole, [images], tmp_path / "out")
+
+
 def test_a_prediction_that_is_killed_knows_what_it_wrote(whole: Path, images: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys\nfrom tinyseg import engine\n"
@@ -422,6 +473,7 @@ def test_a_prediction_that_is_killed_knows_what_it_wrote(whole: Path, images: Pa
     assert subprocess.run(command, check=False, env=environment()).returncode == 9
     assert visible(out) == ["a.png", "a_overlay.png", "b_overlay.png"]
     (out / HALF).write_text("half")
+    age(out / HALF, seconds=3700)
     engine.predict(whole, [images], out)
     assert len(visible(out)) == 6
     assert not (out / HALF).exists()
@@ -676,3 +728,13 @@ def test_a_run_whose_rate_depends_on_it_does_not(root: Path, tmp_path: Path, cha
         engine.resume(tmp_path / "run", epochs=2)
     assert str(caught.value).endswith(f"begin another run with the weights of this one: --weights {tmp_path / 'run'}")
     assert engine.read_folder(tmp_path / "run").training.epochs == 1
+
+
+def test_a_changed_configuration_that_no_schedule_takes_is_told_with_its_file(run: Path) -> None:
+    text = (run / "config.toml").read_text(encoding="utf-8")
+    for old, new in (('"cosine"', '"plateau"'), ("gamma = 0.1", "gamma = 1.0"), ("epochs = 2", "epochs = 3")):
+        assert old in text
+        text = text.replace(old, new)
+    (run / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"config\.toml: ReduceLROnPlateau: factor"):
+        engine.resume(run, workers=0)

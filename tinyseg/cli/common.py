@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -142,13 +141,6 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _escape_what_cannot_be_printed() -> None:
-    """Names of files that are no text, and characters that a terminal or a pipe lacks, are printed as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 @app.callback()
 def _root(
     version: Annotated[
@@ -159,7 +151,6 @@ def _root(
 
     The first run: tinyseg train. It needs no data: the images are drawn.
     """
-    _escape_what_cannot_be_printed()
 
 
 def quoted(path: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DRAWN_SIZE, Dataset, get_kind
+from ..data.coco_instances import CROWDS
 from ..errors import CheckpointError, InputError, OptionError, flag
 from ..files import naming, remove_half_written, write_text
 from ..lock import locked
@@ -224,7 +225,8 @@ def _data_of(entry: _Entry) -> dict[str, Any]:
         "folders of data": data.root,
         "classes": entry.train_set.classes.names,
         "mappings": data.mapping,
-        "crowds": data.crowds,
+        "crowds": data.crowds or CROWDS[0],
+        "orientations of images (--as-stored)": data.as_stored,
         "seeds of drawn images": data.seed if drawn else None,
         "sizes of drawn images": data.size or DRAWN_SIZE if drawn else None,
         "numbers of training and validation images": (len(entry.train_set), len(entry.val_set)),

@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..data import Classes, Normalise, augmentations
-from ..data.dataset import Color, distinct
+from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
 from ..errors import InputError
 from ..files import write_text
-from ..reading import read_toml
+from ..reading import open_regular, read_toml
+from .bounds import check_numbers
 
 Size = tuple[int, int]
+
+_MARK = "# Written by tinyseg train"
+"""What the file begins with; one that a user has written does not."""
 
 
 def parse_color(text: str) -> Color:
@@ -165,6 +169,14 @@ class Config:
 
     def __post_init__(self) -> None:
         data, training = self.data, self.training
+        if not 1 <= data.num_classes <= MAX_CLASSES:
+            raise InputError(f"data.num_classes must be 1 to {MAX_CLASSES}, got {data.num_classes}")
+        if data.ignore_index != IGNORE_INDEX:
+            raise InputError(f"data.ignore_index must be {IGNORE_INDEX}, as in all labels, got {data.ignore_index}")
+        for name in ("size", "crop"):
+            given = getattr(data, name)
+            if given is not None and min(given) < 1:
+                raise InputError(f"data.{name} must be two numbers of 1 or more, got {given[0]} and {given[1]}")
         lengths = {"class_names": data.num_classes, "class_colors": data.num_classes}
         lengths |= {"mean": data.in_channels, "std": data.in_channels}
         for name, length in lengths.items():
@@ -176,18 +188,26 @@ class Config:
             )
         # They refuse what cannot be used.
         _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop, data.spread)
-        for name in ("epochs", "batch_size", "accumulate"):
-            if getattr(training, name) < 1:
-                raise InputError(f"training.{name} must be at least 1, got {getattr(training, name)}")
+        check_numbers(vars(training), "training.{}".format)
+        check_numbers({"seed": data.seed}, "data.{}".format)
 
 
 def write_config(path: Path, config: Config) -> None:
     """Write ``config`` as TOML; values that are None are left out, as TOML has none."""
     import tomli_w
 
-    text = "# Written by tinyseg train: what this run is. --resume, evaluate and predict read it.\n\n"
+    text = f"{_MARK}: what this run is. --resume, evaluate and predict read it.\n\n"
     text += tomli_w.dumps(_without_none(asdict(config)))
     write_text(path, text)
+
+
+def is_written(path: Path) -> bool:
+    """Whether ``path`` is a file that ``write_config`` has written, or the beginning of one."""
+    try:
+        with open_regular(path) as file:
+            return file.read(len(_MARK)) == _MARK.encode()
+    except OSError:
+        return False
 
 
 def _without_none(value: Any) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..autograd import no_grad
 from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
+from ..data.layout import layout_of
 from ..errors import OutOfMemoryError
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel
@@ -28,7 +29,7 @@ from ..paths import PathLike
 from ..tensor import tensor
 from .config import Config
 from .diagnose import check_scores
-from .image_notes import files_of, unlike_training
+from .image_notes import unlike_training
 from .measures import METRICS, parse_metrics
 from .objective import OF_PIXELS, Objective
 from .pipeline import both_scores, check_size, evaluation_loader, open_split
@@ -193,9 +194,8 @@ def evaluate(
     """Evaluate the run at ``path`` (a folder, or a checkpoint in it) on a split of its own or of other data.
 
     ``metrics``: names in ``METRICS``. ``note`` is told of images of another depth than the run was trained on. Raises
-    ``InputError`` and its kinds for a run, data or labels that cannot be
-    used. Returns the configuration that
-    was evaluated, too.
+    ``InputError`` and its kinds for a run, data or labels that cannot be used. Returns the configuration that was
+    evaluated, too.
     """
     run = open_run(path)
     config = run.config
@@ -209,7 +209,7 @@ def evaluate(
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
     geometric = config.model.geometric_classes if get_kind(config.data.name).geometric else 0
     dataset = open_split(config.data, split, geometric)
-    files = files_of(dataset)
+    files = layout_of(dataset)
     if note is not None and files is not None:
         unlike = unlike_training(config.data, [image for image, _ in files.pairs])
         if unlike is not None:

@@ -13,19 +13,11 @@ from pathlib import Path
 
 from ..data import Dataset
 from ..data.ahead import in_order
-from ..data.dataset import Wrapper
 from ..data.images import Header, read_header
-from ..data.layout import Layout
+from ..data.layout import Layout, layout_of
 from ..data.orientation import Turn, is_uncertain, turn_of, turning_note
 from ..errors import DataError, many
 from .config import DataConfig
-
-
-def files_of(dataset: Dataset) -> Layout | None:
-    """The data set of files that ``dataset`` is, or is made of; None if it is drawn."""
-    while isinstance(dataset, Wrapper):
-        dataset = dataset.dataset
-    return dataset if isinstance(dataset, Layout) else None
 
 
 def look_at(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
@@ -33,7 +25,7 @@ def look_at(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
     turns: list[Turn | None] = []
     depths: list[Counter[int]] = []
     left_out: Counter[str] = Counter()
-    for dataset in filter(None, map(files_of, datasets)):
+    for dataset in filter(None, map(layout_of, datasets)):
         depths.append(Counter())
         for header, turn in in_order(_Seen(dataset), range(len(dataset))):
             if header is not None:

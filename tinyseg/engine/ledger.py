@@ -9,36 +9,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterator
+from functools import partial
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
-from ..files import append_line, naming, write_text
+from ..errors import InputError
+from ..files import append_line, write_text
+from ..reading import open_regular
 
 LEDGER = ".tinyseg-predictions"
+
+_LONGEST = 4096  # bytes of a line; a file's name has 255 characters at most, of 6 bytes each
 
 Entry = tuple[int, str]
 """Bytes and hash."""
 
 
 class Ledger:
-    """The list of a folder; only for the one that has the folder locked."""
+    """The list of a folder; only for the one that has the folder locked. Lines that are damaged are about no file; a
+    list that cannot be read is an ``InputError``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER
         self._entries: dict[str, set[Entry]] = {}
-        if self.path.is_file():
-            with naming(self.path):
-                lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
-            self._read(lines)
+        self._is_there = os.path.lexists(self.path)
+        for name, entry in self._read() if self._is_there else ():
+            self._entries.setdefault(name, set()).add(entry)
 
-    def _read(self, lines: Iterable[str]) -> None:
+    def _read(self) -> Iterator[tuple[str, Entry]]:
+        try:
+            with open_regular(self.path) as file:
+                lines = list(iter(partial(file.readline, _LONGEST), b""))
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"{self.path}: cannot be read as the list of predictions ({reason})") from error
         for line in lines:
             try:
-                name, size, digest = json.loads(line)
-                self._entries.setdefault(str(name), set()).add((int(size), str(digest)))
-            except (ValueError, TypeError):  # a kill has cut it; what it was about is not ours then
+                values = json.loads(line)
+            except (ValueError, RecursionError):  # a kill has cut it; what it was about is not ours then
                 continue
+            if isinstance(values, list) and [type(value) for value in values] == [str, int, str]:
+                name, size, digest = values
+                yield name, (size, digest)
 
     def is_ours(self, path: Path) -> bool:
         """Whether what is at ``path`` is as it was written."""
@@ -57,11 +72,13 @@ class Ledger:
         append_line(self.path, json.dumps([path.name, size, digest]))
 
     def tidy(self) -> None:
-        """Write the list anew, without what is not there any more."""
-        there = {name: entries for name, entries in self._entries.items() if (self.path.parent / name).exists()}
+        """Write the list anew, without lines that are damaged and what is not there any more."""
+        if not self._is_there:
+            return
+        folder = self.path.parent
+        there = {name: entries for name, entries in self._entries.items() if os.path.exists(folder / name)}
         lines = (json.dumps([name, *entry]) for name, entries in there.items() for entry in sorted(entries))
-        if self._entries:
-            write_text(self.path, "".join(f"{line}\n" for line in lines))
+        write_text(self.path, "".join(f"{line}\n" for line in lines))
 
 
 def _entry(file: BufferedRandom | BufferedReader) -> Entry:

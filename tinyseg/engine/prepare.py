@@ -33,6 +33,7 @@ from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
 from ..paths import printable
+from .bounds import check_numbers
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
 from .image_notes import look_at
@@ -273,35 +274,9 @@ def _check_loss(training: TrainingConfig, train_set: Dataset) -> None:
         BorderWeights(train_set, *training.border_weights)
 
 
-_WHOLE = ("epochs", "batch_size", "accumulate", "step_epochs", "patience", "plateau_patience")
-_COUNTS = ("recalibrate", "pictures")
-_POSITIVE = ("lr", "clip_norm", "clip_value", "power", "bias_lr")
-_NOT_NEGATIVE = ("weight_decay", "warmup")
-
-
 def _check_numbers(options: TrainOptions) -> None:
     given = {name: value for name, value in vars(options).items() if value is not None}
-    for names, least in ((_WHOLE, 1), (_COUNTS, 0)):
-        for name in names:
-            if name in given and given[name] < least:
-                raise InputError(f"{flag(name)} must be at least {least}, got {given[name]}")
-    for name in _POSITIVE:
-        if name in given and not 0 < given[name] < math.inf:
-            raise InputError(f"{flag(name)} must be positive, got {given[name]}")
-    for name in _NOT_NEGATIVE:
-        if not 0 <= given[name] < math.inf:
-            raise InputError(f"{flag(name)} must not be negative, got {given[name]}")
-    for prefix, times in options.rate_of.items():
-        if not 0 < times < math.inf:
-            raise InputError(f"--rate-of {prefix}: the rate must be multiplied with a positive number, got {times}")
-    for name in ("momentum", "ema"):
-        if name in given and not 0 <= given[name] < 1:
-            raise InputError(f"{flag(name)} must be at least 0 and less than 1, got {given[name]}")
-    if not 0 < options.gamma <= 1:
-        raise InputError(f"--gamma must be more than 0 and at most 1, got {options.gamma}")
-    for name in ("seed", "data_seed"):
-        if not 0 <= getattr(options, name) < 2**63:
-            raise InputError(f"{flag(name)} must be 0 to 2**63 - 1, got {getattr(options, name)}")
+    check_numbers(given, flag)
     for name, known in (
         ("optimizer", OPTIMIZERS),
         ("schedule", SCHEDULES),

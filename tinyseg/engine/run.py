@@ -30,7 +30,7 @@ from ..lock import LOCK, locked
 from ..models import SegmentationModel
 from ..nn.init import skip
 from ..paths import PathLike
-from .config import Config, read_config
+from .config import Config, is_written, read_config
 from .pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
@@ -97,9 +97,11 @@ def is_drawn(folder: Path, config: Config, epochs: int) -> bool:
 
 def not_of_a_beginning(folder: Path) -> list[str]:
     """The names in ``folder`` of what is not left by a run that was killed before its first checkpoint: where there
-    are none, a run may begin.
+    are none, a run may begin. A ``config.toml`` that a user has written is none of a run's.
     """
-    own = {CONFIG, WEIGHTS, LOCK, *_ONCE_HALF_WRITTEN}
+    own = {LOCK, *_ONCE_HALF_WRITTEN}
+    if is_written(folder / CONFIG):  # which a run writes first
+        own |= {CONFIG, WEIGHTS}
     return sorted(p.name for p in folder.iterdir() if p.name not in own and not is_half_written(p.name))
 
 
@@ -119,12 +121,18 @@ def beginning(folder: Path) -> Iterator[None]:
 
 
 def remove_beginning(folder: Path) -> None:
-    """Delete what a run writes before it has learnt anything; only for the one that has ``folder`` locked."""
+    """Delete what a run writes before it has learnt anything; only for the one that has ``folder`` locked, and where
+    there was nothing else before: ``not_of_a_beginning``.
+    """
     remove_half_written(folder)
-    for name in (CONFIG, WEIGHTS, LAST, *_ONCE_HALF_WRITTEN):
+    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+    for name in (LAST, *_ONCE_HALF_WRITTEN):
         with suppress(OSError):
             (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+    if is_written(folder / CONFIG):
+        for name in (WEIGHTS, CONFIG):  # the last one says whose the others are
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
 
 
 def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:

@@ -136,12 +136,25 @@ def resume(
             open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
         )
         config = _with_epochs(folder, config, epochs, len(train_set))
-        with skip():
+        with skip(), _naming_config(folder):
             trainer = Trainer(config, Cached(train_set, cache), val_set, folder, callbacks or Callbacks(), workers)
         trainer.restore()
         if epochs is not None:
             write_config(folder / CONFIG, config)
         return trainer.run()
+
+
+@contextmanager
+def _naming_config(folder: Path) -> Iterator[None]:
+    """What networks, optimisers and schedules refuse is, in a run that was begun, what somebody has changed in its
+    configuration.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{folder / CONFIG}: {error}") from error
 
 
 def _with_epochs(folder: Path, config: Config, epochs: int | None, images: int) -> Config:
