@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .errors import CheckpointError
 from .files import write_bytes
-from .finite import damage
+from .finite import damage, is_representable
 from .paths import PathLike
 from .tensor import Tensor, tensor
 
@@ -159,7 +159,8 @@ def parse_metadata(text: str) -> dict[str, Any]:
 def load_weights(path: PathLike, model: Module) -> Checkpoint:
     """Read a checkpoint and copy its weights into ``model``; nothing is changed unless every key fits.
 
-    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the
+    Raises ``CheckpointError`` with the keys that are missing, unexpected, of another shape, or hold numbers that the
+    model's type cannot (1e300 would become infinity in float32); and where the
     checkpoint says that its weights mean something else than the model takes them for (``Network.conventions``).
     """
     checkpoint = load(path)
@@ -174,6 +175,14 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
                 f"{key} is {found[key].shape} but the model's {own[key].shape}"
                 for key in own
                 if key in found and found[key].shape != own[key].shape
+            ],
+        ),
+        listed(
+            "of another type",
+            [
+                f"{key}'s {found[key].dtype} numbers do not fit {own[key].dtype}"
+                for key in own
+                if key in found and not is_representable(found[key].numpy(), own[key].dtype)
             ],
         ),
     ]

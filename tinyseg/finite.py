@@ -49,6 +49,25 @@ def fault(name: str, array: NDArray[Any]) -> str | None:
     return None
 
 
+def is_representable(array: NDArray[Any], dtype: Any) -> bool:
+    """Whether each number of ``array`` can be converted to ``dtype`` and means the same there, up to rounding.
+
+    >>> is_representable(np.array([1e300]), "float32"), is_representable(np.array([1e30]), "float32")
+    (False, True)
+    """
+    target = np.dtype(dtype)
+    if np.can_cast(array.dtype, target, "safe") or not array.size:
+        return bool(np.can_cast(array.dtype, target, "same_kind"))
+    if not np.can_cast(array.dtype, target, "same_kind"):
+        return False
+    if target.kind in "iu":
+        bounds = np.iinfo(target)
+        return bounds.min <= int(array.min()) and int(array.max()) <= bounds.max
+    parts = [array] if not array.ndim else (array[piece] for piece in pieces(array))
+    with np.errstate(over="ignore"):
+        return all(bool((np.isfinite(part.astype(target)) == np.isfinite(part)).all()) for part in parts)
+
+
 def damage(arrays: Mapping[str, NDArray[Any]], limit: int = 3) -> str:
     """Those of ``arrays`` whose numbers cannot be used, counted, with the first few of them; empty where all can.
 

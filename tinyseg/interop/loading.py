@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..autograd import no_grad
 from ..checkpoint import listed
 from ..errors import CheckpointError, many
-from ..finite import damage, pieces
+from ..finite import damage, is_representable, pieces
 from ..models.fixed_bilinear import FixedBilinear
 from ..models.network import Network, Preprocessing
 from ..nn import ConvTranspose2d, Module
@@ -243,7 +243,7 @@ class _Matching:
             return self._skipped(theirs, ours, otherwise, not reason(self.parts, ours))
         if change := next((change for pattern, change in self.changes.items() if re.fullmatch(pattern, ours)), None):
             shaped = change(shaped)
-        if not _is_representable(shaped, target.dtype):
+        if not is_representable(shaped, target.dtype):
             return self._skipped(theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
         self.values[ours] = shaped
         return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
@@ -343,16 +343,6 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any] |
         if np.count_nonzero(array) == np.count_nonzero(kernels):
             return kernels[:, None], f"{note}: the rest is zero"
     return None, ""
-
-
-def _is_representable(array: NDArray[Any], dtype: Any) -> bool:
-    """Whether the numbers mean the same as the model's type."""
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        return False
-    if array.dtype.itemsize <= np.dtype(dtype).itemsize:
-        return True
-    with np.errstate(over="ignore"):
-        return bool((np.isfinite(array.astype(dtype)) == np.isfinite(array)).all())
 
 
 def _copy(values: NDArray[Any], target: Tensor) -> None:

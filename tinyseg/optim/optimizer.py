@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..finite import is_representable
 from ..ops.creation import zeros_like
 from ..tensor import Tensor
 
@@ -144,6 +145,8 @@ class Optimizer:
                 raise ValueError(f"{what}: {name} is a state of {shape} for a parameter of shape {x.shape}")
             if name == "square" and value.numel() and value.min().item() < 0:
                 raise ValueError(f"{what}: square, a mean of squares, is negative")
+            if not is_representable(value.detach().numpy(), x.dtype):
+                raise ValueError(f"{what}: {name}'s {value.dtype} numbers do not fit {x.dtype}")
             loaded[name] = zeros_like(x).copy_(value)
         return loaded
 
