@@ -12,8 +12,8 @@ from runs import TINY_FLAGS, make_folder, options, without_pictures
 from test_cli import call, done
 
 import tinyseg
-from tinyseg import engine, models, nn
 from tinyseg import checkpoint as checkpoints
+from tinyseg import engine, models, nn
 from tinyseg.checkpoint import Checkpoint, load, save
 from tinyseg.data import Normalise
 from tinyseg.errors import CheckpointError, InputError
