@@ -137,9 +137,9 @@ def load(path: PathLike) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
     try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such checkpoint")
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
