@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .errors import many
 
 PIECE = 1 << 22
-"""Numbers that are looked at, or copied, at once."""
+"""The number of elements that are checked or copied at a time."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 _SMALLEST = float(np.finfo(np.float32).tiny)

@@ -85,9 +85,9 @@ class Version:
 
 
 class Kin:
-    """A tensor and its views: those that a gradient through one of them concerns. What is detached is none of them.
+    """A tensor and its views, which share gradients as well as memory; a detached tensor shares memory only.
 
-    It does not keep them alive: a view whose fellows are all gone is a tensor like any other.
+    References are weak: when only one of the tensors is left, it is treated like a tensor without views.
     """
 
     __slots__ = ("_base", "_members", "_most")
