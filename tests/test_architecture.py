@@ -44,6 +44,7 @@ BESIDE = {
     ("autograd", "tensor"),
     ("gradcheck", "tensor"),
     ("gradcheck", "autograd"),
+    ("checkpoint", "models"),
     ("viz", "data"),
     ("viz", "metrics"),
     ("interop", "checkpoint"),

@@ -86,6 +86,12 @@ def test_a_missing_file_is_named(path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "x/" * 3000])
+def test_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(CheckpointError, match=r"not a complete checkpoint|no such checkpoint"):
+        load(name)
+
+
 def test_weights_that_do_not_fit_are_listed_and_nothing_changes(path: Path) -> None:
     source = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Identity(), nn.Conv2d(5, 1, 1))
     save(path, Checkpoint(source.state_dict()))

@@ -12,11 +12,12 @@ from runs import TINY_FLAGS, make_folder, options, without_pictures
 from test_cli import call, done
 
 import tinyseg
+from tinyseg import checkpoint as checkpoints
 from tinyseg import engine, models, nn
 from tinyseg.checkpoint import Checkpoint, load, save
 from tinyseg.data import Normalise
 from tinyseg.errors import CheckpointError, InputError
-from tinyseg.finite import fault, pieces
+from tinyseg.finite import fault, is_representable, pieces
 from tinyseg.interop import load as load_weights
 
 NAN, INF = float("nan"), float("inf")
@@ -90,6 +91,48 @@ def test_a_checkpoint_with_such_a_number_is_neither_written_nor_read(
     save(path, bad)
     with pytest.raises(CheckpointError, match=rf"cannot be used: .*{name} \(1 of its 3 numbers is not finite"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "there", "here", "fits"),
+    [
+        (1e300, "float64", "float32", False),
+        (3.4e38, "float64", "float32", True),
+        (70000, "float32", "float16", False),
+        (1e-300, "float64", "float32", True),  # rounded to zero, as any number is rounded
+        (2**40, "int64", "float32", True),
+        (2**40, "int64", "int32", False),
+        (2**31 - 1, "int64", "int32", True),
+        (2**63, "uint64", "int64", False),
+        (1.0, "float32", "int64", False),
+    ],
+)
+def test_numbers_that_another_type_cannot_hold(number: float, there: str, here: str, fits: bool) -> None:
+    assert is_representable(np.array([0, number], there), here) is fits
+    assert is_representable(np.array(number, there), here) is fits
+
+
+def test_a_weight_beyond_the_model_s_type_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    """1e300 is finite in the file's float64, and would be infinity in the model's float32."""
+    path, model = tmp_path / "w.safetensors", nn.Linear(2, 1)
+    before = model.weight.tolist()
+    weights = {"weight": tinyseg.tensor(np.array([[1e300, 0.0]])), "bias": tinyseg.zeros(1)}
+    save(path, Checkpoint(weights))
+    with pytest.raises(CheckpointError, match=r"1 of another type \(weight's float64 numbers do not fit float32\)"):
+        checkpoints.load_weights(path, model)
+    assert model.weight.tolist() == before
+    save(path, Checkpoint({**weights, "weight": tinyseg.tensor(np.array([[0.5, 2.0]]))}))
+    checkpoints.load_weights(path, model)
+    assert model.weight.tolist() == [[0.5, 2.0]]
+
+
+def test_an_optimiser_s_state_beyond_the_parameter_s_type_is_refused() -> None:
+    weight = tinyseg.zeros(2, requires_grad=True)
+    optimizer = tinyseg.optim.SGD([weight], lr=0.1, momentum=0.9)
+    state = {**optimizer.state_dict(), "state": {0: {"velocity": tinyseg.tensor(np.array([0.0, 1e300]))}}}
+    with pytest.raises(ValueError, match=r"parameter 0: velocity's float64 numbers do not fit float32"):
+        optimizer.load_state_dict(state)
+    assert optimizer.state == {}
 
 
 @pytest.mark.parametrize("strict", [True, False])

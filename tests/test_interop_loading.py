@@ -15,7 +15,7 @@ from test_cli import call, done
 
 import tinyseg
 from tinyseg import engine, models, nn
-from tinyseg.checkpoint import Checkpoint, load_weights, save
+from tinyseg.checkpoint import Checkpoint, load_weights, save, save_weights
 from tinyseg.checkpoint import load as load_checkpoint
 from tinyseg.errors import CheckpointError, InputError
 from tinyseg.interop import load, read, source_of
@@ -242,7 +242,7 @@ def test_other_classes_in_a_layer_that_gives_no_scores_are_refused(path: Path) -
 
 def own_file(path: Path, model: models.Network) -> Path:
     """As a run saves it."""
-    save(path.with_suffix(".safetensors"), Checkpoint(model.state_dict(), engine.run.expectations(model)))
+    save_weights(path.with_suffix(".safetensors"), model)
     return path.with_suffix(".safetensors")
 
 
@@ -335,16 +335,86 @@ def test_a_file_whose_preprocessing_cannot_be_used_is_refused(path: Path) -> Non
     file = path.with_suffix(".safetensors")
     for kept, message in (
         ({"mean": [0.5] * 3, "std": [0.0] * 3, "bgr": False}, "standard deviations must be positive"),
-        ({"mean": [float("nan")] * 3, "std": [1.0] * 3, "bgr": False}, "must be finite"),
+        ({"mean": [float("nan")] * 3, "std": [1.0] * 3, "bgr": False}, r"mean\[0\] must be a finite number, got nan"),
         ({"mean": [0.5] * 3, "std": [1.0], "bgr": False}, "3 means but 1 standard deviations"),
         ({"mean": [1e30] * 3, "std": [1.0] * 3, "bgr": False}, "leave nothing of an image"),
         ({"mean": [0.5] * 3, "bgr": False}, "'std' is missing"),
-        ({"mean": 5, "std": 5, "bgr": False}, "int"),
-        ([], "list indices"),
+        ({"mean": 5, "std": 5, "bgr": False}, "mean must be a list of numbers, got 5"),
+        ({"mean": [0.5] * 3, "std": [1.0, "2", 3], "bgr": False}, r"std\[1\] must be a finite number, got '2'"),
+        ({"mean": [0.5] * 3, "std": [1.0, 10**400, 3], "bgr": False}, r"std\[1\] must be a finite number, got a int"),
+        ({"mean": [0.5] * 3, "std": [1.0] * 3, "bgr": "no"}, "bgr must be true or false, got 'no'"),
+        ({"mean": [0.5] * 3, "std": [1.0] * 3, "bgr": 0}, "bgr must be true or false, got 0"),
+        ([], "it must be a table, got a list"),
     ):
         save(file, Checkpoint(net().state_dict(), {"preprocessing": kept}))
-        with pytest.raises(CheckpointError, match=f"its preprocessing cannot be used: .*{message}"):
-            load(net(), file)
+        assert_refused_by_both(file, net(), f"its preprocessing cannot be used: .*{message}")
+
+
+def assert_refused_by_both(file: Path, model: nn.Module, message: str) -> None:
+    """By the loader for weights from anywhere, and by the strict one for runs."""
+    with pytest.raises(CheckpointError, match=message):
+        load(model, file)
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(file, model)
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ({"": {"pad_maps": "false"}}, "pad_maps must be true or false, got 'false'"),
+        ({"merge": {"skip_first": "no"}}, r"merge\.skip_first must be true or false, got 'no'"),
+        ({"merge": {"skip_first": 1}}, r"merge\.skip_first must be true or false, got 1"),
+        ({"fc6_1": {"dilation": 2.0}}, r"fc6_1\.dilation must be a whole number, got 2\.0"),
+        ({"score_pool3": {"scale": True}}, r"score_pool3\.scale must be a finite number, got True"),
+        ({"score_pool3": {"scale": float("inf")}}, r"score_pool3\.scale must be a finite number, got inf"),
+        ({"context": {"kind": None}}, r"context\.kind must be a text, got None"),
+        ({"merge": True}, "'merge' must be a table, got True"),
+        ([], "it must be a table, got a list"),
+        ("skip_first", "it must be a table, got 'skip_first'"),
+    ],
+)
+def test_conventions_of_another_type_are_refused(path: Path, kept: Any, message: str) -> None:
+    """A text would be true, whatever it says: the halves of a U-Net's weights would be exchanged."""
+    file, model = path.with_suffix(".safetensors"), net()
+    before = values_of(model)
+    save(file, Checkpoint(net().state_dict(), {"conventions": kept}))
+    assert_refused_by_both(file, model, f"its conventions cannot be used: {message}")
+    for name, value in values_of(model).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_conventions_of_another_version_are_left_alone(path: Path) -> None:
+    file, model = path.with_suffix(".safetensors"), net()
+    save(file, Checkpoint(model.state_dict(), {"conventions": {"": {"new": "yes"}, "elsewhere": {"new": 2}}}))
+    assert {entry.fate for entry in load(model, file).entries} == {"loaded"}
+    load_weights(file, model)
+
+
+def test_weights_that_are_saved_with_their_network_keep_what_they_mean(path: Path) -> None:
+    options = {"num_classes": 3, "width": 4, "depth": 2}
+    theirs = models.create("unet", **options, skip_first=True)
+    theirs.preprocessing = models.CAFFE
+    file, ours = own_file(path, theirs), models.create("unet", **options)
+    report = load(ours, file)
+    assert report.note == ""
+    assert ours.preprocessing == models.CAFFE
+    assert_says_the_same(ours, theirs, 16, 24)
+    with pytest.raises(CheckpointError, match=r"merge\.skip_first is True there and False here"):
+        load_weights(file, models.create("unet", **options))
+
+
+def test_a_file_without_conventions_is_told_where_the_network_has_some(path: Path) -> None:
+    file, model = path.with_suffix(".safetensors"), net()
+    save(file, Checkpoint(model.state_dict()))
+    report = load(net(), file)
+    assert report.note == "its options are not stored; they must be those of this network"
+    assert report.summary().endswith(f"{len(report.entries)} loaded ({report.note})")
+    vgg = models.create("vgg16", num_classes=2, width=1)
+    save(file, Checkpoint(vgg.state_dict()))
+    assert load(vgg, file).note == ""  # no option decides what its weights mean
+    layer = nn.Linear(2, 1)
+    save_weights(file, layer)
+    assert load(nn.Linear(2, 1), file).note == ""
 
 
 # In runs and on the command line

@@ -249,16 +249,92 @@ def test_xdg_cache_home_must_be_absolute(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert cache._user_cache() == tmp_path / "x" / "tinyseg"
 
 
+@POSIX
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_nor_one_below_another_user_s(roots: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    """Who owns a folder may rename what is in it, even where the sticky bit keeps others from that."""
+    above = roots[0] / "shared"
+    folder = above / "kernels-x"
+    folder.mkdir(parents=True, mode=0o700)
+    above.chmod(mode)
+    assert cache.is_private(folder)
+    status = Path.stat
+
+    def of_another(path: Path, **options: Any) -> os.stat_result:
+        found = status(path, **options)
+        return os.stat_result((*found[:4], 65534, *found[5:])) if path == above else found
+
+    monkeypatch.setattr(Path, "stat", of_another)
+    assert not cache.is_private(folder)
+
+
+# --- What is removed
+
+OLD = "kernels-znver4-0123456789abcdef"
+
+
+def outdated(path: Path) -> None:
+    os.utime(path, (0, 0))
+
+
+@pytest.mark.parametrize("name", [OLD, "kernels-cuda-0123456789abcdef", "kernels-cortex-a76-0123456789abcdef"])
+def test_unused_machine_code_is_removed(roots: tuple[Path, Path], name: str) -> None:
+    folder = cache.open_folder(name)
+    assert folder is not None
+    assert cache.write(folder / "a.nbc", CONTENT)
+    (folder / "b.1.partial").write_bytes(b"tinys")
+    outdated(folder)
+    cache.open_folder("kernels-x")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["kernels-of-mine", "kernels-gauss-2024", "kernels-0123456789abcdef", f"{OLD}0"])
+def test_a_user_s_folder_of_a_like_name_stays(roots: tuple[Path, Path], name: str) -> None:
+    folder = roots[0] / name
+    folder.mkdir(parents=True, mode=0o700)
+    outdated(folder)
+    cache.open_folder("kernels-x")
+    assert folder.exists()
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "results.partial", ".hidden", "folder/a.nbc"])
+def test_a_folder_that_holds_anything_else_stays_whole(roots: tuple[Path, Path], name: str) -> None:
+    folder = cache.open_folder(OLD)
+    assert folder is not None
+    assert cache.write(folder / "a.nbc", CONTENT)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"years of work")
+    outdated(folder)
+    cache.open_folder("kernels-x")
+    assert cache.read(folder / "a.nbc") == CONTENT
+    assert (folder / name).read_bytes() == b"years of work"
+
+
+@POSIX
+def test_what_a_link_leads_to_stays(roots: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = cache.open_folder("kernels-x")
+    assert folder is not None
+    (tmp_path / "target").mkdir()
+    assert cache.write(tmp_path / "target" / "a.nbc", CONTENT)
+    link = roots[0] / OLD
+    link.symlink_to(tmp_path / "target")
+    os.utime(link, (0, 0), follow_symlinks=False)
+    outdated(tmp_path / "target")
+    cache.open_folder("kernels-x")
+    assert cache.read(tmp_path / "target" / "a.nbc") == CONTENT
+
+
 def test_partial_files_of_killed_processes_are_removed(roots: tuple[Path, Path]) -> None:
     folder = cache.open_folder("kernels-x")
     assert folder is not None
-    young, old, used = folder / "a.1.partial", folder / "b.2.partial", folder / "c.nbc"
+    young, old, used, other = (folder / name for name in ("a.1.partial", "b.2.partial", "c.nbc", "d.partial"))
     for path in (young, old, used):
         path.touch()
-    for path in (old, used):
-        os.utime(path, (0, 0))
+    other.write_bytes(b"a user's")
+    for path in (old, used, other):
+        outdated(path)
     cache.open_folder("kernels-x")
-    assert sorted(folder.iterdir()) == [young, used]
+    assert sorted(folder.iterdir()) == [young, used, other]
 
 
 # --- Kernels, each in a process of its own: two are compiled in a second

@@ -190,6 +190,31 @@ def test_state_of_other_parameters_is_refused() -> None:
         optim.SGD([parameter(1.0, 2.0)]).load_state_dict(state)
 
 
+GROUPS = optim.SGD([tinyseg.zeros(1)], lr=0.1, momentum=0.9).state_dict()["param_groups"]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ([1], "the state must be a table of 'state' and 'param_groups', got a list"),
+        ({"state": {}}, "the state must be a table of 'state' and 'param_groups', got a dict"),
+        ({"state": [1], "param_groups": GROUPS}, "the state's state must be a table, got a list"),
+        ({"state": None, "param_groups": GROUPS}, "the state's state must be a table, got a NoneType"),
+        ({"state": {0: [1]}, "param_groups": GROUPS}, "the state of parameter 0 must be a table, got a list"),
+        ({"state": {0: {1: 2, "x": 3}}, "param_groups": GROUPS}, r"has the entries \[1, 'x'\], expected"),
+        ({"state": {}, "param_groups": 3}, "param_groups must be a list, got a int"),
+        ({"state": {}, "param_groups": [3]}, r"param_groups\[0\] must be a table with a list of 'params'"),
+        ({"state": {}, "param_groups": [{"params": 3}]}, r"param_groups\[0\] must be a table with a list of"),
+        ({"state": {}, "param_groups": [{**GROUPS[0], 7: 1, "x": 1}]}, "the state's options are others: 7, x"),
+    ],
+)
+def test_a_state_of_another_form_is_refused_in_words(state: Any, message: str) -> None:
+    optimizer = optim.SGD([parameter(1.0)], lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match=message):
+        optimizer.load_state_dict(state)
+    assert optimizer.state_dict()["param_groups"] == GROUPS
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -149,12 +150,49 @@ def test_hostile_toml_is_refused_at_once(tmp_path: Path, text: str) -> None:
             read(path)
 
 
+MANY = ".".join("a" * 200_000)
+DOTTED = {
+    "plain": f"{MANY} = 1",
+    "an escaped quote": f'"\\"".{MANY} = 1',
+    "escaped quotes in each part": ".".join([r'"\"."'] * 100_000) + " = 1",
+    "a backslash at the end of a part": rf'"\\".{MANY} = 1',
+    "a single quote in a part": f"""\"'\".{MANY} = 1""",
+    "a backslash in single quotes": rf"'\'.{MANY} = 1",
+    "in a table's name": rf'["\"".{MANY}]',
+    "in a table within a line": rf'x = {{b = 1, "\"".{MANY} = 1}}',
+    "many keys of many parts": "\n".join(f"k{n}." + ".".join("a" * 90) + " = 1" for n in range(2000)),
+}
+
+
+@pytest.mark.parametrize("text", DOTTED.values(), ids=DOTTED.keys())
+def test_keys_of_many_parts_never_reach_the_parser(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Its time grows with the square of their number."""
+    monkeypatch.setattr(tomllib, "loads", lambda _: pytest.fail("parsed"))
+    with pytest.raises(InputError, match=r"more than (100 parts|10,000 parts in all)"):
+        parse_toml(text)
+
+
+SLOW_TO_SEARCH = (',"', '"\\', '\\"', "a ", "a.", '"a".', ",'", "\t,", '"\\".', "a-", ',"\\"', "[[")
+
+
+@pytest.mark.parametrize("unit", SLOW_TO_SEARCH)
+def test_texts_that_are_searched_for_keys_in_one_pass(monkeypatch: pytest.MonkeyPatch, unit: str) -> None:
+    """A search that tried a part in two ways would not return from a megabyte of it."""
+    monkeypatch.setattr(tomllib, "loads", lambda _: {})
+    for begin in ("", '"', "'", "x = ["):
+        with contextlib.suppress(InputError):
+            assert parse_toml(begin + unit * (1_000_000 // len(unit))) == {}
+
+
 def test_what_is_within_the_bounds() -> None:
     levels = "x = " + "[" * 15 + "1" + "]" * 15
     assert str(parse_toml(levels)["x"]) == "[" * 15 + "1" + "]" * 15
     assert parse_toml(f"a = {2**63 - 1}\nb = {-(2**63)}") == {"a": 2**63 - 1, "b": -(2**63)}
     numbers = ", ".join(["1.5"] * 300)
     assert parse_toml(f"weights = [{numbers}]") == {"weights": [1.5] * 300}
+    deep = parse_toml("\n".join(f"a.k{n}.b.c = 1.5" for n in range(2000)))["a"]
+    assert len(deep) == 2000
+    assert parse_toml(r'"\".a.b.c"."d.e.f\\" = 1') == {'".a.b.c': {"d.e.f\\": 1}}
     assert parse_toml('path = "' + "a." * 300 + '/x"')["path"].endswith("./x")
 
 

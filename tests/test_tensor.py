@@ -248,6 +248,28 @@ def test_what_an_operator_made_cannot_be_copied_deeply() -> None:
         copy.deepcopy(layer)
 
 
+def test_a_view_of_what_was_changed_in_place_is_not_deep_copied() -> None:
+    """Its values depend on ``w``, though no operator made it: a copy would be a leaf that knows nothing of that."""
+    w, y = tinyseg.ones(3, requires_grad=True), tinyseg.zeros(3)
+    view = y[0:1]
+    y += w
+    with pytest.raises(GraphError, match=r"shape \(1,\) is a view of a tensor that was changed; use x\.detach"):
+        copy.deepcopy(view)
+    assert copy.deepcopy(view.detach().clone()).tolist() == [1.0]
+
+
+def test_an_unpickled_tensor_is_not_expanded_any_more() -> None:
+    """Its memory is dense and may be changed; that of a shallow copy is still one place for all elements."""
+    expanded = tinyseg.ones(1).expand(3)
+    pickled = pickle.loads(pickle.dumps(expanded))
+    pickled[0] = 5.0
+    pickled += 1
+    assert pickled.tolist() == [6.0, 2.0, 2.0]
+    with pytest.raises(ValueError, match="the tensor was expanded"):
+        copy.copy(expanded).add_(1)
+    assert expanded.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_pickles_and_shallow_copies_have_no_graph() -> None:
     """As PyTorch's, they are leaves that require a gradient if the tensor does; only a pickle has other memory."""
     y = tinyseg.ones(2, requires_grad=True) * 2.0

@@ -103,6 +103,8 @@ CASES: list[tuple[str, Callable[[State], None], str]] = [
     ("adam", set_to(*ROW, "iu", to=[0.5, "a"]), r"history\[1\]\.iu\[1\] must be"),
     ("adam", set_to(*ROW, "more", to=1), r"history\[1\] has the unknown field 'more'"),
     ("adam", without(*ROW, "val_loss"), "'val_loss' is missing"),
+    ("adam", set_to(*ROW, to={5: 1, "x": 1}), r"history\[1\] has the unknown field 5"),
+    ("adam", set_to("best", to={5: 1, "x": 1}), "best has the unknown field 5"),
     ("adam", set_to("best", to=[]), "best must be a table"),
     ("adam", set_to("best", "epoch", to=9), r"best\.epoch must be a whole number of 1 to 2, got 9"),
     ("adam", set_to("best", "mean_iu", to=NAN), r"best\.mean_iu must be .*, got nan"),
@@ -145,6 +147,8 @@ CASES: list[tuple[str, Callable[[State], None], str]] = [
     ("adam", set_to("trained", to={**TRAINED, "epoch": 2}), "trained.epoch must be 3, got 2"),
     ("adam", set_to("trained", to={**TRAINED, "lr": -1.0}), "trained.lr must be a finite number"),
     ("adam", set_to("trained", to={**TRAINED, "x": 1}), "trained has the unknown field 'x'"),
+    ("adam", set_to("trained", to={**TRAINED, 5: 1, "x": 1}), "trained has the unknown field 5"),
+    ("adam", set_to("optimizer", "state", to=[1]), "state's state must be a table, got a list"),
     ("rmsprop", set_to(*FIRST, "square", to=None), "square is a state of type NoneType"),
     ("rmsprop", set_to(*GROUP, "alpha", to=2.0), r"alpha must be in \[0, 1\]"),
 ]  # fmt: skip

@@ -139,7 +139,8 @@ class Op:
     tensor([6.])
     """
 
-    # The result is saved where PyTorch saves the input: it may be changed in place as there, and is copied then.
+    # True if backward needs the result where PyTorch's needs the input. PyTorch allows such a result to be changed in
+    # place, so it is allowed here, too: the saved result is copied before the change.
     lends_result: ClassVar[bool] = False
 
     # Overridden with other signatures by every operator, so only their names are known here.

@@ -24,7 +24,7 @@ DEVICES = ("cpu", "reference", "cuda")
 _DEVICES_OF_PYTORCH = ("hip", "hpu", "ipu", "meta", "mps", "mtia", "opencl", "vulkan", "xla", "xpu")
 
 MOST_THREADS = 1024
-"""More only cost memory, on any machine that does not have so many cores."""
+"""The limit, unless the machine has more cores: more threads than cores only cost memory."""
 
 _default = "cpu"
 _conv_algorithm = "auto"
@@ -175,7 +175,7 @@ def set_default_device(device: str) -> None:
 
 def set_num_threads(count: int) -> None:
     """Let kernels use ``count`` threads, at least 1 and at most 1024 (or the number of cores, if that is larger); the
-    result of no operator depends on it. Where the system does not start so many, kernels go on with fewer, and
+    result of no operator depends on it. If the system cannot start ``count`` threads, kernels use fewer, and
     ``get_num_threads`` then returns their number.
 
     Raises ``TypeError`` unless ``count`` is a whole number, ``ValueError`` if it is too small or too large.
@@ -186,7 +186,7 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads kernels use; at first, as many as the process has cores."""
+    """The number of threads that kernels use; initially the number of cores that the process may use."""
     threads: int = kernels("cpu").get_num_threads()
     return threads
 

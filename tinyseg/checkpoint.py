@@ -13,20 +13,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
 from .files import write_bytes
-from .finite import damage
+from .finite import damage, is_representable
+from .models.expectations import expectations, stored
+from .models.network import Conventions, Network
+from .nn import Module
 from .paths import PathLike
 from .tensor import Tensor, tensor
-
-if TYPE_CHECKING:
-    from .nn import Module
-
 
 METADATA_KEY = "tinyseg"
 """One key for everything: the order of several would not be the same each time, nor the bytes of the file."""
@@ -78,6 +77,23 @@ def save(path: PathLike, checkpoint: Checkpoint, *, only_finite: bool = False) -
     write_bytes(path, content)
 
 
+def save_weights(path: PathLike, model: Module, state: Mapping[str, Any] | None = None) -> None:
+    """Write the weights of ``model``, with what a network of ``models`` expects of images and what its weights mean
+    beyond their shapes (``Network.preprocessing``, ``Network.conventions``), and with ``state``.
+
+    ``load_weights`` and ``interop.load`` compare this with the network that the weights are loaded into; of a file
+    that ``save`` wrote from a ``state_dict`` alone they cannot know it. Raises ``WriteError`` as ``save`` does, and
+    ``CheckpointError`` for numbers that are not finite.
+
+    >>> import tempfile, tinyseg
+    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> save_weights(path, tinyseg.models.create("unet", num_classes=2, width=1, skip_first=True))
+    >>> load(path).state
+    {'conventions': {'': {'pad_maps': False}, 'merge': {'skip_first': True}}}
+    """
+    save(path, Checkpoint(model.state_dict(), {**(state or {}), **expectations(model)}), only_finite=True)
+
+
 def _array(value: Tensor) -> NDArray[Any]:
     # ascontiguousarray would give a tensor without dimensions one.
     return np.array(value.detach().numpy(), order="C")
@@ -121,9 +137,9 @@ def load(path: PathLike) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
     try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such checkpoint")
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             text = (file.metadata() or {}).get(METADATA_KEY, "{}")
@@ -159,8 +175,10 @@ def parse_metadata(text: str) -> dict[str, Any]:
 def load_weights(path: PathLike, model: Module) -> Checkpoint:
     """Read a checkpoint and copy its weights into ``model``; nothing is changed unless every key fits.
 
-    Raises ``CheckpointError`` with the keys that are missing, unexpected, or of another shape; and where the
-    checkpoint says that its weights mean something else than the model takes them for (``Network.conventions``).
+    Raises ``CheckpointError`` with the keys that are missing, unexpected, of another shape, or hold numbers that the
+    model's type cannot (1e300 would become infinity in float32); and where the
+    checkpoint says that its weights mean something else than the model takes them for (``Network.conventions``), or
+    says of them what cannot be.
     """
     checkpoint = load(path)
     own = model.state_dict()
@@ -176,35 +194,50 @@ def load_weights(path: PathLike, model: Module) -> Checkpoint:
                 if key in found and found[key].shape != own[key].shape
             ],
         ),
+        listed(
+            "of another type",
+            [
+                f"{key}'s {found[key].dtype} numbers do not fit {own[key].dtype}"
+                for key in own
+                if key in found and not is_representable(found[key].numpy(), own[key].dtype)
+            ],
+        ),
     ]
-    problems += [_differing(checkpoint.state, model)]
+    problems += [_differing(path, checkpoint.state, model)]
     if any(problems):
         raise CheckpointError(f"{path}: does not match the model: {'; '.join(filter(None, problems))}")
     model.load_state_dict(found)
     return checkpoint
 
 
-def _differing(state: Mapping[str, Any], model: Module) -> str:
+def _differing(path: PathLike, state: Mapping[str, Any], model: Module) -> str:
     """In what a checkpoint and a network of ``models`` compute different things from weights of the same shapes."""
-    stored = state.get("conventions")
-    own: Mapping[str, Mapping[str, Any]] = getattr(model, "conventions", {})
-    if not isinstance(stored, dict) or not all(isinstance(facts, dict) for facts in stored.values()):
+    found = stored(path, state)
+    if not isinstance(model, Network):
         return ""
-    there = {(layers, name): value for layers, facts in stored.items() for name, value in facts.items()}
-    here = {(layers, name): value for layers, facts in own.items() for name, value in facts.items()}
-    found = [
-        f"{'.'.join(filter(None, key))} is {there[key]!r:.40} there and {here[key]!r} here"
+    there, here = _facts(found.conventions or {}), _facts(model.conventions)
+    others = [
+        f"{key} is {there[key]!r:.40} there and {here[key]!r} here"
         for key in here
         if key in there and there[key] != here[key]
     ]
-    kept, expected = state.get("preprocessing"), getattr(model, "preprocessing", None)
-    if isinstance(kept, dict) and expected is not None:
-        found += [
-            f"{name}, of images, is {kept.get(name)!r:.80} there and {value!r} here"
-            for name, value in json.loads(json.dumps(vars(expected))).items()
-            if kept.get(name) != value
+    if found.preprocessing is not None and model.preprocessing is not None:
+        kept = vars(found.preprocessing)
+        others += [
+            f"{name}, of images, is {kept[name]!r:.80} there and {value!r} here"
+            for name, value in vars(model.preprocessing).items()
+            if kept[name] != value
         ]
-    return f"its options are others: {', '.join(found)}" if found else ""
+    return f"its options are others: {', '.join(others)}" if others else ""
+
+
+def _facts(conventions: Conventions) -> dict[str, Any]:
+    """Each fact by its layers and its name."""
+    return {
+        ".".join(filter(None, (layers, name))): value
+        for layers, facts in conventions.items()
+        for name, value in facts.items()
+    }
 
 
 def listed(what: str, keys: list[str], limit: int = 3) -> str:

@@ -145,9 +145,9 @@ def append_line(path: PathLike, text: str) -> None:
 
 @contextmanager
 def scratch(purpose: PathLike) -> Iterator[BinaryIO]:
-    """A file without a name, for what does not fit into memory while ``purpose`` is written; it vanishes by itself.
+    """A temporary file for what does not fit into memory while ``purpose`` is written; deleted when it is closed.
 
-    It lies in ``purpose``'s folder, whose disk has to have the room for the result anyway.
+    It is created in ``purpose``'s folder, whose disk needs room for the result anyway.
     """
     with naming(purpose), tempfile.TemporaryFile(dir=Path(purpose).parent) as file:
         yield file

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .errors import many
 
 PIECE = 1 << 22
-"""Numbers that are looked at, or copied, at once."""
+"""The number of elements that are checked or copied at a time."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -47,6 +47,25 @@ def fault(name: str, array: NDArray[Any]) -> str | None:
     if name.rpartition(".")[2] == "running_var" and (least := array.min()) < 0:
         return f"its variances are negative, down to {least:g}"
     return None
+
+
+def is_representable(array: NDArray[Any], dtype: Any) -> bool:
+    """Whether each number of ``array`` can be converted to ``dtype`` and means the same there, up to rounding.
+
+    >>> is_representable(np.array([1e300]), "float32"), is_representable(np.array([1e30]), "float32")
+    (False, True)
+    """
+    target = np.dtype(dtype)
+    if np.can_cast(array.dtype, target, "safe") or not array.size:
+        return bool(np.can_cast(array.dtype, target, "same_kind"))
+    if not np.can_cast(array.dtype, target, "same_kind"):
+        return False
+    if target.kind in "iu":
+        bounds = np.iinfo(target)
+        return bounds.min <= int(array.min()) and int(array.max()) <= bounds.max
+    parts = [array] if not array.ndim else (array[piece] for piece in pieces(array))
+    with np.errstate(over="ignore"):
+        return all(bool((np.isfinite(part.astype(target)) == np.isfinite(part)).all()) for part in parts)
 
 
 def damage(arrays: Mapping[str, NDArray[Any]], limit: int = 3) -> str:

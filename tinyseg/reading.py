@@ -2,7 +2,7 @@
 
 What is no regular file (a folder, a pipe, a device), is too long, or is not UTF-8 raises ``InputError``, or the kind
 of it that the caller names. TOML is bounded before it is parsed, since the parser's time grows with the square of a
-dotted key's length, and afterwards, so that whoever uses the values need not expect absurd ones.
+dotted key's length, and afterwards, so that callers need not expect absurd values.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from .errors import InputError
 from .paths import PathLike
 
 MOST_BYTES, MOST_TOML_BYTES = 2**26, 2**22
-MOST_PARTS, MOST_LEVELS, MOST_IN_KEY = 100, 16, 200
-"""Parts of a dotted key, tables and lists within each other, characters of a key."""
+MOST_PARTS, MOST_PARTS_IN_ALL, MOST_LEVELS, MOST_IN_KEY = 100, 10_000, 16, 200
+"""Parts of a dotted key, those of all keys with more than three, nested tables and lists, characters of a key."""
 
 # The name of a pipe must not be waited for; Windows has no such flag, and wants O_BINARY.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-# Where a key may begin: at the start of a line or a table's name, and in a table within a line.
-_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
-_DOTTED = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}){{{MOST_PARTS}}}", re.MULTILINE)
+# A part of a key and its dot. Nothing in it is tried in two ways, so the time to search a text grows with its length.
+_PART = r"""(?:[\w-]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_ONE_PART = re.compile(_PART)
+# Where a key may begin: at the start of a line or a table's name, and in a table within a line. A list's numbers look
+# like a key of two parts, so keys of few parts, which cost the parser nothing, are not among these.
+_DOTTED = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_PART}){{3,}}", re.MULTILINE)
 
 _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
@@ -96,14 +99,14 @@ def read_toml(path: PathLike, *, missing: str = "no such file") -> dict[str, Any
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that ``text`` is.
 
-    Raises ``InputError`` for what is no TOML, for keys of more than 200 characters or 100 parts, more than 16 levels,
-    whole numbers beyond 64 bits (TOML's own bound), and a NUL in a text.
+    Raises ``InputError`` for what is no TOML, for keys of more than 200 characters or 100 parts, or of 10,000 parts
+    in all (those with more than three count), more than 16 levels, whole numbers beyond 64 bits (TOML's own bound),
+    and a NUL in a text.
 
     >>> parse_toml("[model]\\nname = 'unet'")
     {'model': {'name': 'unet'}}
     """
-    if _DOTTED.search(text):
-        raise InputError(f"not valid TOML here: a key has more than {MOST_PARTS} parts")
+    _check_keys(text)
     try:
         table = tomllib.loads(text)
     except RecursionError:
@@ -114,6 +117,20 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise InputError("not valid TOML here: a number has more than 64 bits") from None
     _check_values(table)
     return table
+
+
+def _check_keys(text: str) -> None:
+    """``InputError`` for keys of so many parts that the parser would not return."""
+    total = 0
+    for key in _DOTTED.finditer(text):
+        parts = 1 + len(_ONE_PART.findall(key[0]))
+        if parts > MOST_PARTS:
+            raise InputError(f"not valid TOML here: a key has more than {MOST_PARTS} parts")
+        total += parts
+        if total > MOST_PARTS_IN_ALL:
+            raise InputError(
+                f"not valid TOML here: its dotted keys have more than {MOST_PARTS_IN_ALL:,} parts in all"
+            )
 
 
 def _check_values(table: dict[str, Any]) -> None:

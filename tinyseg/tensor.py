@@ -85,9 +85,9 @@ class Version:
 
 
 class Kin:
-    """A tensor and its views: those that a gradient through one of them concerns. What is detached is none of them.
+    """A tensor and its views, which share gradients as well as memory; a detached tensor shares memory only.
 
-    It does not keep them alive: a view whose fellows are all gone is a tensor like any other.
+    References are weak: when only one of the tensors is left, it is treated like a tensor without views.
     """
 
     __slots__ = ("_base", "_members", "_most")
@@ -387,24 +387,38 @@ class Tensor:
     # Copies and pickles: of the values and the gradient, never of the graph
 
     def __getstate__(self) -> Any:
-        """The state as that of a leaf: what is unpickled requires a gradient if this tensor does."""
+        """The state as that of a leaf: what is unpickled requires a gradient if this tensor does. Its memory is
+        dense, also where ``expand`` made this tensor.
+        """
         state: Any = object.__getstate__(self)
         leaf = {"node": None, "output_index": 0, "kin": None, "stale": False, "_requires_grad": self.requires_grad}
-        return state[0], {**state[1], **leaf}
+        return state[0], {**state[1], **leaf, "repeats": False}
+
+    def __copy__(self) -> Tensor:
+        """A leaf with the same memory."""
+        return self._twin(object.__new__(type(self)), self.__getstate__(), self.repeats)
+
+    @staticmethod
+    def _twin(twin: Tensor, state: Any, repeats: bool) -> Tensor:
+        """``twin``, which has no attributes yet, with those of a state."""
+        own, slots = state
+        for name, value in {**(own or {}), **slots, "repeats": repeats}.items():
+            setattr(twin, name, value)
+        return twin
 
     def __deepcopy__(self, memo: dict[builtins.int, Any]) -> Tensor:
         """A leaf with memory of its own; raises ``GraphError`` for what an operator made."""
-        if self.node is not None:
+        if self.node is not None or self.stale:
+            how = (
+                f"was computed by {self.node.op.__name__}" if self.node else "is a view of a tensor that was changed"
+            )
             raise GraphError(
                 f"deepcopy: only leaves can be copied with all they refer to, and this tensor of shape {self.shape} "
-                f"was computed by {self.node.op.__name__}; use x.detach().clone()"
+                f"{how}; use x.detach().clone()"
             )
         twin = object.__new__(type(self))
         memo[id(self)] = twin
-        own, slots = copy.deepcopy(self.__getstate__(), memo)
-        for name, value in {**(own or {}), **slots, "repeats": False}.items():
-            setattr(twin, name, value)
-        return twin
+        return self._twin(twin, copy.deepcopy(self.__getstate__(), memo), repeats=False)
 
     def backward(
         self, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False

@@ -5,11 +5,12 @@ and content; an entry that is truncated, damaged, unreadable or another user's c
 An entry that cannot be written (a full disk, a read-only folder) stays in the memory of the process that made it.
 
 Entries are executable code, so whoever can write into the folder can run code as the user. The folder is therefore
-used only if it belongs to the user (or to root) and nobody else can write to it. No folder above it may be writable
-by everyone, unless it has the sticky bit as ``/tmp`` has; otherwise another user could swap the folder for his own. A
-folder above may be writable by a group, as homes often are: each entry's own owner and permissions are checked again
-when it is open. Windows: the folders of a user's profile are private by their access lists, so a folder outside the
-profile is used only if the user chose it by ``TINYSEG_CACHE_DIR``.
+used only if it belongs to the user (or to root) and nobody else can write to it. Each folder above it must belong to
+the user or to root, too, and none may be writable by everyone, unless it has the sticky bit as ``/tmp`` has;
+otherwise another user could swap the folder for his own. A folder above may be writable by a group, as homes often
+are: each entry's own owner and permissions are checked again when it is open. Windows: the folders of a user's
+profile are private by their access lists, so a folder outside the profile is used only if the user chose it by
+``TINYSEG_CACHE_DIR``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
+import re
 import stat
 import sys
 import tempfile
@@ -33,6 +34,9 @@ _PARTIAL, _PARTIAL_SECONDS = ".partial", 24 * 3600
 
 # Not to follow a link, and not to wait for the other end of a pipe. Windows has neither flag, and wants O_BINARY.
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+
+# How folders of machine code are named: by the processor's name, or "cuda", and a digest.
+_FOLDER = re.compile(r"kernels-[\w.+-]+-[0-9a-f]{16}")
 
 _unwritten: list[str] = []  # why entries of this process could not be written
 
@@ -72,17 +76,24 @@ def _temporary_cache() -> Path | None:
     return parent / "tinyseg-cache" if home is not None and parent.is_relative_to(home) else None
 
 
+def _is_owned(status: os.stat_result) -> bool:
+    """Whether a file or folder is the user's or root's."""
+    return not hasattr(os, "geteuid") or status.st_uid in (0, os.geteuid())
+
+
 def _belongs_here(status: os.stat_result) -> bool:
     """Whether a file or folder is the user's or root's, and nobody else can write to it."""
-    if not hasattr(os, "geteuid"):
-        return True
-    return status.st_uid in (0, os.geteuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    shared = hasattr(os, "geteuid") and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return _is_owned(status) and not shared
 
 
 def _can_be_swapped(folder: Path) -> bool:
-    """Whether everyone may rename what is in ``folder``."""
-    mode = folder.stat().st_mode
-    return hasattr(os, "geteuid") and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+    """Whether another user may rename what is in ``folder``: its owner may, whatever its permissions are, and
+    everyone where it is open to all.
+    """
+    status = folder.stat()
+    is_open = hasattr(os, "geteuid") and bool(status.st_mode & stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+    return not _is_owned(status) or is_open
 
 
 def is_private(folder: Path) -> bool:
@@ -124,13 +135,37 @@ def _forget_old(current: Path) -> None:
     """Remove folders of other sources, Numbas and CPUs that have not been used for a while, and partial files."""
     with contextlib.suppress(OSError):  # of another owner, say
         os.utime(current)
-    for path in (*current.parent.glob("kernels-*"), *current.glob(f"*{_PARTIAL}")):
+    now = time.time()
+    for path in current.glob(f"*{_PARTIAL}"):
         with contextlib.suppress(OSError):  # another process may be removing it at the same time
-            unused = time.time() - path.stat().st_mtime
-            if path.suffix == _PARTIAL and unused > _PARTIAL_SECONDS:
+            if now - path.lstat().st_mtime > _PARTIAL_SECONDS and _is_own(path):
                 path.unlink()
-            elif path.suffix != _PARTIAL and unused > _KEPT_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+    for folder in current.parent.glob("kernels-*"):
+        with contextlib.suppress(OSError):
+            if _FOLDER.fullmatch(folder.name) and now - folder.lstat().st_mtime > _KEPT_SECONDS:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of entries; one that holds anything else stays as it is: the folder is the user's to choose,
+    and so is what lies in it.
+    """
+    if not stat.S_ISDIR(folder.lstat().st_mode):  # a link
+        return
+    entries = list(folder.iterdir())
+    if all(map(_is_own, entries)):
+        for path in entries:
+            path.unlink()
+        folder.rmdir()
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file begins as an entry does; a partial one may have been cut before that."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(len(_MAGIC))
+    return start == _MAGIC or (path.suffix == _PARTIAL and _MAGIC.startswith(start))
 
 
 def _checksum(path: Path, content: bytes) -> bytes:

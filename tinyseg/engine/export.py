@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..checkpoint import Checkpoint, save
+from ..checkpoint import save_weights
 from ..errors import InputError
 from ..paths import PathLike
-from .run import expectations, load_model, open_run
+from .run import load_model, open_run
 
 
 def export(run: PathLike, to: PathLike) -> int:
@@ -23,6 +23,5 @@ def export(run: PathLike, to: PathLike) -> int:
     if to.exists():
         raise InputError(f"{to}: exists already")
     model, _ = load_model(open_run(run))
-    weights = model.state_dict()
-    save(to, Checkpoint(weights, expectations(model)), only_finite=True)
-    return len(weights)
+    save_weights(to, model)
+    return len(model.state_dict())

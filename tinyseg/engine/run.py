@@ -19,9 +19,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..checkpoint import Checkpoint, load_weights
 from ..errors import CheckpointError, InputError
@@ -142,15 +141,6 @@ def load_model(run: Run) -> tuple[SegmentationModel, Checkpoint]:
     checkpoint = load_weights(run.checkpoint, model)
     model.eval()
     return model, checkpoint
-
-
-def expectations(model: SegmentationModel) -> dict[str, Any]:
-    """What the weights expect of images, and what they mean beyond their shapes: stored next to them, for anyone who
-    has the file without its folder.
-    """
-    conventions = {layers: dict(facts) for layers, facts in model.conventions.items()}
-    expected = {} if model.preprocessing is None else {"preprocessing": asdict(model.preprocessing)}
-    return {**expected, "conventions": conventions}
 
 
 def next_free_folder(parent: Path, stem: str) -> Path:

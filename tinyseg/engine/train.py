@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import random, viz
 from ..backend import empty_cache, get_default_device
-from ..checkpoint import Checkpoint, load_weights, save
+from ..checkpoint import load_weights, save_weights
 from ..data import Batch, Cached, Dataset
 from ..errors import CheckpointError, InputError, OutOfMemoryError, many
 from ..files import remove_half_written, write_text
@@ -47,7 +47,6 @@ from .run import (
     WEIGHTS,
     beginning,
     epoch_picture,
-    expectations,
     not_of_a_beginning,
     read_folder,
     remove_beginning,
@@ -253,8 +252,7 @@ class Trainer:
         self.trained = None
         if is_best:
             self.best = Best(epoch, row.mean_iu, result.scores.matrix.tolist())
-            best = Checkpoint(self.learner.scored.state_dict(), expectations(self.model))
-            save(self.folder / BEST, best, only_finite=True)
+            save_weights(self.folder / BEST, self.learner.scored)
         self.save()
         self._write_reports()
         self._draw_missing()
@@ -379,9 +377,8 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
-            **expectations(self.model),
         }
-        save(self.folder / LAST, Checkpoint(self.model.state_dict(), state), only_finite=True)
+        save_weights(self.folder / LAST, self.model, state)
 
     def restore(self) -> None:
         """Go back to where ``last.safetensors`` was written; raises ``CheckpointError`` if it cannot be used."""

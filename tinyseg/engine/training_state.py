@@ -59,7 +59,7 @@ def _check_row(row: Any, name: str) -> None:
     """A row of the history, as ``dataclasses.asdict`` makes it."""
     _table(row, name)
     known = {item.name: item for item in fields(EpochRow)}
-    if unknown := sorted(row.keys() - known.keys()):
+    if unknown := sorted(row.keys() - known.keys(), key=str):
         raise ValueError(f"{name} has the unknown field {unknown[0]!r:.40}")
     for field, item in known.items():
         if field in row or item.default is MISSING:
@@ -68,7 +68,7 @@ def _check_row(row: Any, name: str) -> None:
 
 def _check_best(best: Any, epochs: int) -> None:
     _table(best, "best")
-    if unknown := sorted(best.keys() - {"epoch", "mean_iu", "matrix"}):
+    if unknown := sorted(best.keys() - {"epoch", "mean_iu", "matrix"}, key=str):
         raise ValueError(f"best has the unknown field {unknown[0]!r:.40}")
     _whole(1, epochs)(best["epoch"], "best.epoch")
     _or_none(_number(0, 1))(best["mean_iu"], "best.mean_iu")
@@ -82,7 +82,7 @@ def _check_best(best: Any, epochs: int) -> None:
 def _check_trained(trained: Any, epoch: int) -> None:
     """An epoch that is not validated yet."""
     _table(trained, "trained")
-    if unknown := sorted(trained.keys() - _TRAINED.keys()):
+    if unknown := sorted(trained.keys() - _TRAINED.keys(), key=str):
         raise ValueError(f"trained has the unknown field {unknown[0]!r:.40}")
     for field, check in _TRAINED.items():
         check(trained[field], f"trained.{field}")

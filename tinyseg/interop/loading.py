@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..autograd import no_grad
 from ..checkpoint import listed
 from ..errors import CheckpointError, many
-from ..finite import damage, pieces
+from ..finite import damage, is_representable, pieces
+from ..models.expectations import stored
 from ..models.fixed_bilinear import FixedBilinear
 from ..models.network import Network, Preprocessing
 from ..nn import ConvTranspose2d, Module
@@ -78,13 +79,14 @@ class Entry:
 @dataclass(frozen=True)
 class Report:
     """What became of each weight. ``source``: whose they are, as far as their names tell; ``preprocessing``: what
-    they expect of images, None where that is not known.
+    they expect of images, None where that is not known; ``note``: what could not be compared, empty where all could.
     """
 
     weights: Weights
     source: str
     preprocessing: Preprocessing | None
     entries: tuple[Entry, ...]
+    note: str = ""
 
     def of(self, *fates: str) -> tuple[Entry, ...]:
         """The entries with one of these fates."""
@@ -105,7 +107,8 @@ class Report:
         counts = Counter(entry.fate for entry in self.entries)
         found = ", ".join(f"{counts[fate]} {fate}" for fate in FATES if counts[fate])
         where = f" ({self.weights.found_at})" if self.weights.found_at else ""
-        return f"{self.weights.path}: {self.weights.format}, from {self.source}{where}: {found}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.weights.path}: {self.weights.format}, from {self.source}{where}: {found}{note}"
 
     def __str__(self) -> str:
         return "\n".join([self.summary(), *map(str, self.entries), *self.weights.beside()])
@@ -243,7 +246,7 @@ class _Matching:
             return self._skipped(theirs, ours, otherwise, not reason(self.parts, ours))
         if change := next((change for pattern, change in self.changes.items() if re.fullmatch(pattern, ours)), None):
             shaped = change(shaped)
-        if not _is_representable(shaped, target.dtype):
+        if not is_representable(shaped, target.dtype):
             return self._skipped(theirs, ours, f"{array.dtype} numbers do not fit {target.dtype}", True)
         self.values[ours] = shaped
         return Entry(RESHAPED if note else RENAMED if ours != theirs else LOADED, theirs, ours, note)
@@ -281,7 +284,15 @@ class _Matching:
         expected = self.source.preprocessing
         if expected is not None and isinstance(self.model, Network):
             expected = _for_channels(expected, self.model.in_channels)
-        return Report(self.weights, self.source.name, expected, tuple(self.entries))
+        return Report(self.weights, self.source.name, expected, tuple(self.entries), self._note())
+
+    def _note(self) -> str:
+        """That a file of ours does not say what its weights mean, where a network of other options has the same."""
+        own = self.weights.own
+        unknown = own is not None and own.get("conventions") is None
+        if not unknown or not isinstance(self.model, Network) or not self.model.conventions:
+            return ""
+        return "its options are not stored; they must be those of this network"
 
 
 def _for_channels(expected: Preprocessing, channels: int) -> Preprocessing | None:
@@ -298,23 +309,8 @@ def source_of(weights: Weights) -> Source:
     source = recognise(weights.arrays)
     if weights.own is None:
         return source
-    conventions = weights.own.get("conventions", {})
-    if not isinstance(conventions, dict) or not all(isinstance(facts, dict) for facts in conventions.values()):
-        raise CheckpointError(f"{weights.path}: its conventions are not those of a network")
-    found = _kept_preprocessing(weights)
-    return replace(source, name="tinyseg", preprocessing=found, conventions=conventions)
-
-
-def _kept_preprocessing(weights: Weights) -> Preprocessing | None:
-    """What a file of ours says that its weights expect of images."""
-    kept = (weights.own or {}).get("preprocessing")
-    if kept is None:
-        return None
-    try:
-        return Preprocessing(tuple(map(float, kept["mean"])), tuple(map(float, kept["std"])), bool(kept["bgr"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise CheckpointError(f"{weights.path}: its preprocessing cannot be used: {why}") from error
+    found = stored(weights.path, weights.own)
+    return replace(source, name="tinyseg", preprocessing=found.preprocessing, conventions=found.conventions or {})
 
 
 def _renamed(rules: tuple[Rule, ...], name: str) -> str:
@@ -343,16 +339,6 @@ def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[NDArray[Any] |
         if np.count_nonzero(array) == np.count_nonzero(kernels):
             return kernels[:, None], f"{note}: the rest is zero"
     return None, ""
-
-
-def _is_representable(array: NDArray[Any], dtype: Any) -> bool:
-    """Whether the numbers mean the same as the model's type."""
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        return False
-    if array.dtype.itemsize <= np.dtype(dtype).itemsize:
-        return True
-    with np.errstate(over="ignore"):
-        return bool((np.isfinite(array.astype(dtype)) == np.isfinite(array)).all())
 
 
 def _copy(values: NDArray[Any], target: Tensor) -> None:

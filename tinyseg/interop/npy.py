@@ -50,7 +50,7 @@ def array_of(name: str, content: memoryview) -> NDArray[Any]:
         raise ArchiveError(f"its array {name!r} is damaged (its header is {header.strip()!r:.80})")
     needed = math.prod(shape) * dtype.itemsize
     # An array without elements may claim any other sizes.
-    if needed > len(numbers) or math.prod(size for size in shape if size) * max(dtype.itemsize, 1) >= 2**62:
+    if needed > len(numbers) or math.prod(size for size in shape if size) * dtype.itemsize >= 2**62:
         raise ArchiveError(
             f"its array {name!r} is damaged (its shape {shape!r:.80} takes {needed:,} bytes, there are "
             f"{len(numbers):,})"
@@ -95,9 +95,11 @@ def _dtype(name: str, text: str) -> np.dtype[Any]:
     kind = text[1:-1]
     if _NUMBERS.fullmatch(kind) or _LEFT_ALONE.fullmatch(kind):
         try:
-            return np.dtype(kind)
+            dtype = np.dtype(kind)
         except TypeError:  # f1, u3, c2, ...
-            pass
+            dtype = None
+        if dtype is not None and dtype.itemsize:  # of S0, U0 and V0 any number of elements takes no bytes
+            return dtype
     raise ArchiveError(f"its array {name!r} is of the type {text!r:.40}, which weights are not")
 
 

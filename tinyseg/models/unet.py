@@ -82,7 +82,7 @@ class UNet(SegmentationModel):
 
     def adopt(self, conventions: Conventions) -> None:
         """Pad what the weights expect to be padded; the order of the skips is a matter of the weights."""
-        self.pad_maps = bool(conventions.get("", {}).get("pad_maps", self.pad_maps))
+        self.pad_maps = conventions.get("", {}).get("pad_maps", self.pad_maps)
 
     @property
     def adopted(self) -> dict[str, Any]:

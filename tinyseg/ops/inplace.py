@@ -11,11 +11,12 @@ for its backward will notice (``Context.saved_tensors``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..autograd import Op, is_grad_enabled
+from ..autograd import Op, is_grad_enabled, no_grad
 from ..errors import GraphError
 from ..random import Generator, default_generator
 from ..tensor import Number, Tensor, operator
@@ -33,7 +34,7 @@ from .elementwise import (
     quotient,
     summands,
 )
-from .logic import bitwise_and, bitwise_or, bitwise_xor
+from .logic import bools, logical_and, logical_or, logical_xor
 
 
 def _missed(*tensors: Any) -> bool:
@@ -110,9 +111,14 @@ def _update(who: str, op: type[Op], x: Tensor, other: Any, operands: tuple[Any, 
     return op.apply_(x, a, _apart(x, b) if isinstance(b, Tensor) else b)
 
 
-def _replace(who: str, x: Tensor, result: Tensor, other: Any) -> Tensor:
-    """``x`` with the values of a result that no gradient flows through."""
-    _fits(who, x, result.dtype, result.shape)
+def _replace(who: str, compute: Callable[[Any, Any], Tensor], x: Tensor, other: Any, operands: Any) -> Tensor:
+    """``x`` with the values that ``compute`` makes of the operands, x and other with one type; no gradient flows
+    through it. What does not fit is found before, so that the message has the name of the change in place.
+    """
+    a, b = operands
+    _fits(who, x, a.dtype, b.shape if isinstance(b, Tensor) else ())
+    with no_grad():
+        result = compute(a, b)
     x.backend.assign(result.array, changing(who, x, other).array)
     return x
 
@@ -144,7 +150,7 @@ def div_(input: Tensor, other: Tensor | Number) -> Tensor:
 @operator
 def floor_divide_(input: Tensor, other: Tensor | Number) -> Tensor:
     """input //= other. Not recorded: no gradient flows through ``floor_divide``."""
-    return _replace("floor_divide_", input, floor_divide(input, other), other)
+    return _replace("floor_divide_", floor_divide, input, other, divisible("floor_divide_", input, other))
 
 
 @operator
@@ -162,19 +168,19 @@ def pow_(input: Tensor, exponent: Tensor | Number) -> Tensor:
 @operator
 def bitwise_and_(input: Tensor, other: Tensor | bool) -> Tensor:
     """input &= other, of bools."""
-    return _replace("bitwise_and_", input, bitwise_and(input, other), other)
+    return _replace("bitwise_and_", logical_and, input, other, bools("bitwise_and_", input, other))
 
 
 @operator
 def bitwise_or_(input: Tensor, other: Tensor | bool) -> Tensor:
     """input |= other, of bools."""
-    return _replace("bitwise_or_", input, bitwise_or(input, other), other)
+    return _replace("bitwise_or_", logical_or, input, other, bools("bitwise_or_", input, other))
 
 
 @operator
 def bitwise_xor_(input: Tensor, other: Tensor | bool) -> Tensor:
     """input ^= other, of bools."""
-    return _replace("bitwise_xor_", input, bitwise_xor(input, other), other)
+    return _replace("bitwise_xor_", logical_xor, input, other, bools("bitwise_xor_", input, other))
 
 
 @operator

@@ -100,34 +100,35 @@ def logical_not(input: Tensor) -> Tensor:
     return equal(_truth("logical_not", input), False)
 
 
-def _bools(who: str, *operands: Tensor | Number) -> Any:
+def bools(who: str, *operands: Tensor | Number) -> Any:
     """The operands of ``&``, ``|``, ``^`` and ``~``, which would be bit by bit of integers."""
     for x in operands:
         if not (isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype == bool_)):
             kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            raise TypeError(f"{who}: expected bool tensors, got {kind}; logical_{who[8:]}() takes numbers")
+            instead = who.replace("bitwise", "logical").removesuffix("_")
+            raise TypeError(f"{who}: expected bool tensors, got {kind}; {instead}() takes numbers")
     return operands
 
 
 @operator
 def bitwise_and(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input & other`` of bools."""
-    return logical_and(*_bools("bitwise_and", input, other))
+    return logical_and(*bools("bitwise_and", input, other))
 
 
 @operator
 def bitwise_or(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input | other`` of bools."""
-    return logical_or(*_bools("bitwise_or", input, other))
+    return logical_or(*bools("bitwise_or", input, other))
 
 
 @operator
 def bitwise_xor(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input ^ other`` of bools."""
-    return logical_xor(*_bools("bitwise_xor", input, other))
+    return logical_xor(*bools("bitwise_xor", input, other))
 
 
 @operator
 def bitwise_not(input: Tensor) -> Tensor:
     """``~input`` of bools."""
-    return logical_not(*_bools("bitwise_not", input))
+    return logical_not(*bools("bitwise_not", input))

@@ -62,7 +62,7 @@ def _checked(who: str, input: Tensor, dim: int, dtype: Any) -> tuple[Tensor, int
 
 
 def _along(op: type[Op], x: Tensor, axis: int) -> Tensor:
-    """Of no elements there are no results, also where the axis itself has none."""
+    """Apply ``op`` along ``axis``; an empty tensor gives an empty result, even if the axis has size 0."""
     if not x.numel():
         return x.clone()
     y: Tensor = op.apply(x, axis) if x.ndim else op.apply(x.reshape(1), 0).reshape(())

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..finite import is_representable
 from ..ops.creation import zeros_like
 from ..tensor import Tensor
 
@@ -89,6 +90,7 @@ class Optimizer:
         """Continue from a ``state_dict``; raises ``ValueError``, and changes nothing, if it is for other parameters,
         or holds options or entries that this optimiser cannot have.
         """
+        self._check_form(state)
         sizes = [len(group["params"]) for group in state["param_groups"]]
         if sizes != [len(group["params"]) for group in self.param_groups]:
             raise ValueError(f"{type(self).__name__}: the state is for groups of {sizes} parameters")
@@ -104,11 +106,27 @@ class Optimizer:
             group.update(options)
         self.state = loaded
 
+    def _check_form(self, state: Any) -> None:
+        """``ValueError`` unless ``state`` is made of tables and lists as a ``state_dict`` is."""
+        who = f"{type(self).__name__}: the state"
+        if not isinstance(state, Mapping) or not state.keys() >= {"state", "param_groups"}:
+            raise ValueError(f"{who} must be a table of 'state' and 'param_groups', got a {type(state).__name__}")
+        if not isinstance(state["param_groups"], (list, tuple)):
+            raise ValueError(f"{who}'s param_groups must be a list, got a {type(state['param_groups']).__name__}")
+        for number, group in enumerate(state["param_groups"]):
+            if not isinstance(group, Mapping) or not isinstance(group.get("params"), (list, tuple)):
+                raise ValueError(f"{who}'s param_groups[{number}] must be a table with a list of 'params'")
+        if not isinstance(state["state"], Mapping):
+            raise ValueError(f"{who}'s state must be a table, got a {type(state['state']).__name__}")
+        for number, entries in state["state"].items():
+            if not isinstance(entries, Mapping):
+                raise ValueError(f"{who} of parameter {number!r:.40} must be a table, got a {type(entries).__name__}")
+
     def _options_from(self, group: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
         """The options of ``saved``, of the kinds of those of ``group``; a schedule may have added the first rate."""
         if saved.keys() - {"initial_lr"} != group.keys() - {"initial_lr"}:
-            odd = sorted(saved.keys() ^ group.keys())
-            raise ValueError(f"{type(self).__name__}: the state's options are others: {', '.join(odd):.80}")
+            odd = ", ".join(sorted(map(str, saved.keys() ^ group.keys())))
+            raise ValueError(f"{type(self).__name__}: the state's options are others: {odd:.80}")
         found = dict(group)
         for name, value in saved.items():
             if name == "params":
@@ -131,7 +149,7 @@ class Optimizer:
         what = f"{type(self).__name__}: the state of parameter {number}"
         wanted = self._entry_names(options)
         if set(values) != wanted:
-            raise ValueError(f"{what} has the entries {sorted(values)}, expected {sorted(wanted)}")
+            raise ValueError(f"{what} has the entries {sorted(values, key=str)}, expected {sorted(wanted)}")
         loaded: dict[str, Any] = {}
         for name, value in values.items():
             if name == "step":
@@ -144,6 +162,8 @@ class Optimizer:
                 raise ValueError(f"{what}: {name} is a state of {shape} for a parameter of shape {x.shape}")
             if name == "square" and value.numel() and value.min().item() < 0:
                 raise ValueError(f"{what}: square, a mean of squares, is negative")
+            if not is_representable(value.detach().numpy(), x.dtype):
+                raise ValueError(f"{what}: {name}'s {value.dtype} numbers do not fit {x.dtype}")
             loaded[name] = zeros_like(x).copy_(value)
         return loaded
 

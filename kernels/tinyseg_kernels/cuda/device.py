@@ -221,11 +221,11 @@ class Gpu:
         return Storage(self.pool, size)
 
     def upload_storage(self, size: int) -> Storage:
-        """Memory for what comes from the host: large pieces are copied beside the kernels."""
+        """Memory for what comes from the host: large arrays are copied while kernels run."""
         return Storage(self.pool if size < _LARGE_UPLOAD else self.uploads, size)
 
     def send(self, storage: Storage, values: np.ndarray[Any, Any]) -> int | None:
-        """Queue a copy of bytes; the event of its arrival, if it runs beside the kernels."""
+        """Queue a copy of bytes; the event of its completion, if it runs concurrently with kernels."""
         with self.context:
             if storage.pool is not self.uploads:
                 self.staging.upload(storage.address, values, self.stream)

@@ -50,7 +50,7 @@ class SimulatedGpu:
         return _TOTAL - self.pool.usage.reserved, _TOTAL
 
     def storage(self, size: int) -> Storage:
-        """So many bytes, all ones: NaN in either floating type."""
+        """At least ``size`` bytes of memory with all bits set: NaN in either floating type."""
         return Storage(self.pool, size, np.full(-(-size // 8) * 8, 0xFF, np.uint8))
 
     upload_storage = storage

@@ -262,8 +262,8 @@ def _transformed_weight(weight: DeviceArray, adjoint: bool, memo: dict[Any, Any]
 
 
 def _workspace(tiles: int, inputs: int, outputs: int, dtype: np.dtype[Any]) -> tuple[int, DeviceArray, DeviceArray]:
-    """How many tiles are dealt with at a time, and v and m for them: half as many, and again, where the device has no
-    memory for more. Raises ``OutOfDeviceMemory`` where it has none for the fewest.
+    """The number of tiles in a batch, and v and m for them. The batch is halved until v and m fit into the device's
+    memory. Raises ``OutOfDeviceMemory`` if even the smallest batch does not fit.
     """
     most = _WORKSPACE // (_ELEMENTS * (inputs + outputs) * dtype.itemsize)
     while True:
@@ -290,8 +290,9 @@ def convolve(
 ) -> bool:
     """Either direction, of contiguous arrays. ``padding`` is that of the convolution from source to out.
 
-    Tiles are dealt with in batches whose v and m fit into the workspace. False where the device has no memory for u
-    and the smallest workspace; then nothing is written, and direct convolution, which needs none, is left.
+    Tiles are processed in batches whose v and m fit into the workspace. Returns False if the device has no memory for
+    u and the smallest workspace; then nothing is written, and the caller can use direct convolution, which needs no
+    workspace.
     """
     tiling = Tiling.of(out.shape, dilation)
     inputs, outputs = source.shape[1], out.shape[1]
