@@ -738,3 +738,14 @@ def test_a_changed_configuration_that_no_schedule_takes_is_told_with_its_file(ru
     (run / "config.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.toml: ReduceLROnPlateau: factor"):
         engine.resume(run, workers=0)
+
+
+def test_a_run_without_its_best_checkpoint_is_not_used_in_silence(whole: Path, images: Path, tmp_path: Path) -> None:
+    """The last epoch's weights may be others: they are used when they are named."""
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / "best.safetensors").unlink()
+    result = call("predict", run, images, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "best.safetensors is missing; give" in result.stderr
+    assert call("predict", run / "last.safetensors", images, "--out", tmp_path / "out").exit_code == 0

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoint import Checkpoint, load_weights
+from ..checkpoint import Checkpoint, load, load_weights
 from ..errors import CheckpointError, InputError
 from ..files import is_half_written, naming, remove_half_written
 from ..lock import LOCK, locked
@@ -53,7 +53,7 @@ def open_run(path: PathLike) -> Run:
     """The run in a folder, with its best weights; or, where ``path`` is a checkpoint in it, with those.
 
     Raises ``InputError`` when there is no such folder or its configuration cannot be read, ``CheckpointError`` when
-    it has no weights.
+    it has no weights, or its best ones are missing. Before the first validation there are only the last ones.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -61,10 +61,14 @@ def open_run(path: PathLike) -> Run:
             raise CheckpointError(f"{path}: no such checkpoint")
         return Run(path.parent, read_config(path.parent / CONFIG), path)
     config = read_folder(path)
-    for name in (BEST, LAST):
-        if (path / name).is_file():
-            return Run(path, config, path / name)
-    raise CheckpointError(f"{path}: holds neither {BEST} nor {LAST}")
+    best, last = path / BEST, path / LAST
+    if best.is_file():
+        return Run(path, config, best)
+    if not last.is_file():
+        raise CheckpointError(f"{path}: holds neither {BEST} nor {LAST}")
+    if load(last).state.get("best") is not None:
+        raise CheckpointError(f"{path}: {BEST} is missing; give {last} itself to use the weights of the last epoch")
+    return Run(path, config, last)
 
 
 def read_folder(folder: Path) -> Config:
