@@ -760,7 +760,9 @@ def test_a_folder_that_is_no_run_is_refused(run: engine.TrainingResult, tmp_path
         engine.open_run(run.folder / "first.safetensors")
     folder = copied(run, tmp_path)
     (folder / "best.safetensors").unlink()
-    assert engine.open_run(folder).checkpoint.name == "last.safetensors"
+    with pytest.raises(CheckpointError, match=r"best\.safetensors is missing; give .*last\.safetensors itself"):
+        engine.open_run(folder)
+    assert engine.open_run(folder / "last.safetensors").checkpoint.name == "last.safetensors"
     (folder / "last.safetensors").unlink()
     with pytest.raises(CheckpointError, match="neither best"):
         engine.open_run(folder)
