@@ -22,7 +22,7 @@ FREQUENT = 0.001
 """The least share of pixels of a colour that may be a class, where nobody says which colours are."""
 
 IGNORED = 0.05
-"""The largest share of pixels of a value that a proposal leaves out: a class may be meant by more."""
+"""The largest share of pixels of a colour, or of numbers in all, that a proposal leaves out: more may be a class."""
 
 
 def propose_mapping(
@@ -82,7 +82,9 @@ def _for_numbers(found: Mapping[int, int], table: Table, num_classes: int | None
         if len(values) == wanted:
             ranks: dict[int | Color, int] = {value: rank for rank, value in enumerate(values)}
             return ranks if any(table.get(value) != rank for value, rank in ranks.items()) else {}
-    return _without_loss(dict.fromkeys(sorted(unknown), IGNORE_INDEX), found)
+    if sum(found[value] for value in unknown) > IGNORED * sum(found.values()):
+        return None  # many small ones are a class, too: each object of a mask may have a number of its own
+    return dict.fromkeys(sorted(unknown), IGNORE_INDEX)
 
 
 def _is_void_a_class(found: Mapping[int, int], others: list[int]) -> bool:
