@@ -653,11 +653,11 @@ class Tensor:
         return _operators["bitwise_not"](self)
 
     def eq(self, other: Tensor | Number) -> Tensor:
-        """x == other."""
+        """``x == other``."""
         return _operators["equal"](self, other)
 
     def ne(self, other: Tensor | Number) -> Tensor:
-        """x != other."""
+        """``x != other``."""
         return _operators["not_equal"](self, other)
 
     def lt(self, other: Tensor | Number) -> Tensor:
@@ -665,7 +665,7 @@ class Tensor:
         return _operators["less"](self, other)
 
     def le(self, other: Tensor | Number) -> Tensor:
-        """x <= other."""
+        """``x <= other``."""
         return _operators["less_equal"](self, other)
 
     def gt(self, other: Tensor | Number) -> Tensor:
@@ -673,7 +673,7 @@ class Tensor:
         return _operators["greater"](self, other)
 
     def ge(self, other: Tensor | Number) -> Tensor:
-        """x >= other."""
+        """``x >= other``."""
         return _operators["greater_equal"](self, other)
 
     def isnan(self) -> Tensor:
@@ -963,19 +963,19 @@ class Tensor:
         return _operators["fill_"](self, 0)
 
     def add_(self, other: Tensor | Number) -> Tensor:
-        """x += other."""
+        """``x += other``."""
         return _operators["add_"](self, other)
 
     def sub_(self, other: Tensor | Number) -> Tensor:
-        """x -= other."""
+        """``x -= other``."""
         return _operators["sub_"](self, other)
 
     def mul_(self, other: Tensor | Number) -> Tensor:
-        """x *= other."""
+        """``x *= other``."""
         return _operators["mul_"](self, other)
 
     def div_(self, other: Tensor | Number) -> Tensor:
-        """x /= other."""
+        """``x /= other``."""
         return _operators["div_"](self, other)
 
     def floor_divide_(self, other: Tensor | Number) -> Tensor:
@@ -983,23 +983,23 @@ class Tensor:
         return _operators["floor_divide_"](self, other)
 
     def remainder_(self, other: Tensor | Number) -> Tensor:
-        """x %= other."""
+        """``x %= other``."""
         return _operators["remainder_"](self, other)
 
     def pow_(self, exponent: Tensor | Number) -> Tensor:
-        """x **= exponent."""
+        """``x **= exponent``."""
         return _operators["pow_"](self, exponent)
 
     def bitwise_and_(self, other: Tensor | builtins.bool) -> Tensor:
-        """x &= other, of bools."""
+        """``x &= other``, of bools."""
         return _operators["bitwise_and_"](self, other)
 
     def bitwise_or_(self, other: Tensor | builtins.bool) -> Tensor:
-        """x |= other, of bools."""
+        """``x |= other``, of bools."""
         return _operators["bitwise_or_"](self, other)
 
     def bitwise_xor_(self, other: Tensor | builtins.bool) -> Tensor:
-        """x ^= other, of bools."""
+        """``x ^= other``, of bools."""
         return _operators["bitwise_xor_"](self, other)
 
     def masked_fill_(self, mask: Tensor, value: Tensor | Number) -> Tensor:

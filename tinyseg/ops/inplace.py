@@ -125,61 +125,61 @@ def _replace(who: str, compute: Callable[[Any, Any], Tensor], x: Tensor, other: 
 
 @operator
 def add_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input += other; of bools the truth of either."""
+    """``input += other``; of bools the truth of either."""
     return _update("add_", Add, input, other, matched("add_", input, other))
 
 
 @operator
 def sub_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input -= other."""
+    """``input -= other``."""
     return _update("sub_", Subtract, input, other, summands("sub_", input, other))
 
 
 @operator
 def mul_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input *= other; of bools the truth of both."""
+    """``input *= other``; of bools the truth of both."""
     return _update("mul_", Multiply, input, other, matched("mul_", input, other))
 
 
 @operator
 def div_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input /= other."""
+    """``input /= other``."""
     return _update("div_", Divide, input, other, quotient("div_", need_tensor("div_", "input", input), other))
 
 
 @operator
 def floor_divide_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input //= other. Not recorded: no gradient flows through ``floor_divide``."""
+    """``input //= other``. Not recorded: no gradient flows through ``floor_divide``."""
     return _replace("floor_divide_", floor_divide, input, other, divisible("floor_divide_", input, other))
 
 
 @operator
 def remainder_(input: Tensor, other: Tensor | Number) -> Tensor:
-    """input %= other."""
+    """``input %= other``."""
     return _update("remainder_", Remainder, input, other, divisible("remainder_", input, other))
 
 
 @operator
 def pow_(input: Tensor, exponent: Tensor | Number) -> Tensor:
-    """input **= exponent."""
+    """``input **= exponent``."""
     return _update("pow_", Pow, input, exponent, power("pow_", input, exponent))
 
 
 @operator
 def bitwise_and_(input: Tensor, other: Tensor | bool) -> Tensor:
-    """input &= other, of bools."""
+    """``input &= other``, of bools."""
     return _replace("bitwise_and_", logical_and, input, other, bools("bitwise_and_", input, other))
 
 
 @operator
 def bitwise_or_(input: Tensor, other: Tensor | bool) -> Tensor:
-    """input |= other, of bools."""
+    """``input |= other``, of bools."""
     return _replace("bitwise_or_", logical_or, input, other, bools("bitwise_or_", input, other))
 
 
 @operator
 def bitwise_xor_(input: Tensor, other: Tensor | bool) -> Tensor:
-    """input ^= other, of bools."""
+    """``input ^= other``, of bools."""
     return _replace("bitwise_xor_", logical_xor, input, other, bools("bitwise_xor_", input, other))
 
 
