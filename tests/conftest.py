@@ -31,10 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """Each test starts with the same random numbers, and leaves the default device and the memory beside arrays as
-    they were.
+    """Each test starts with the same random numbers, restores the default device, and writes to no guard band.
 
-    What it has queued on a GPU, or on its simulator, is done before the next one: an error there is this test's.
+    The fixture waits for queued GPU work, so that an error there belongs to the test that caused it.
     """
     tinyseg.manual_seed(0)
     device = tinyseg.get_default_device()

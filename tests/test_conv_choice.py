@@ -81,8 +81,7 @@ def winograds(draw: Any, name: str, way: str, dtype: str, memo: bool) -> Convolu
     """3x3, stride 1: tiles of grids that may be smaller than others, channels until the choice is ``way``."""
     lanes = simd.lanes(4 if dtype == "float32" else 8)
     dilation = draw(pairs(1, 4).filter(lambda d: d != (1, 1)) if draw(st.booleans()) else pairs(1, 4))
-    # Whole tiles in each grid but for some rows and columns: at most d, or so many that smaller grids have none in
-    # their last tile.
+    # Cut up to d rows and columns from whole tiles, or cut enough that the last tile of the smaller grids is empty.
     tiles = draw(pairs(1, 2))
     missing = [
         draw(st.integers(0, d) | st.integers(3 * d + (d > 1), 4 * d - 1) if t > 1 else st.integers(0, d))

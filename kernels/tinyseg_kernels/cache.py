@@ -4,7 +4,7 @@ A cache is never a reason to stop, and never a source of wrong results. An entry
 and content; an entry that is truncated, damaged, unreadable or another user's counts as absent, so it is made again.
 An entry that cannot be written (a full disk, a read-only folder) stays in the memory of the process that made it.
 
-Entries are executable code, so whoever can write into the folder can run code as the user. The folder is therefore
+Entries are executable code: a user who can write to the folder can run code as its owner. The folder is therefore
 used only if it belongs to the user (or to root) and nobody else can write to it. Each folder above it must belong to
 the user or to root, too, and none may be writable by everyone, unless it has the sticky bit as ``/tmp`` has;
 otherwise another user could swap the folder for his own. A folder above may be writable by a group, as homes often

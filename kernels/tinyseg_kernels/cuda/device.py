@@ -1,6 +1,6 @@
 """The GPU itself: its context and streams, launches, copies to and from the host, memory.
 
-Launches are queued on one stream and run in that order; large copies to the device run beside them on another one.
+Launches are queued on one stream and run in order. Large copies to the device run concurrently on a second stream.
 The host goes on at once and waits only where it asks for values.
 """
 
@@ -122,8 +122,8 @@ class _Staging:
 
 
 class _UploadPool(Pool):
-    """Memory that is written by copies beside the stream of kernels: a copy waits until the kernels that were there
-    when the memory was let go have read it.
+    """Memory for copies on the second stream. A copy waits for the kernels that were queued when the memory was freed:
+    they may still read it.
     """
 
     def give_back(self, block: Block) -> None:
@@ -217,7 +217,7 @@ class Gpu:
             self.driver.cuEventRecord(self.last_use, self.stream)
 
     def storage(self, size: int) -> Storage:
-        """So many bytes of the device, not initialised."""
+        """``size`` bytes of device memory, not initialised."""
         return Storage(self.pool, size)
 
     def upload_storage(self, size: int) -> Storage:

@@ -58,7 +58,7 @@ def gpu() -> Any:
 
 
 def storage(size: int) -> Storage:
-    """So many bytes of the device, not initialised."""
+    """``size`` bytes of device memory, not initialised."""
     made: Storage = gpu().storage(size)
     return made
 

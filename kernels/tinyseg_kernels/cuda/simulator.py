@@ -5,9 +5,8 @@ it meets a barrier or its end. So runs are the same every time; a barrier costs 
 punishes late or never are errors here: an index outside of an array, shared memory that is read before it was
 written (it holds NaN), a barrier that not all threads of a block reach.
 
-As on a GPU, launches run later than they are asked for: here as late as the host can tell, when it waits for them. So
-whatever is read too early has not been written yet. A launch has its numbers as they were then, and its arrays as
-they are when it runs.
+As on a GPU, a launch is queued and runs later: here only when the host waits for it. A result that is read too early
+has not been written yet. A launch stores its numbers by value and its arrays by reference.
 """
 
 from __future__ import annotations
