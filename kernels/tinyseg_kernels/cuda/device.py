@@ -122,8 +122,8 @@ class _Staging:
 
 
 class _UploadPool(Pool):
-    """Memory for copies on the second stream. A copy waits for the kernels that were queued when the memory was freed:
-    they may still read it.
+    """Memory for copies on the second stream. A copy waits for the kernels that were queued when the memory was
+    freed: they may still read it.
     """
 
     def give_back(self, block: Block) -> None:
