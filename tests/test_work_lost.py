@@ -299,6 +299,17 @@ def test_a_file_of_the_user_s_with_a_run_s_name_is_left_alone(root: Path, tmp_pa
     assert (folder / name).read_text(encoding="utf-8") == text
 
 
+def test_the_options_file_of_a_run_is_not_replaced_by_the_run(run: Path, root: Path, tmp_path: Path) -> None:
+    """A copy of a run's config.toml, edited by hand, still says that tinyseg wrote it."""
+    folder = tmp_path / "again"
+    folder.mkdir()
+    shutil.copy(run / "config.toml", folder)
+    before = (folder / "config.toml").read_bytes()
+    result = call("train", "--config", folder / "config.toml", "--out", folder)
+    assert (result.exit_code, "is in the folder of --out" in result.stderr) == (2, True)
+    assert (folder / "config.toml").read_bytes() == before
+
+
 def test_files_of_others_stay_when_nothing_was_learnt(root: Path, tmp_path: Path) -> None:
     class Fail(Log):
         def started(self, trainer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from typing import Any
 
 import typer
 
+from ..errors import InputError
 from .common import INTERRUPTED, quoted
 
 
@@ -34,6 +36,7 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
     Raises ``InputError`` for what cannot be read.
     """
     from ..engine import recipes
+    from ..engine.run import CONFIG
 
     given = {key: value for key, value in given.items() if key != "debug"}
     preset, config = given.pop("preset", None), given.pop("config", None)
@@ -58,6 +61,8 @@ def settle(given: dict[str, Any]) -> tuple[dict[str, Any], Around]:
     around = {item.name: asked.pop(item.name) for item in fields(Around) if item.name in asked}
     if "out" in around:
         around["out"] = Path(around["out"])
+        if config is not None and os.path.realpath(config) == os.path.realpath(around["out"] / CONFIG):
+            raise InputError(f"--config {config} is in the folder of --out, where the run would replace it")
     if not asked.get("model_options", True):
         del asked["model_options"]
     return asked, Around(**around)
