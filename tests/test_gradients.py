@@ -15,7 +15,7 @@ from tinyseg.autograd import Op
 from tinyseg.errors import InputError
 from tinyseg.nn import functional as F
 from tinyseg.op_examples import EXAMPLES, WITHOUT_GRADIENT, Example
-from tinyseg.tensor import _operators
+from tinyseg.tensor_base import _operators
 
 
 def public_functions() -> set[str]:

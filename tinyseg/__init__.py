@@ -19,10 +19,7 @@ from .backend import (
     set_float32_matmul_precision,
     set_num_threads,
 )
-from .gradcheck import gradcheck
-from .ops.activation import prelu
-from .ops.clamp import clamp, clip
-from .ops.creation import (
+from .creation import (
     arange,
     eye,
     full,
@@ -37,6 +34,9 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
+from .gradcheck import gradcheck
+from .ops.activation import prelu
+from .ops.clamp import clamp, clip
 from .ops.einsum import bmm, einsum, tensordot
 from .ops.elementwise import (
     abs,
@@ -83,7 +83,8 @@ from .ops.shape import cat, flatten, permute, reshape, squeeze, stack, transpose
 from .ops.softmax import log_softmax, softmax
 from .ops.statistics import norm, std, var
 from .random import Generator, manual_seed
-from .tensor import Tensor, bool_, float32, float64, int32, int64, tensor, uint8
+from .tensor import Tensor, tensor
+from .tensor_base import bool_, float32, float64, int32, int64, uint8
 
 __version__ = "0.1.0"
 

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from contextlib import ContextDecorator
 from typing import Any, ClassVar
 
+from .backend import kernels
 from .errors import GraphError
-from .tensor import Tensor, Version, operator
+from .tensor_base import Edge, Node, Tensor, TensorBase, Version
 
 
 class _Mode(threading.local):
@@ -72,26 +73,26 @@ class Context:
     is to become the result: an operator that does not save it may write there, and return it.
     """
 
-    def __init__(self, op: type[Op], inputs: Sequence[Any], into: Tensor | None = None) -> None:
+    def __init__(self, op: type[Op], inputs: Sequence[Any], into: TensorBase | None = None) -> None:
         self.op = op
         self.into = into
-        self.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-        self.saved: tuple[tuple[Tensor, int] | None, ...] | None = ()
+        self.needs_input_grad = tuple(isinstance(x, TensorBase) and x.requires_grad for x in inputs)
+        self.saved: tuple[tuple[TensorBase, int] | None, ...] | None = ()
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.op.__name__}: forward did not set ctx.{name}")
 
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
+    def save_for_backward(self, *tensors: TensorBase | None) -> None:
         """Keep tensors (inputs or outputs) until backward; a change in place before then is an error there."""
         # Detached, lest an output that is saved by its own node keeps itself alive in a circle.
         self.saved = tuple(None if t is None else (t.detach(), t.version.count) for t in tensors)
 
-    def part_from(self, x: Tensor) -> None:
+    def part_from(self, x: TensorBase) -> None:
         """Before x's memory is written to: what was saved of it, and is as it was, is copied."""
         if self.saved is not None:
             now = x.version, x.version.count
             self.saved = tuple(
-                (entry[0].clone(), 0) if entry is not None and (entry[0].version, entry[1]) == now else entry
+                (entry[0].copied(), 0) if entry is not None and (entry[0].version, entry[1]) == now else entry
                 for entry in self.saved
             )
 
@@ -161,7 +162,7 @@ class Op:
             y.alias(y.array) if any(y is x for x in tensors) else y
             for y in (result if isinstance(result, tuple) else (result,))
         )
-        node = Node(cls, context, inputs, outputs)
+        node = _record(cls, context, inputs, outputs)
         for index, output in enumerate(outputs):
             if output.is_floating_point:
                 output.node, output.output_index = node, index
@@ -177,7 +178,7 @@ class Op:
         tensors = _on_one_device(cls, inputs)
         context = Context(cls, inputs, target if any(x is target for x in tensors) else None)
         recorded = _mode.recording and any(context.needs_input_grad)
-        node = Node(cls, context, inputs, (target,)) if recorded else None
+        node = _record(cls, context, inputs, (target,)) if recorded else None
         with no_grad():
             if target.node is not None and target.node.op.lends_result:
                 target.node.context.part_from(target)
@@ -194,9 +195,9 @@ class Op:
         return target
 
 
-def _on_one_device(cls: type[Op], inputs: Sequence[Any]) -> list[Tensor]:
+def _on_one_device(cls: type[Op], inputs: Sequence[Any]) -> list[TensorBase]:
     """The tensors among the inputs; raises ``ValueError`` for two devices."""
-    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    tensors = [x for x in inputs if isinstance(x, TensorBase)]
     for other in tensors[1:]:
         if other.device != tensors[0].device:
             raise ValueError(
@@ -206,29 +207,12 @@ def _on_one_device(cls: type[Op], inputs: Sequence[Any]) -> list[Tensor]:
     return tensors
 
 
-class Node:
-    """One recorded call of an operator."""
-
-    __slots__ = ("__weakref__", "context", "edges", "op", "outputs")
-
-    def __init__(self, op: type[Op], context: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
-        self.op = op
-        self.context = context
-        self.edges = tuple(
-            _edge(x) if needed else None for x, needed in zip(inputs, context.needs_input_grad, strict=True)
-        )
-        self.outputs = tuple((x.shape, x.dtype, x.device) for x in outputs)
-
-    def free(self) -> None:
-        """Let go of what was saved."""
-        self.context.saved = None
+def _record(op: type[Op], context: Context, inputs: Sequence[Any], outputs: Sequence[TensorBase]) -> Node:
+    edges = tuple(_edge(x) if needed else None for x, needed in zip(inputs, context.needs_input_grad, strict=True))
+    return Node(op, context, edges, outputs)
 
 
-# Where a gradient goes: to an output of a node, or to a leaf.
-Edge = tuple[Node, int] | Tensor
-
-
-def _edge(x: Tensor) -> Edge:
+def _edge(x: TensorBase) -> Edge:
     if x.stale:
         raise GraphError(
             f"a view of shape {x.shape} is used whose memory was changed in place by a recorded operator since it "
@@ -238,7 +222,7 @@ def _edge(x: Tensor) -> Edge:
 
 
 def _key(edge: Edge) -> Any:
-    return id(edge) if isinstance(edge, Tensor) else (id(edge[0]), edge[1])
+    return id(edge) if isinstance(edge, TensorBase) else (id(edge[0]), edge[1])
 
 
 def _count_users(roots: Sequence[Node]) -> dict[Node, int]:
@@ -260,17 +244,17 @@ class _Pass:
 
     def __init__(self, retain_graph: bool, watched: Sequence[Edge] = ()) -> None:
         self.retain_graph = retain_graph
-        self.pending: dict[Any, Tensor] = {}
-        self.leaves: dict[int, Tensor] = {}
-        self.arrived: dict[Any, Tensor | None] = {_key(edge): None for edge in watched}
+        self.pending: dict[Any, TensorBase] = {}
+        self.leaves: dict[int, TensorBase] = {}
+        self.arrived: dict[Any, TensorBase | None] = {_key(edge): None for edge in watched}
 
-    def bring(self, edge: Edge, gradient: Tensor) -> None:
+    def bring(self, edge: Edge, gradient: TensorBase) -> None:
         """Add a gradient to what is waiting at its destination."""
         key = _key(edge)
-        if isinstance(edge, Tensor):
+        if isinstance(edge, TensorBase):
             self.leaves[key] = edge
         waiting = self.pending.get(key)
-        self.pending[key] = gradient if waiting is None else waiting + gradient
+        self.pending[key] = gradient if waiting is None else _sum(waiting, gradient)
 
     def run(self, roots: Sequence[Node]) -> None:
         """Visit every node after all its users."""
@@ -298,9 +282,10 @@ class _Pass:
         if not self.retain_graph:
             node.free()
 
-    def _chain_rule(self, node: Node, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+    def _chain_rule(self, node: Node, grads: list[TensorBase | None]) -> tuple[TensorBase | None, ...]:
+        like = next(grad for grad in grads if grad is not None)
         filled = [
-            _zeros(*output) if grad is None and output[1].kind == "f" else grad
+            _filled(like, *output, 0) if grad is None and output[1].kind == "f" else grad
             for grad, output in zip(grads, node.outputs, strict=True)
         ]
         result = node.op.backward(node.context, *filled)
@@ -315,19 +300,25 @@ class _Pass:
         return result
 
 
-def _zeros(shape: tuple[int, ...], dtype: Any, device: str) -> Tensor:
-    from .backend import kernels
-
+def _filled(like: TensorBase, shape: tuple[int, ...], dtype: Any, device: str, value: float) -> TensorBase:
+    """A tensor of that shape, type and device, each element ``value``."""
     array = kernels(device).empty(shape, dtype)
-    kernels(device).fill(array, 0)
-    return Tensor(array, device)
+    kernels(device).fill(array, value)
+    return like.wrap(array, device)
+
+
+def _sum(a: TensorBase, b: TensorBase) -> TensorBase:
+    """The sum of two gradients of one tensor."""
+    array = a.backend.empty_like(a.array, a.dtype)
+    a.backend.add(a.array, b.array, array)
+    return a.wrap(array)
 
 
 def _check_gradient(name: str, number: int, edge: Edge, gradient: Any) -> None:
-    if not isinstance(gradient, Tensor):
+    if not isinstance(gradient, TensorBase):
         raise TypeError(f"{name}: the gradient of input {number} must be a Tensor, got {type(gradient).__name__}")
     shape, dtype, device = (
-        (edge.shape, edge.dtype, edge.device) if isinstance(edge, Tensor) else edge[0].outputs[edge[1]]
+        (edge.shape, edge.dtype, edge.device) if isinstance(edge, TensorBase) else edge[0].outputs[edge[1]]
     )
     if (gradient.shape, gradient.dtype, gradient.device) != (shape, dtype, device):
         raise ValueError(
@@ -336,7 +327,7 @@ def _check_gradient(name: str, number: int, edge: Edge, gradient: Any) -> None:
         )
 
 
-def _run(work: _Pass, outputs: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+def _run(work: _Pass, outputs: Sequence[TensorBase], gradients: Sequence[TensorBase | None]) -> None:
     """Let the gradients of the outputs flow back."""
     for output, gradient in zip(outputs, gradients, strict=True):
         if not output.requires_grad:
@@ -349,7 +340,7 @@ def _run(work: _Pass, outputs: Sequence[Tensor], gradients: Sequence[Tensor | No
                     f"backward: a tensor of shape {output.shape} needs a gradient of that shape; only a tensor of "
                     "one element has 1 by default"
                 )
-            gradient = _zeros(output.shape, output.dtype, output.device).fill_(1)
+            gradient = _filled(output, output.shape, output.dtype, output.device, 1)
         _check_gradient("backward", 0, _edge(output), gradient)
         work.bring(_edge(output), gradient.detach())
     work.run(list(dict.fromkeys(output.node for output in outputs if output.node is not None)))
@@ -362,9 +353,8 @@ def _refuse_create_graph(create_graph: bool) -> None:
         )
 
 
-@operator
 def backward(
-    output: Tensor, gradient: Tensor | None = None, retain_graph: bool = False, create_graph: bool = False
+    output: TensorBase, gradient: TensorBase | None = None, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
     """Add d(output)/d(leaf) to ``grad`` of each leaf that requires it.
 
@@ -380,15 +370,24 @@ def backward(
         for key, leaf in work.leaves.items():
             arrived = work.pending[key]
             if leaf.grad is not None:
-                leaf.grad += arrived
+                _add_to(leaf.grad, arrived)
             else:
                 leaf.grad = _owned(arrived, given)
+
+
+def _add_to(total: TensorBase, gradient: TensorBase) -> None:
+    """In place, so that whoever holds ``grad`` sees the sum."""
+    total.need_own_memory("backward")
+    if gradient.version is total.version:  # another view of the memory that is written to
+        gradient = gradient.copied()
+    total.backend.add(total.array, gradient.array, total.array)
+    total.version.count += 1
 
 
 def _owned(gradient: Tensor, given: set[Version]) -> Tensor:
     """The gradient in memory that nobody else holds; an addition, say, hands one gradient on to both its inputs."""
     if gradient.is_view or gradient.version in given:
-        return gradient.clone()
+        return gradient.copied()
     given.add(gradient.version)
     return gradient
 
@@ -413,15 +412,15 @@ def grad(
     (tensor([12.]), tensor([3.]))
     """
     _refuse_create_graph(create_graph)
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+    outputs = [outputs] if isinstance(outputs, TensorBase) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, TensorBase) else list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, TensorBase):
         grad_outputs = [grad_outputs] * len(outputs)
     edges = [_edge(x) for x in inputs]
     with no_grad():
         work = _Pass(retain_graph, edges)
         _run(work, outputs, grad_outputs)
-    gradients: list[Tensor | None] = []
+    gradients: list[Any] = []
     given: set[Version] = set()
     for x, edge in zip(inputs, edges, strict=True):
         gradient = work.pending.get(_key(edge)) if x.is_leaf else work.arrived[_key(edge)]

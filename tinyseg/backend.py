@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import how_to_install, whole
 
+Backend = ModuleType  # bridge: replaced by the contract
 DEVICES = ("cpu", "reference", "cuda")
 # PyTorch's names of others: where a type or a device may stand, they are meant for a device.
 _DEVICES_OF_PYTORCH = ("hip", "hpu", "ipu", "meta", "mps", "mtia", "opencl", "vulkan", "xla", "xpu")

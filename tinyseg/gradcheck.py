@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import autograd
-from .tensor import Tensor, float64, tensor
+from .tensor import Tensor, tensor
+from .tensor_base import float64
 
 ATOL, RTOL = 1e-5, 1e-3
 

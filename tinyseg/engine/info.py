@@ -16,13 +16,14 @@ from typing import Any
 
 from .. import models
 from ..autograd import Edge, Node
+from ..creation import zeros
 from ..geometry import Field
 from ..models import Classifier, Network
 from ..nn import Module
 from ..nn.init import skip
-from ..ops.creation import zeros
 from ..paths import PathLike
 from ..tensor import Tensor
+from ..tensor_base import TensorBase
 from .config import Size
 from .memory import saved_bytes
 from .pipeline import check_size, create_model
@@ -295,7 +296,7 @@ class _Survey:
 
 
 def _shape(edge: Edge) -> tuple[int, ...]:
-    return edge.shape if isinstance(edge, Tensor) else edge[0].outputs[edge[1]][0]
+    return edge.shape if isinstance(edge, TensorBase) else edge[0].outputs[edge[1]][0]
 
 
 def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image: int) -> Field:

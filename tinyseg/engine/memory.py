@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ..autograd import Node
 from ..backend import get_default_device
+from ..creation import zeros
 from ..errors import InputError
 from ..models import SegmentationModel
-from ..ops.creation import zeros
 from ..tensor import Tensor
 from .config import Config, Size
 from .segmenter import is_tiled

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from .. import backend
 from ..autograd import grad, no_grad
+from ..creation import rand
 from ..models import SegmentationModel
 from ..nn import Module, init
-from ..ops.creation import rand
 from ..tensor import Tensor
 from .info import ModelInfo, describe_model
 

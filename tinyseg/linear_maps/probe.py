@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from ..autograd import no_grad
-from ..tensor import Tensor, check_dtype, float32, tensor
+from ..tensor import Tensor, tensor
+from ..tensor_base import check_dtype, float32
 
 
 def matrix_of(function: Callable[[Tensor], Tensor], input_shape: Sequence[int], dtype: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import nn
-from ..ops.creation import zeros
+from ..creation import zeros
 from ..tensor import Tensor
 
 

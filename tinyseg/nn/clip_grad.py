@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from ..autograd import no_grad
-from ..ops.creation import zeros
+from ..creation import zeros
 from ..ops.shape import stack
 from ..tensor import Tensor
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import no_grad
-from ..tensor import Tensor, type_and_device
+from ..tensor import Tensor
+from ..tensor_base import type_and_device
 
 
 class Parameter(Tensor):

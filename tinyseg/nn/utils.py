@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TypeVar
 
 from ..autograd import no_grad
-from ..tensor import Tensor, float64
+from ..tensor import Tensor
+from ..tensor_base import float64
 from .clip_grad import clip_grad_norm_, clip_grad_value_
 from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Identity, Sequential, is_plain
 from .module import Module, Parameter

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..nn import functional as F
-from ..tensor import float64, tensor
+from ..tensor import tensor
+from ..tensor_base import float64
 from .table import example, spread
 
 _A, _B, _SLOPES = spread(2, 3, 4), spread(2, 3, 4, seed=1), spread(3, low=0.1, high=0.4)

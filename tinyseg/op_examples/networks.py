@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..nn import functional as F
 from ..random import Generator
-from ..tensor import float64, tensor
+from ..tensor import tensor
+from ..tensor_base import float64
 from .table import example, spread
 
 _IMAGES = spread(2, 3, 4, 5)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, float64, tensor
+from ..tensor import Tensor, tensor
+from ..tensor_base import float64
 
 Array = np.ndarray[Any, Any]
 

@@ -15,7 +15,7 @@ from ..ops import (
     shape,
     statistics,
 )
-from ..tensor import float64
+from ..tensor_base import float64
 from .table import example, spread
 
 _A, _B, _ROW = spread(2, 3, 4), spread(2, 3, 4, seed=1), spread(4, seed=2)

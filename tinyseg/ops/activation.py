@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import need_same_device, need_same_type, need_tensor, new_like, sum_to
+from .shape import reshape
 
 
 class LeakyReLU(Op):
@@ -59,45 +61,63 @@ class PReLU(Op):
         return by_x, by_slope
 
 
-class _OfInput(Op):
-    """An activation with numbers as options, whose slope is computed from its input."""
-
-    kernel: str
-
-    @classmethod
-    def forward(cls, ctx: Any, x: Tensor, *options: Any) -> Tensor:
-        """The kernel of that name."""
-        out = new_like(x)
-        getattr(x.backend, cls.kernel)(x.array, out.array, *options)
-        ctx.options = options
-        ctx.save_for_backward(x)
-        return out
-
-    @classmethod
-    def backward(cls, ctx: Any, grad: Tensor) -> Any:
-        """The kernel of that name and ``_backward``."""
-        (x,) = ctx.saved_tensors
-        out = new_like(x)
-        getattr(x.backend, f"{cls.kernel}_backward")(grad.array, x.array, out.array, *ctx.options)
-        return out, *(None for _ in ctx.options)
+def _slope_of_input(ctx: Any, kernel: Callable[..., None], grad: Tensor) -> tuple[Any, ...]:
+    """The gradient, by a kernel that finds the slope from the input; none for the options."""
+    (x,) = ctx.saved_tensors
+    out = new_like(x)
+    kernel(grad.array, x.array, out.array, *ctx.options)
+    return out, *(None for _ in ctx.options)
 
 
-class ELU(_OfInput):
+def _of_input(ctx: Any, kernel: Callable[..., None], x: Tensor, *options: Any) -> Tensor:
+    """An activation with numbers as options, of which the input is saved."""
+    out = new_like(x)
+    kernel(x.array, out.array, *options)
+    ctx.options = options
+    ctx.save_for_backward(x)
+    return out
+
+
+class ELU(Op):
     """Slope 1 above 0, else alpha e^x: computed from x, since y + alpha loses its digits where y is near -alpha."""
 
-    kernel = "elu"
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, alpha: float) -> Tensor:
+        """x, or alpha (e^x - 1)."""
+        return _of_input(ctx, x.backend.elu, x, alpha)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """grad, or grad * alpha e^x."""
+        return _slope_of_input(ctx, grad.backend.elu_backward, grad)
 
 
-class GELU(_OfInput):
+class GELU(Op):
     """x P(X < x) of a normal X, and its slope P + x P'."""
 
-    kernel = "gelu"
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, tanh: bool) -> Tensor:
+        """x P, or with ``tanh`` nearly so."""
+        return _of_input(ctx, x.backend.gelu, x, tanh)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """grad * (P + x P')."""
+        return _slope_of_input(ctx, grad.backend.gelu_backward, grad)
 
 
-class Softplus(_OfInput):
+class Softplus(Op):
     """log(1 + e^x), whose slope is the sigmoid."""
 
-    kernel = "softplus"
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, beta: float, threshold: float) -> Tensor:
+        """log(1 + e^(beta x)) / beta, or x where beta x > threshold."""
+        return _of_input(ctx, x.backend.softplus, x, beta, threshold)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """grad * sigmoid(beta x)."""
+        return _slope_of_input(ctx, grad.backend.softplus_backward, grad)
 
 
 def _number(who: str, name: str, value: Any) -> float:
@@ -113,7 +133,6 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return LeakyReLU.apply(x, _number("leaky_relu", "negative_slope", negative_slope))
 
 
-@operator
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """See ``nn.functional.prelu``."""
     x = need_tensor("prelu", "input", input)
@@ -126,7 +145,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"{x.shape}, got shape {weight.shape}"
         )
     spread = (weight.numel(), *(1 for _ in x.shape[2:])) if x.ndim > 1 else (1,) * x.ndim
-    return PReLU.apply(x, weight.reshape(spread))
+    return PReLU.apply(x, reshape(weight, spread))
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:

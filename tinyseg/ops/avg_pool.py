@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import Pair, new_activation
 from .pooling_windows import adaptive_size, as_given, as_images, output_sizes, window
 from .reduce import mean

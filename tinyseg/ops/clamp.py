@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Number, Tensor, operator
-from .common import matched, need_tensor, sum_to
+from ..tensor_base import Number, Tensor, TensorBase
+from .common import need_tensor, sum_to
 from .elementwise import binary, greater, greater_equal, less, less_equal, where
 from .logic import logical_and, logical_or
+from .operands import matched
 
 
 class Clamp(Op):
@@ -17,12 +18,12 @@ class Clamp(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, low: Any, high: Any) -> Tensor:
         """min(max(x, low), high); NaN stays NaN."""
-        given = [b if isinstance(b, Tensor) else None for b in (low, high)]
-        ctx.numbers = [None if isinstance(b, Tensor) else b for b in (low, high)]
+        given = [b if isinstance(b, TensorBase) else None for b in (low, high)]
+        ctx.numbers = [None if isinstance(b, TensorBase) else b for b in (low, high)]
         ctx.shapes = [None if b is None else b.shape for b in (x, *given)]
         ctx.save_for_backward(x, *given)
-        out = x if low is None else binary("maximum", x, low)
-        return out if high is None else binary("minimum", out, high)
+        out = x if low is None else binary(x.backend.maximum, x, low)
+        return out if high is None else binary(x.backend.minimum, out, high)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -46,7 +47,6 @@ class Clamp(Op):
         return by_x, by_low, by_high
 
 
-@operator
 def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """min(max(input, ``min``), ``max``), element by element; a bound is a number, a tensor (broadcast) or left out.
 
@@ -71,7 +71,6 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     return Clamp.apply(x, low, high)
 
 
-@operator
 def clip(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """``clamp`` under NumPy's name.
 

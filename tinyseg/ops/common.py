@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..autograd import is_grad_enabled
-from ..tensor import Dims, Number, Tensor, float32
+from ..tensor_base import Dims, Tensor, TensorBase
 
 Pair = tuple[int, int]
 
 
 def new(like: Tensor, shape: Sequence[int], dtype: Any = None) -> Tensor:
     """An uninitialised tensor on the device of ``like``, in row-major order."""
-    return Tensor(like.backend.empty(tuple(shape), dtype or like.dtype), like.device)
+    return like.wrap(like.backend.empty(tuple(shape), dtype or like.dtype))
 
 
 def new_activation(like: Tensor, shape: Sequence[int], dtype: Any = None) -> Tensor:
     """An uninitialised N,C,H,W tensor in the memory order that the backend's kernels like best."""
-    return Tensor(like.backend.empty_activation(tuple(shape), dtype or like.dtype), like.device)
+    return like.wrap(like.backend.empty_activation(tuple(shape), dtype or like.dtype))
 
 
 def new_like(x: Tensor, dtype: Any = None) -> Tensor:
     """An uninitialised tensor of the shape and memory order of ``x``."""
-    return Tensor(x.backend.empty_like(x.array, dtype or x.dtype), x.device)
+    return x.wrap(x.backend.empty_like(x.array, dtype or x.dtype))
 
 
 def view(x: Tensor, array: Any) -> Tensor:
     """A tensor of ``array``, which the backend made of ``x``'s: in-place changes of one count for both."""
-    return x.alias(array) if x.backend.shares_memory(x.array, array) else Tensor(array, x.device)
+    return x.alias(array) if x.backend.shares_memory(x.array, array) else x.wrap(array)
 
 
 def repeated(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -41,14 +41,29 @@ def repeated(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return result
 
 
-def array_or_none(x: Tensor | None) -> Any:
+def filled(x: Tensor, value: float) -> Tensor:
+    """``x``, which is new and not yet used, with every element ``value``."""
+    x.backend.fill(x.array, value)
+    return x
+
+
+def bounds(x: TensorBase) -> tuple[Any, Any]:
+    """The smallest and the largest of a tensor's elements, read by the host; there is one at least."""
+    axes, one = tuple(range(x.ndim)), (1,) * x.ndim
+    low, high = x.backend.empty(one, x.dtype), x.backend.empty(one, x.dtype)
+    x.backend.min(x.array, low, axes)
+    x.backend.max(x.array, high, axes)
+    return x.wrap(low).item(), x.wrap(high).item()
+
+
+def array_or_none(x: TensorBase | None) -> Any:
     """The array of an optional tensor."""
     return None if x is None else x.array
 
 
-def need_tensor(who: str, name: str, x: Any, ndim: int | None = None, floating: bool = True) -> Tensor:
+def need_tensor(who: str, name: str, x: Tensor, ndim: int | None = None, floating: bool = True) -> Tensor:
     """``x``, if it is a tensor of that kind; raises ``TypeError`` or ``ValueError``."""
-    if not isinstance(x, Tensor):
+    if not isinstance(x, TensorBase):
         raise TypeError(f"{who}: {name} must be a Tensor, got {type(x).__name__}; tinyseg.tensor() makes one")
     if floating and not x.is_floating_point:
         raise TypeError(f"{who}: {name} must be float32 or float64, got {x.dtype}; .float() converts it")
@@ -57,7 +72,7 @@ def need_tensor(who: str, name: str, x: Any, ndim: int | None = None, floating: 
     return x
 
 
-def need_same_type(who: str, **tensors: Tensor | None) -> None:
+def need_same_type(who: str, **tensors: TensorBase | None) -> None:
     """Raises ``TypeError`` unless all are tensors of one type: float types never mix in silence."""
     given = {name: need_tensor(who, name, x, floating=False).dtype for name, x in tensors.items() if x is not None}
     if len(set(given.values())) > 1:
@@ -65,13 +80,13 @@ def need_same_type(who: str, **tensors: Tensor | None) -> None:
         raise TypeError(f"{who}: types differ: {listed}; convert one with .to()")
 
 
-def need_same_device(who: str, a: Tensor, b: Tensor) -> None:
+def need_same_device(who: str, a: TensorBase, b: TensorBase) -> None:
     """Raises ``ValueError`` unless both are on one device: nothing is copied between devices in silence."""
     if a.device != b.device:
         raise ValueError(f"{who}: tensors are on two devices, {a.device!r} and {b.device!r}; move one with .to()")
 
 
-def need_constant(who: str, name: str, x: Tensor) -> None:
+def need_constant(who: str, name: str, x: TensorBase) -> None:
     """Raises ``ValueError`` if x waits for a gradient that the operator does not have."""
     if x.requires_grad and is_grad_enabled():
         raise ValueError(f"{who}: {name} has no gradient here, but requires one; use {name}.detach()")
@@ -146,47 +161,6 @@ def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{who}: shapes {listed} cannot be broadcast together") from None
 
 
-def matched(who: str, a: Tensor | Number, b: Tensor | Number, comparing: bool = False) -> tuple[Any, Any]:
-    """Both operands with one type: a Python number takes the tensor's, an int tensor that of a float tensor.
-
-    Raises ``TypeError`` for float32 with float64, and for anything that is neither tensor nor number; ``ValueError``
-    for tensors on two devices, and for an integer that does not fit the type, unless it is only ``comparing``.
-    """
-    for x in (a, b):
-        if not isinstance(x, (Tensor, Real)):
-            hint = "; tinyseg.tensor() makes a Tensor of it" if isinstance(x, (np.ndarray, list)) else ""
-            raise TypeError(f"{who}: expected a Tensor or a number, got {type(x).__name__}{hint}")
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        need_same_device(who, a, b)
-        if a.dtype == b.dtype:
-            return a, b
-        if a.is_floating_point and b.is_floating_point:
-            raise TypeError(f"{who}: types differ: {a.dtype} and {b.dtype}; convert one with .to()")
-        if a.is_floating_point or b.is_floating_point:
-            dtype = a.dtype if a.is_floating_point else b.dtype
-        else:
-            dtype = np.promote_types(a.dtype, b.dtype)
-        return a.to(dtype), b.to(dtype)
-    if isinstance(a, Tensor):
-        return _with_number(who, a, b, comparing)
-    if isinstance(b, Tensor):
-        return _with_number(who, b, a, comparing)[::-1]
-    raise TypeError(f"{who}: at least one operand must be a Tensor")
-
-
-def _with_number(who: str, x: Tensor, number: Any, comparing: bool) -> tuple[Tensor, Any]:
-    if x.is_floating_point:
-        return x, float(number)
-    if not isinstance(number, Integral):
-        return x.to(float32), number
-    if x.dtype.kind == "b":
-        return (x, bool(number)) if isinstance(number, (bool, np.bool_)) else (x.to(np.int64), int(number))
-    limits = np.iinfo(x.dtype)
-    if not comparing and not limits.min <= int(number) <= limits.max:
-        raise ValueError(f"{who}: {number} does not fit {x.dtype}; convert the tensor with .long()")
-    return x, int(number)
-
-
 def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Sums ``grad`` over the dimensions along which a tensor of ``shape`` was repeated: broadcasting's adjoint."""
     if grad.shape == shape:
@@ -196,4 +170,4 @@ def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
     kept = tuple(1 if i in axes else size for i, size in enumerate(grad.shape))
     total = new(grad, kept)
     grad.backend.sum(grad.array, total.array, axes)
-    return Tensor(grad.backend.reshape(total.array, shape), grad.device)
+    return grad.wrap(grad.backend.reshape(total.array, shape))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..autograd import Op, is_grad_enabled
 from ..geometry import convolution_size, transposed_size
-from ..tensor import Memo, Tensor
+from ..tensor_base import Memo, Tensor
 from .common import Pair, array_or_none, ints, need_same_type, need_tensor, new, new_activation, with_relu
 from .elementwise import through_relu
 from .pad import pad
@@ -26,7 +26,7 @@ def _bias_gradient(grad: Tensor) -> Tensor:
     """The bias is added at every pixel of every image."""
     total = new(grad, (1, grad.shape[1], 1, 1))
     grad.backend.sum(grad.array, total.array, (0, 2, 3))
-    return Tensor(grad.backend.reshape(total.array, grad.shape[1:2]), grad.device)
+    return grad.wrap(grad.backend.reshape(total.array, grad.shape[1:2]))
 
 
 def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, window: tuple[Any, ...]) -> Tensor:

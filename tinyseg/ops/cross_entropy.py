@@ -8,11 +8,13 @@ from typing import Any
 
 from ..autograd import Op
 from ..backend import check_later, report
-from ..tensor import Tensor, int64
-from .common import array_or_none, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
-from .elementwise import where
+from ..tensor_base import Tensor, TensorBase, int64
+from .common import array_or_none, filled, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
+from .copying import to
+from .elementwise import multiply, negative, not_equal, where
 from .gather import gather
 from .loss import need_reduction, reduced
+from .shape import reshape, unsqueeze
 from .softmax import log_softmax
 
 
@@ -66,8 +68,8 @@ class SoftCrossEntropy(Op):
                 grad.array, logits.array, target.array, array_or_none(weight), by_logits.array, ctx.smoothing
             )
         if ctx.needs_input_grad[1]:
-            by_target = log_softmax(logits, 1) * (grad.unsqueeze(1) * (ctx.smoothing - 1.0))
-            by_target = by_target if weight is None else by_target * weight.reshape(-1, 1, 1)
+            by_target = multiply(log_softmax(logits, 1), multiply(unsqueeze(grad, 1), ctx.smoothing - 1.0))
+            by_target = by_target if weight is None else multiply(by_target, reshape(weight, -1, 1, 1))
         return by_logits, by_target, None, None
 
 
@@ -102,12 +104,12 @@ def _bounds(target: Tensor, ignore_index: int) -> Any:
 def _as_images(x: Tensor) -> Tensor:
     """(C), (N,C), (N,C,L...) as N,C,H,W."""
     n, c, *rest = (1, *x.shape) if x.ndim == 1 else x.shape
-    return x if len(rest) == 2 else x.reshape(n, c, math.prod(rest), 1)
+    return x if len(rest) == 2 else reshape(x, n, c, math.prod(rest), 1)
 
 
 def _as_pixels(x: Tensor, images: Tensor) -> Tensor:
     """(), (N), (N,L...) as N,H,W."""
-    return x.reshape(images.shape[0], *images.shape[2:])
+    return reshape(x, images.shape[0], *images.shape[2:])
 
 
 def _check_options(who: str, x: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> None:
@@ -144,7 +146,7 @@ def need_labels(who: str, x: Tensor, target: Tensor) -> Tensor:
             f"{who}: input of shape {x.shape} (N,C,H,W) needs target of shape {_pixel_shape(x)} (N,H,W), "
             f"got {target.shape}"
         )
-    return target.to(int64)
+    return to(target, int64)
 
 
 def cross_entropy(
@@ -164,7 +166,7 @@ def cross_entropy(
         raise ValueError(f"{who}: label_smoothing must be a number in 0 .. 1, got {label_smoothing!r}")
     logits, smoothing = _as_images(x), float(label_smoothing)
     weights: Tensor | None
-    if isinstance(target, Tensor) and target.is_floating_point:
+    if isinstance(target, TensorBase) and target.is_floating_point:
         _check_shares(x, target, ignore_index)
         losses, weights = SoftCrossEntropy.apply(logits, _as_images(target), weight, smoothing), None
     else:
@@ -211,11 +213,11 @@ def nll_loss(
     x = need_tensor("nll_loss", "input", input)
     _check_options("nll_loss", x, weight, ignore_index, reduction)
     images = _as_images(x)
-    labels = _as_pixels(need_labels("nll_loss", x, target), images).unsqueeze(1)
+    labels = unsqueeze(_as_pixels(need_labels("nll_loss", x, target), images), 1)
     count_labels("nll_loss", labels, images.shape[1], ignore_index)
-    counted = labels != ignore_index
+    counted = not_equal(labels, ignore_index)
     labels = where(counted, labels, 0)
-    each = new(x, (images.shape[1],)).fill_(1) if weight is None else weight.detach()
-    weights = where(counted, gather(each, 0, labels.reshape(-1)).reshape(labels.shape), 0.0)
-    losses = where(counted, -gather(images, 1, labels), 0.0) * weights
-    return reduced(losses.reshape(_pixel_shape(x)), reduction, weights)
+    each = filled(new(x, (images.shape[1],)), 1) if weight is None else weight.detach()
+    weights = where(counted, reshape(gather(each, 0, reshape(labels, -1)), labels.shape), 0.0)
+    losses = multiply(where(counted, negative(gather(images, 1, labels)), 0.0), weights)
+    return reduced(reshape(losses, _pixel_shape(x)), reduction, weights)

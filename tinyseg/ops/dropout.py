@@ -7,8 +7,9 @@ from typing import Any
 
 from ..autograd import Op, no_grad
 from ..random import Generator, default_generator
-from ..tensor import Tensor
-from .common import need_tensor, new, new_like
+from ..tensor_base import Tensor
+from .common import filled, need_tensor, new, new_like
+from .elementwise import multiply
 
 
 class Dropout(Op):
@@ -58,5 +59,5 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, generator: G
     if not training or p == 0:
         return x
     with no_grad():
-        kept = dropout(new(x, (*x.shape[:2], *(1 for _ in x.shape[2:]))).fill_(1), p, True, generator)
-    return x * kept
+        kept = dropout(filled(new(x, (*x.shape[:2], *(1 for _ in x.shape[2:]))), 1), p, True, generator)
+    return multiply(x, kept)

@@ -12,10 +12,14 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import dimension, need_same_device, need_same_type, need_tensor
+from .copying import to
+from .elementwise import multiply
+from .indexing import getitem
 from .matmul import matmul
-from .shape import flatten, getitem, permute, reshape
+from .reduce import sum
+from .shape import flatten, permute, reshape
 
 Label = Any  # a letter, or the place, counted from the last one, of a dimension that an ellipsis stands for
 Labels = list[Label]
@@ -56,7 +60,7 @@ def _summed(x: Tensor, labels: Labels, keep: set[Label]) -> tuple[Tensor, Labels
     axes = tuple(i for i, label in enumerate(labels) if label not in keep)
     if not axes:
         return x, labels
-    return x.sum(axes).to(x.dtype), [label for label in labels if label in keep]
+    return to(sum(x, axes), x.dtype), [label for label in labels if label in keep]
 
 
 def _without_ones(x: Tensor, labels: Labels, other: dict[Label, int]) -> tuple[Tensor, Labels]:
@@ -91,10 +95,11 @@ def _contracted(who: str, a: Tensor, la: Labels, b: Tensor, lb: Labels, keep: se
     if inner and (left or right) and a.is_floating_point:
         out = matmul(x, y)
     else:  # nothing to sum over, a product of vectors, or integers, of which there is no matrix product
-        out = reshape(x, (x.shape[0], x.shape[1], 1, x.shape[2])) * reshape(
-            permute(y, 0, 2, 1), (y.shape[0], 1, y.shape[2], y.shape[1])
+        out = multiply(
+            reshape(x, (x.shape[0], x.shape[1], 1, x.shape[2])),
+            reshape(permute(y, 0, 2, 1), (y.shape[0], 1, y.shape[2], y.shape[1])),
         )
-        out = out.sum(-1).to(a.dtype) if inner else out
+        out = to(sum(out, -1), a.dtype) if inner else out
     labels = [*batch, *left, *right]
     return reshape(out, tuple(size[label] for label in labels)), labels
 
@@ -115,8 +120,7 @@ def _output(terms: Sequence[str], given: str | None, labels: Sequence[Labels]) -
     return wanted
 
 
-@operator
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: str, *operands: Tensor) -> Tensor:
     """Einstein's sum: products of the operands' elements, summed over every subscript that is not in the output.
 
     ``equation`` has a letter for each dimension of each operand, and, after ``->``, those of the output. Without
@@ -155,7 +159,6 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     return permute(result, [labels.index(label) for label in wanted]) if wanted else result
 
 
-@operator
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Products summed over dimensions of both: the last ``dims`` of a with the first of b, or those of two lists.
 
@@ -188,7 +191,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return _contracted("tensordot", a, named_a, b, named_b, keep)[0]
 
 
-@operator
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Matrix products of two batches: (b, n, k) times (b, k, m) is (b, n, m); nothing is broadcast.
 

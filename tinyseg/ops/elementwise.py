@@ -6,40 +6,49 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import Context, Op, no_grad
-from ..tensor import Number, Tensor, bool_, float32, operator
-from .common import broadcast_shape, matched, need_tensor, new, new_like, sum_to
+from ..backend import Backend
+from ..tensor_base import Number, Tensor, TensorBase, bool_, float32, int64
+from .common import bounds, broadcast_shape, filled, need_tensor, new, new_like, sum_to
+from .copying import to
+from .operands import matched
 
 
 def _shape(x: Any) -> tuple[int, ...]:
-    return x.shape if isinstance(x, Tensor) else ()
+    return x.shape if isinstance(x, TensorBase) else ()
 
 
 def _array(x: Any) -> Any:
-    return x.array if isinstance(x, Tensor) else x
+    return x.array if isinstance(x, TensorBase) else x
 
 
-def binary(kernel: str, a: Any, b: Any, dtype: Any = None, into: Tensor | None = None) -> Tensor:
+def kernels_of(a: Any, b: Any) -> Backend:
+    """The kernels of the device of two operands, of which one may be a number."""
+    found: Backend = (a if isinstance(a, TensorBase) else b).backend
+    return found
+
+
+def binary(kernel: Callable[..., None], a: Any, b: Any, dtype: Any = None, into: Any = None) -> Any:
     """One kernel of two operands, into a tensor of their common shape and the memory order of the larger one, or
     ``into`` the first of them.
     """
     if into is not None:
-        getattr(into.backend, kernel)(_array(a), _array(b), into.array)
+        kernel(_array(a), _array(b), into.array)
         return into
-    shape = broadcast_shape(kernel, _shape(a), _shape(b))
-    like = a if isinstance(a, Tensor) and (a.shape == shape or not isinstance(b, Tensor)) else b
+    shape = broadcast_shape(kernel.__name__, _shape(a), _shape(b))
+    like = a if isinstance(a, TensorBase) and (a.shape == shape or not isinstance(b, TensorBase)) else b
     out = new_like(like, dtype) if like.shape == shape else new(like, shape, dtype)
-    getattr(like.backend, kernel)(_array(a), _array(b), out.array)
+    kernel(_array(a), _array(b), out.array)
     return out
 
 
-def unary(kernel: str, x: Tensor) -> Tensor:
+def unary(kernel: Callable[..., None], x: Tensor) -> Tensor:
     """One kernel of one operand, into a tensor of its shape, type and memory order."""
     out = new_like(x)
-    getattr(x.backend, kernel)(x.array, out.array)
+    kernel(x.array, out.array)
     return out
 
 
-def _to_inputs(ctx: Context, grad_a: Callable[[], Tensor], grad_b: Callable[[], Tensor]) -> tuple[Any, Any]:
+def _to_inputs(ctx: Context, grad_a: Callable[[], TensorBase], grad_b: Callable[[], TensorBase]) -> Any:
     """The gradients that are asked for, each summed to its operand's shape (kept in ``ctx.shapes``)."""
     return (
         sum_to(grad_a(), ctx.shapes[0]) if ctx.needs_input_grad[0] else None,
@@ -51,10 +60,10 @@ class Add(Op):
     """d(a + b) = da + db."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a + b."""
         ctx.shapes = _shape(a), _shape(b)
-        return binary("add", a, b, into=ctx.into)
+        return binary(kernels_of(a, b).add, a, b, into=ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -66,92 +75,99 @@ class Subtract(Op):
     """d(a - b) = da - db."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a - b."""
         ctx.shapes = _shape(a), _shape(b)
-        return binary("subtract", a, b, into=ctx.into)
+        return binary(kernels_of(a, b).subtract, a, b, into=ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The gradient, and its negative."""
-        return _to_inputs(ctx, lambda: grad, lambda: -grad)
+        return _to_inputs(ctx, lambda: grad, lambda: negative(grad))
 
 
 class Multiply(Op):
     """d(a b) = b da + a db."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a * b."""
         ctx.shapes = _shape(a), _shape(b)
         needed = ctx.needs_input_grad
-        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        ctx.numbers = [x if not isinstance(x, TensorBase) else None for x in (a, b)]
         # each operand is saved only for the other one's sake
         ctx.save_for_backward(
-            a if isinstance(a, Tensor) and needed[1] else None, b if isinstance(b, Tensor) and needed[0] else None
+            a if isinstance(a, TensorBase) and needed[1] else None,
+            b if isinstance(b, TensorBase) and needed[0] else None,
         )
-        return binary("multiply", a, b, into=None if needed[1] else ctx.into)
+        return binary(kernels_of(a, b).multiply, a, b, into=None if needed[1] else ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Each operand gets the other one times the gradient."""
         a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
-        return _to_inputs(ctx, lambda: grad * b, lambda: grad * a)
+        return _to_inputs(ctx, lambda: multiply(grad, b), lambda: multiply(grad, a))
 
 
 class Divide(Op):
     """d(a / b) = da / b - (a / b) db / b."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a / b."""
         ctx.shapes = _shape(a), _shape(b)
         needed = ctx.needs_input_grad[1]
-        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        ctx.numbers = [x if not isinstance(x, TensorBase) else None for x in (a, b)]
         # not the result, which may be changed in place: a residual is added to it, say
-        ctx.save_for_backward(a if isinstance(a, Tensor) and needed else None, b if isinstance(b, Tensor) else None)
-        return binary("divide", a, b, into=None if needed else ctx.into)
+        ctx.save_for_backward(
+            a if isinstance(a, TensorBase) and needed else None, b if isinstance(b, TensorBase) else None
+        )
+        return binary(kernels_of(a, b).divide, a, b, into=None if needed else ctx.into)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See the class."""
         a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
-        return _to_inputs(ctx, lambda: grad / b, lambda: -(grad * binary("divide", a, b)) / b)
+        quotient = grad.backend.divide
+        return _to_inputs(
+            ctx, lambda: divide(grad, b), lambda: divide(negative(multiply(grad, binary(quotient, a, b))), b)
+        )
 
 
 class Remainder(Op):
     """d(a - b floor(a / b)) = da - floor(a / b) db, between the steps of the floor."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a % b."""
         ctx.shapes = _shape(a), _shape(b)
-        ctx.number = None if isinstance(a, Tensor) else a
+        ctx.number = None if isinstance(a, TensorBase) else a
         # both are needed for the second one's gradient only
-        saved = (a if isinstance(a, Tensor) else None, b) if ctx.needs_input_grad[1] else (None, None)
+        saved = (a if isinstance(a, TensorBase) else None, b) if ctx.needs_input_grad[1] else (None, None)
         ctx.save_for_backward(*saved)
-        return binary("remainder", a, b)
+        return binary(kernels_of(a, b).remainder, a, b)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See the class."""
         a, b = ctx.saved_tensors
         a = ctx.number if a is None else a
-        return _to_inputs(ctx, lambda: grad, lambda: -(grad * binary("floor_divide", a, b)))
+        whole = grad.backend.floor_divide
+        return _to_inputs(ctx, lambda: grad, lambda: negative(multiply(grad, binary(whole, a, b))))
 
 
 class Pow(Op):
     """d(a ** b) = b a ** (b - 1) da + a ** b log(a) db."""
 
     @staticmethod
-    def forward(ctx: Any, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a ** b."""
-        out = binary("power", a, b)
+        out = binary(kernels_of(a, b).power, a, b)
         ctx.shapes = _shape(a), _shape(b)
-        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
+        ctx.numbers = [x if not isinstance(x, TensorBase) else None for x in (a, b)]
         ctx.save_for_backward(
-            a if isinstance(a, Tensor) else None,
-            b if isinstance(b, Tensor) else None,
+            a if isinstance(a, TensorBase) else None,
+            b if isinstance(b, TensorBase) else None,
             out if ctx.needs_input_grad[1] else None,
         )
         return out
@@ -162,16 +178,18 @@ class Pow(Op):
         *operands, out = ctx.saved_tensors
         a, b = (n if t is None else t for t, n in zip(operands, ctx.numbers, strict=True))
 
-        def by_base() -> Tensor:
-            slope = b * a ** (b - 1.0)
-            if isinstance(b, Tensor):  # a ** 0 = 1 has slope 0, also at a = 0 where a ** -1 is not finite
-                slope = where(binary("equal", b, 0.0, bool_), 0.0, slope)
-            return grad * (slope if isinstance(b, Tensor) or b else 0.0)
+        equal = grad.backend.equal
 
-        def by_exponent() -> Tensor:
-            base = a if isinstance(a, Tensor) else new_like(b).fill_(a)
-            slope = out * base.log()
-            return grad * where(binary("equal", base, 0.0, bool_), 0.0, slope)
+        def by_base() -> TensorBase:
+            slope = multiply(b, pow(a, subtract(b, 1.0) if isinstance(b, TensorBase) else b - 1.0))
+            if isinstance(b, TensorBase):  # a ** 0 = 1 has slope 0, also at a = 0 where a ** -1 is not finite
+                slope = where(binary(equal, b, 0.0, bool_), 0.0, slope)
+            return multiply(grad, slope if isinstance(b, TensorBase) or b else 0.0)
+
+        def by_exponent() -> TensorBase:
+            base = a if isinstance(a, TensorBase) else filled(new_like(b), a)
+            slope = multiply(out, log(base))
+            return multiply(grad, where(binary(equal, base, 0.0, bool_), 0.0, slope))
 
         return _to_inputs(ctx, by_base, by_exponent)
 
@@ -180,21 +198,23 @@ class Extreme(Op):
     """The larger (or smaller) of two; where they are equal each gets half of the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: str, a: Any, b: Any) -> Tensor:
-        """``kernel`` is maximum or minimum."""
-        out = binary(kernel, a, b)
+    def forward(ctx: Any, largest: bool, a: Any, b: Any) -> Any:
+        """With ``largest`` the larger one, else the smaller one."""
+        kernels = kernels_of(a, b)
+        out = binary(kernels.maximum if largest else kernels.minimum, a, b)
         ctx.shapes = _shape(a), _shape(b)
-        ctx.numbers = [x if not isinstance(x, Tensor) else None for x in (a, b)]
-        ctx.save_for_backward(a if isinstance(a, Tensor) else None, b if isinstance(b, Tensor) else None)
-        ctx.kernel = kernel
+        ctx.numbers = [x if not isinstance(x, TensorBase) else None for x in (a, b)]
+        ctx.save_for_backward(a if isinstance(a, TensorBase) else None, b if isinstance(b, TensorBase) else None)
+        ctx.largest = largest
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """To whoever won."""
         a, b = (n if t is None else t for t, n in zip(ctx.saved_tensors, ctx.numbers, strict=True))
-        wins = "greater" if ctx.kernel == "maximum" else "less"
-        half = where(binary("equal", a, b, bool_), grad * 0.5, 0.0)
+        kernels = grad.backend
+        wins = kernels.greater if ctx.largest else kernels.less
+        half = where(binary(kernels.equal, a, b, bool_), multiply(grad, 0.5), 0.0)
 
         def share(x: Any, other: Any, number: int) -> Any:
             if not ctx.needs_input_grad[1 + number]:
@@ -208,12 +228,12 @@ class Where(Op):
     """The gradient goes where the value came from."""
 
     @staticmethod
-    def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Tensor:
+    def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Any:
         """a where condition, else b."""
         shape = broadcast_shape("where", condition.shape, _shape(a), _shape(b))
         both_bool = isinstance(a, bool) and isinstance(b, bool)
-        dtype = next((x.dtype for x in (a, b) if isinstance(x, Tensor)), bool_ if both_bool else float32)
-        like = next((x for x in (a, b, condition) if isinstance(x, Tensor) and x.shape == shape), None)
+        dtype = next((x.dtype for x in (a, b) if isinstance(x, TensorBase)), bool_ if both_bool else float32)
+        like: Any = next((x for x in (a, b, condition) if isinstance(x, TensorBase) and x.shape == shape), None)
         out = new(condition, shape, dtype) if like is None else new_like(like, dtype)
         condition.backend.where(condition.array, _array(a), _array(b), out.array)
         ctx.shapes = _shape(a), _shape(b)
@@ -238,12 +258,12 @@ class Negative(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """-x."""
-        return unary("negative", x)
+        return unary(x.backend.negative, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """-grad."""
-        return -grad
+        return negative(grad)
 
 
 class Abs(Op):
@@ -253,13 +273,13 @@ class Abs(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """|x|."""
         ctx.save_for_backward(x)
-        return unary("absolute", x)
+        return unary(x.backend.absolute, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """0 at 0."""
         (x,) = ctx.saved_tensors
-        return grad * unary("sign", x)
+        return multiply(grad, unary(x.backend.sign, x))
 
 
 class Exp(Op):
@@ -268,7 +288,7 @@ class Exp(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """e ** x."""
-        out = unary("exp", x)
+        out = unary(x.backend.exp, x)
         ctx.save_for_backward(out)
         return out
 
@@ -276,7 +296,7 @@ class Exp(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """The output is its own slope."""
         (y,) = ctx.saved_tensors
-        return grad * y
+        return multiply(grad, y)
 
 
 class Log(Op):
@@ -286,13 +306,13 @@ class Log(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Natural logarithm."""
         ctx.save_for_backward(x)
-        return unary("log", x)
+        return unary(x.backend.log, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad / x."""
         (x,) = ctx.saved_tensors
-        return grad / x
+        return divide(grad, x)
 
 
 class Sqrt(Op):
@@ -301,7 +321,7 @@ class Sqrt(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Square root."""
-        out = unary("sqrt", x)
+        out = unary(x.backend.sqrt, x)
         ctx.save_for_backward(out)
         return out
 
@@ -309,7 +329,7 @@ class Sqrt(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad / 2y."""
         (y,) = ctx.saved_tensors
-        return grad / (y * 2.0)
+        return divide(grad, multiply(y, 2.0))
 
 
 class Tanh(Op):
@@ -318,7 +338,7 @@ class Tanh(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Hyperbolic tangent."""
-        out = unary("tanh", x)
+        out = unary(x.backend.tanh, x)
         ctx.save_for_backward(out)
         return out
 
@@ -326,7 +346,7 @@ class Tanh(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * (1 - y^2)."""
         (y,) = ctx.saved_tensors
-        return binary("tanh_backward", grad, y)
+        return binary(y.backend.tanh_backward, grad, y)
 
 
 class Sigmoid(Op):
@@ -335,7 +355,7 @@ class Sigmoid(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """1 / (1 + exp(-x))."""
-        out = unary("sigmoid", x)
+        out = unary(x.backend.sigmoid, x)
         ctx.save_for_backward(out)
         return out
 
@@ -343,7 +363,7 @@ class Sigmoid(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * y * (1 - y)."""
         (y,) = ctx.saved_tensors
-        return binary("sigmoid_backward", grad, y)
+        return binary(y.backend.sigmoid_backward, grad, y)
 
 
 class ReLU(Op):
@@ -352,7 +372,7 @@ class ReLU(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """max(x, 0); NaN stays NaN."""
-        out = unary("relu", x)
+        out = unary(x.backend.relu, x)
         ctx.save_for_backward(out)
         return out
 
@@ -373,12 +393,12 @@ def through_relu(grad: Tensor, y: Tensor) -> Tensor:
 def as_floating(who: str, x: Tensor) -> Tensor:
     """Integers become float32, as a function with real values asks for."""
     need_tensor(who, "input", x, floating=False)
-    return x if x.is_floating_point else x.to(float32)
+    return x if x.is_floating_point else to(x, float32)
 
 
 def _not_bool(x: Any) -> Any:
     """Arithmetic on bools is on the integers 0 and 1."""
-    return x.long() if isinstance(x, Tensor) and x.dtype == bool_ else x
+    return to(x, int64) if isinstance(x, TensorBase) and x.dtype == bool_ else x
 
 
 def summands(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
@@ -386,19 +406,16 @@ def summands(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[
     return matched(who, _not_bool(input), _not_bool(other))
 
 
-@operator
 def add(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input + other, broadcast."""
     return Add.apply(*summands("add", input, other))
 
 
-@operator
 def subtract(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input - other, broadcast."""
     return Subtract.apply(*summands("subtract", input, other))
 
 
-@operator
 def multiply(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * other, broadcast."""
     return Multiply.apply(*summands("multiply", input, other))
@@ -406,26 +423,29 @@ def multiply(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 
 def quotient(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
     """Both with one floating type."""
-    a, b = (as_floating(who, x) if isinstance(x, Tensor) else x for x in matched(who, input, other))
+    a, b = (as_floating(who, x) if isinstance(x, TensorBase) else x for x in matched(who, input, other))
     return a, b
 
 
-@operator
 def divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input / other, broadcast; integers are divided as float32."""
     return Divide.apply(*quotient("divide", input, other))
 
 
+def _some(truth: TensorBase) -> bool:
+    """Whether any of them holds."""
+    return bool(truth.numel() and bounds(truth)[1])
+
+
 def divisible(who: str, input: Tensor | Number, other: Tensor | Number) -> tuple[Any, Any]:
     """Both with one type; no integer can be divided by 0."""
     a, b = summands(who, input, other)
-    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
-    if whole and (bool((b == 0).any()) if isinstance(b, Tensor) else b == 0):
+    whole = not (b if isinstance(b, TensorBase) else a).is_floating_point
+    if whole and (_some(equal(b, 0)) if isinstance(b, TensorBase) else b == 0):
         raise ValueError(f"{who}: an integer tensor cannot be divided by 0; .float() gives inf or NaN there")
     return a, b
 
 
-@operator
 def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """floor(input / other), broadcast: ``input // other``. No gradient flows through: it is 0 wherever there is one.
 
@@ -436,10 +456,10 @@ def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     tensor([ 3, -4])
     """
     with no_grad():
-        return binary("floor_divide", *divisible("floor_divide", input, other))
+        a, b = divisible("floor_divide", input, other)
+        return binary(kernels_of(a, b).floor_divide, a, b)
 
 
-@operator
 def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input - other * floor(input / other), broadcast, with the sign of ``other``: ``input % other``.
 
@@ -455,19 +475,17 @@ def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 def power(who: str, input: Tensor | Number, exponent: Tensor | Number) -> tuple[Any, Any]:
     """Both with one type; no integer can take a negative power."""
     a, b = summands(who, input, exponent)
-    whole = not (b if isinstance(b, Tensor) else a).is_floating_point
-    if whole and (bool((b < 0).any()) if isinstance(b, Tensor) else b < 0):
+    whole = not (b if isinstance(b, TensorBase) else a).is_floating_point
+    if whole and (_some(less(b, 0)) if isinstance(b, TensorBase) else b < 0):
         raise ValueError(f"{who}: an integer tensor cannot take a negative power; .float() converts it")
     return a, b
 
 
-@operator
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent, broadcast."""
     return Pow.apply(*power("pow", input, exponent))
 
 
-@operator
 def maximum(input: Tensor, other: Tensor | Number) -> Tensor:
     """The larger of the two, element by element; NaN if either is.
 
@@ -475,10 +493,9 @@ def maximum(input: Tensor, other: Tensor | Number) -> Tensor:
     >>> maximum(tinyseg.tensor([1.0, 5.0]), tinyseg.tensor([2.0, 3.0]))
     tensor([2., 5.])
     """
-    return Extreme.apply("maximum", *matched("maximum", input, other))
+    return Extreme.apply(True, *matched("maximum", input, other))
 
 
-@operator
 def minimum(input: Tensor, other: Tensor | Number) -> Tensor:
     """The smaller of the two, element by element; NaN if either is.
 
@@ -486,10 +503,9 @@ def minimum(input: Tensor, other: Tensor | Number) -> Tensor:
     >>> minimum(tinyseg.tensor([1.0, 5.0]), 2.0)
     tensor([1., 2.])
     """
-    return Extreme.apply("minimum", *matched("minimum", input, other))
+    return Extreme.apply(False, *matched("minimum", input, other))
 
 
-@operator
 def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """``input`` where ``condition`` (bool) holds, else ``other``; all are broadcast.
 
@@ -503,18 +519,16 @@ def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> 
     need_tensor("where", "condition", condition, floating=False)
     if condition.dtype != bool_:
         raise TypeError(f"where: condition must be bool, got {condition.dtype}; compare it with something")
-    if isinstance(input, Tensor) or isinstance(other, Tensor):
+    if isinstance(input, TensorBase) or isinstance(other, TensorBase):
         input, other = matched("where", input, other)
     return Where.apply(condition, input, other)
 
 
-@operator
 def negative(input: Tensor) -> Tensor:
     """-input."""
     return Negative.apply(_not_bool(input))
 
 
-@operator
 def abs(input: Tensor) -> Tensor:
     """``|input|``.
 
@@ -525,37 +539,31 @@ def abs(input: Tensor) -> Tensor:
     return Abs.apply(need_tensor("abs", "input", input, floating=False))
 
 
-@operator
 def exp(input: Tensor) -> Tensor:
     """e ** input."""
     return Exp.apply(as_floating("exp", input))
 
 
-@operator
 def log(input: Tensor) -> Tensor:
     """Natural logarithm; -inf of 0 and NaN of what is negative."""
     return Log.apply(as_floating("log", input))
 
 
-@operator
 def sqrt(input: Tensor) -> Tensor:
     """Square root; NaN of what is negative."""
     return Sqrt.apply(as_floating("sqrt", input))
 
 
-@operator
 def tanh(input: Tensor) -> Tensor:
     """Hyperbolic tangent."""
     return Tanh.apply(as_floating("tanh", input))
 
 
-@operator
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-input)), without overflow."""
     return Sigmoid.apply(as_floating("sigmoid", input))
 
 
-@operator
 def relu(input: Tensor) -> Tensor:
     """max(input, 0); NaN stays NaN. Raises ``TypeError`` for bools."""
     x = need_tensor("relu", "input", input, floating=False)
@@ -564,42 +572,37 @@ def relu(input: Tensor) -> Tensor:
     return ReLU.apply(x)
 
 
-def _comparison(name: str, a: Any, b: Any) -> Tensor:
-    a, b = matched(name, a, b, comparing=True)
-    return binary(name, a, b, bool_)
-
-
-@operator
 def equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input == other, element by element."""
-    return _comparison("equal", input, other)
+    a, b = matched("equal", input, other, comparing=True)
+    return binary(kernels_of(a, b).equal, a, b, bool_)
 
 
-@operator
 def not_equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input != other, element by element."""
-    return _comparison("not_equal", input, other)
+    a, b = matched("not_equal", input, other, comparing=True)
+    return binary(kernels_of(a, b).not_equal, a, b, bool_)
 
 
-@operator
 def less(input: Tensor, other: Tensor | Number) -> Tensor:
     """input < other, element by element."""
-    return _comparison("less", input, other)
+    a, b = matched("less", input, other, comparing=True)
+    return binary(kernels_of(a, b).less, a, b, bool_)
 
 
-@operator
 def less_equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input <= other, element by element."""
-    return _comparison("less_equal", input, other)
+    a, b = matched("less_equal", input, other, comparing=True)
+    return binary(kernels_of(a, b).less_equal, a, b, bool_)
 
 
-@operator
 def greater(input: Tensor, other: Tensor | Number) -> Tensor:
     """input > other, element by element."""
-    return _comparison("greater", input, other)
+    a, b = matched("greater", input, other, comparing=True)
+    return binary(kernels_of(a, b).greater, a, b, bool_)
 
 
-@operator
 def greater_equal(input: Tensor, other: Tensor | Number) -> Tensor:
     """input >= other, element by element."""
-    return _comparison("greater_equal", input, other)
+    a, b = matched("greater_equal", input, other, comparing=True)
+    return binary(kernels_of(a, b).greater_equal, a, b, bool_)

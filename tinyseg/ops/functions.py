@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
-from .elementwise import as_floating, sqrt, unary
+from ..tensor_base import Tensor
+from .elementwise import add, as_floating, divide, multiply, negative, sqrt, unary
 
 
 class Sin(Op):
@@ -16,13 +16,13 @@ class Sin(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Sine."""
         ctx.save_for_backward(x)
-        return unary("sin", x)
+        return unary(x.backend.sin, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * cos(x)."""
         (x,) = ctx.saved_tensors
-        return grad * unary("cos", x)
+        return multiply(grad, unary(x.backend.cos, x))
 
 
 class Cos(Op):
@@ -32,13 +32,13 @@ class Cos(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Cosine."""
         ctx.save_for_backward(x)
-        return unary("cos", x)
+        return unary(x.backend.cos, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """-grad * sin(x)."""
         (x,) = ctx.saved_tensors
-        return -(grad * unary("sin", x))
+        return negative(multiply(grad, unary(x.backend.sin, x)))
 
 
 class Log1p(Op):
@@ -48,13 +48,13 @@ class Log1p(Op):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """log(1 + x)."""
         ctx.save_for_backward(x)
-        return unary("log1p", x)
+        return unary(x.backend.log1p, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad / (1 + x)."""
         (x,) = ctx.saved_tensors
-        return grad / (x + 1.0)
+        return divide(grad, add(x, 1.0))
 
 
 class Expm1(Op):
@@ -63,7 +63,7 @@ class Expm1(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """e ** x - 1."""
-        out = unary("expm1", x)
+        out = unary(x.backend.expm1, x)
         ctx.save_for_backward(out)
         return out
 
@@ -71,10 +71,9 @@ class Expm1(Op):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         """grad * (y + 1)."""
         (y,) = ctx.saved_tensors
-        return grad * (y + 1.0)
+        return multiply(grad, add(y, 1.0))
 
 
-@operator
 def sin(input: Tensor) -> Tensor:
     """Sine of an angle in radians; NaN of infinity. Integers become float32.
 
@@ -85,7 +84,6 @@ def sin(input: Tensor) -> Tensor:
     return Sin.apply(as_floating("sin", input))
 
 
-@operator
 def cos(input: Tensor) -> Tensor:
     """Cosine of an angle in radians; NaN of infinity. Integers become float32.
 
@@ -96,7 +94,6 @@ def cos(input: Tensor) -> Tensor:
     return Cos.apply(as_floating("cos", input))
 
 
-@operator
 def log1p(input: Tensor) -> Tensor:
     """log(1 + input), with all its digits also where input is small; -inf of -1 and NaN below.
 
@@ -107,7 +104,6 @@ def log1p(input: Tensor) -> Tensor:
     return Log1p.apply(as_floating("log1p", input))
 
 
-@operator
 def expm1(input: Tensor) -> Tensor:
     """e ** input - 1, with all its digits also where input is small.
 
@@ -118,7 +114,6 @@ def expm1(input: Tensor) -> Tensor:
     return Expm1.apply(as_floating("expm1", input))
 
 
-@operator
 def reciprocal(input: Tensor) -> Tensor:
     """1 / input; infinity of 0. Integers become float32.
 
@@ -126,10 +121,9 @@ def reciprocal(input: Tensor) -> Tensor:
     >>> reciprocal(tinyseg.tensor([2.0, 0.0]))
     tensor([0.5, inf])
     """
-    return 1.0 / as_floating("reciprocal", input)
+    return divide(1.0, as_floating("reciprocal", input))
 
 
-@operator
 def rsqrt(input: Tensor) -> Tensor:
     """1 / sqrt(input); infinity of 0 and NaN below. Integers become float32.
 
@@ -137,4 +131,4 @@ def rsqrt(input: Tensor) -> Tensor:
     >>> rsqrt(tinyseg.tensor([4.0, 0.25]))
     tensor([0.5, 2. ])
     """
-    return 1.0 / sqrt(as_floating("rsqrt", input))
+    return divide(1.0, sqrt(as_floating("rsqrt", input)))

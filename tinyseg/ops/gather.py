@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, int64, operator
-from .common import dimension, need_same_type, need_tensor, new
+from ..tensor_base import Tensor, int64
+from .common import bounds, dimension, filled, need_same_type, need_tensor, new
+from .copying import contiguous, to
+from .elementwise import add, less, multiply
+from .shape import expand, reshape
 
 
 class Gather(Op):
@@ -25,7 +28,7 @@ class Gather(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Adds each gradient where its value was picked."""
         (index,) = ctx.saved_tensors
-        out = new(grad, ctx.shape).zero_()
+        out = filled(new(grad, ctx.shape), 0)
         grad.backend.scatter_add(grad.array, index.array, out.array, ctx.axis)
         return out, None, None
 
@@ -35,13 +38,13 @@ def _checked_index(who: str, index: Tensor, size: int) -> Tensor:
     need_tensor(who, "index", index, floating=False)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{who}: index must be an integer tensor, got {index.dtype}")
-    index = index.to(int64)
+    index = to(index, int64)
     if index.numel():
-        low, high = int(index.min()), int(index.max())
+        low, high = bounds(index)
         if low < -size or high >= size:
             raise IndexError(f"{who}: index {low if low < -size else high} is out of range for size {size}")
         if low < 0:
-            index = index + (index < 0).to(int64) * size
+            index = add(index, multiply(to(less(index, 0), int64), size))
     return index
 
 
@@ -53,7 +56,6 @@ def _fits(who: str, name: str, x: Tensor, index: Tensor, but: int | None) -> Non
         raise ValueError(f"{who}: index of shape {index.shape} must fit into {name}'s shape {x.shape}{rest}")
 
 
-@operator
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """out[..., i, ...] = input[..., index[..., i, ...], ...], of ``index``'s shape, which must not be larger than
     input's but along ``dim``. Indices may come more than once, and negative ones count from the end.
@@ -70,7 +72,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     index = _checked_index("gather", index, x.shape[axis] if x.ndim else 1)
     _fits("gather", "input", x, index, axis)
     if not x.ndim:
-        return gather(x.reshape(1), 0, index.reshape(1)).reshape(())
+        return reshape(gather(reshape(x, 1), 0, reshape(index, 1)), ())
     return Gather.apply(x, index, axis)
 
 
@@ -80,7 +82,7 @@ class ScatterAdd(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, source: Tensor, axis: int) -> Tensor:
         """Indices have been checked."""
-        out = new(x, x.shape).copy_(x)
+        out = contiguous(x)
         x.backend.scatter_add(_part(source, index), index.array, out.array, axis)
         ctx.axis, ctx.shape = axis, source.shape
         ctx.save_for_backward(index)
@@ -90,7 +92,7 @@ class ScatterAdd(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """What was added gets the gradient of where it went."""
         (index,) = ctx.saved_tensors
-        out = new(grad, ctx.shape).zero_()
+        out = filled(new(grad, ctx.shape), 0)
         picked = new(grad, index.shape)
         grad.backend.gather(grad.array, index.array, picked.array, ctx.axis)
         grad.backend.assign(picked.array, _part(out, index))
@@ -102,7 +104,6 @@ def _part(x: Tensor, index: Tensor) -> Any:
     return x.backend.slice_view(x.array, tuple(slice(size) for size in index.shape))
 
 
-@operator
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of input with ``out[..., index[..., i, ...], ...] += src[..., i, ...]``, in scan order.
 
@@ -121,11 +122,10 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     _fits("scatter_add", "input", x, index, axis)
     _fits("scatter_add", "src", src, index, None)
     if not x.ndim:
-        return scatter_add(x.reshape(1), 0, index.reshape(1), src.reshape(1)).reshape(())
+        return reshape(scatter_add(reshape(x, 1), 0, reshape(index, 1), reshape(src, 1)), ())
     return ScatterAdd.apply(x, index, src, axis)
 
 
-@operator
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices along ``dim`` that the one-dimensional ``index`` names, in its order.
 
@@ -140,8 +140,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if need_tensor("index_select", "index", index, floating=False).ndim != 1:
         raise ValueError(f"index_select: index must have one dimension, got shape {index.shape}")
     if not x.ndim:
-        return index_select(x.reshape(1), 0, index).reshape(())
+        return reshape(index_select(reshape(x, 1), 0, index), ())
     index = _checked_index("index_select", index, x.shape[axis])
-    spread = index.reshape(tuple(index.shape[0] if i == axis else 1 for i in range(x.ndim)))
+    spread = reshape(index, tuple(index.shape[0] if i == axis else 1 for i in range(x.ndim)))
     shape = tuple(index.shape[0] if i == axis else size for i, size in enumerate(x.shape))
-    return Gather.apply(x, spread.expand(shape), axis)
+    return Gather.apply(x, expand(spread, shape), axis)

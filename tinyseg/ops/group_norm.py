@@ -8,9 +8,12 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op, no_grad
-from ..tensor import Tensor
-from .common import array_or_none, new, new_like
+from ..tensor_base import Tensor
+from .common import array_or_none, filled, new, new_like
+from .elementwise import add, divide, multiply, sqrt
+from .inplace import lerp_
 from .norm import as_images, batch_norm, check
+from .reduce import mean as average
 from .shape import reshape
 
 
@@ -45,7 +48,7 @@ def _statistics(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (N, groups); 0 where there is nothing to normalise."""
     mean, var = new(x, (x.shape[0], groups)), new(x, (x.shape[0], groups))
     if not x.numel():
-        return mean.zero_(), var.zero_()
+        return filled(mean, 0), filled(var, 0)
     x.backend.group_norm_statistics(x.array, mean.array, var.array)
     return mean, var
 
@@ -66,7 +69,7 @@ def group_norm(
         raise ValueError(f"{who}: a group needs more than one value, got input of shape {input.shape}")
     with no_grad():
         mean, var = _statistics(x, num_groups)
-        rstd = 1.0 / (var + eps).sqrt()
+        rstd = divide(1.0, sqrt(add(var, eps)))
     y: Tensor = GroupNorm.apply(x, weight, bias, mean, rstd)
     return y if input.ndim == 4 else reshape(y, input.shape)
 
@@ -95,8 +98,8 @@ def instance_norm(
     with no_grad():
         mean, var = _statistics(x, x.shape[1])
         if running_mean is not None and running_var is not None and x.numel():
-            running_mean.lerp_(mean.mean(0), momentum)
-            running_var.lerp_(var.mean(0) * (count / (count - 1)), momentum)
-        rstd = 1.0 / (var + eps).sqrt()
+            lerp_(running_mean, average(mean, 0), momentum)
+            lerp_(running_var, multiply(average(var, 0), count / (count - 1)), momentum)
+        rstd = divide(1.0, sqrt(add(var, eps)))
     y: Tensor = GroupNorm.apply(x, weight, bias, mean, rstd)
     return y if input.ndim == 4 else reshape(y, input.shape)

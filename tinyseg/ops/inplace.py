@@ -19,8 +19,9 @@ import numpy as np
 from ..autograd import Op, is_grad_enabled, no_grad
 from ..errors import GraphError
 from ..random import Generator, default_generator
-from ..tensor import Number, Tensor, operator
-from .common import broadcast_shape, matched, need_same_device, need_tensor
+from ..tensor_base import Number, Tensor, TensorBase
+from .common import broadcast_shape, need_same_device, need_tensor
+from .copying import clone, to
 from .elementwise import (
     Add,
     Divide,
@@ -34,12 +35,14 @@ from .elementwise import (
     quotient,
     summands,
 )
+from .indexing import getitem
 from .logic import bools, logical_and, logical_or, logical_xor
+from .operands import matched
 
 
 def _missed(*tensors: Any) -> bool:
     """Whether a gradient would miss a change that is not recorded."""
-    return is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
+    return is_grad_enabled() and any(isinstance(t, TensorBase) and t.requires_grad for t in tensors)
 
 
 def _refuse(who: str, where: str) -> None:
@@ -49,17 +52,12 @@ def _refuse(who: str, where: str) -> None:
     )
 
 
-def _need_memory(who: str, x: Tensor) -> Tensor:
-    if x.repeats:
-        raise ValueError(f"{who}: the tensor was expanded, several of its elements are one; change a clone() of it")
-    return x
-
-
 def changing(who: str, x: Tensor, *sources: Any) -> Tensor:
     """``x``, about to be written to by what is not recorded."""
     if _missed(x, *sources):
         _refuse(who, "")
-    _need_memory(who, x).version.count += 1
+    x.need_own_memory(who)
+    x.version.count += 1
     return x
 
 
@@ -70,12 +68,13 @@ def _recordable(who: str, x: Tensor, *sources: Any) -> Tensor:
             _refuse(who, " in a leaf that requires a gradient")
         if x.kin is not None and not x.kin.is_base(x) and x.kin.others(x):
             _refuse(who, " through a view of a tensor that is still in use")
-    return _need_memory(who, x)
+    x.need_own_memory(who)
+    return x
 
 
 def fitting(who: str, x: Tensor, source: Any) -> Any:
     """The source's array, of x's type, if it can be broadcast to x."""
-    if not isinstance(source, Tensor):
+    if not isinstance(source, TensorBase):
         if isinstance(source, float) and not x.is_floating_point:
             raise TypeError(f"{who}: a tensor of {x.dtype} cannot take {source!r} in place; .float() converts it")
         return source
@@ -84,12 +83,12 @@ def fitting(who: str, x: Tensor, source: Any) -> Any:
     need_same_device(who, x, source)
     if source.is_floating_point and source.dtype != x.dtype:
         raise TypeError(f"{who}: types differ: {x.dtype} and {source.dtype}; convert one with .to()")
-    return _apart(x, source.detach().to(x.dtype)).array
+    return _apart(x, to(source.detach(), x.dtype)).array
 
 
 def _apart(x: Tensor, source: Tensor) -> Tensor:
     """The source, in other memory if it is another view of x's, which is written to while it is read."""
-    return source.clone() if source.version is x.version and source.array is not x.array else source
+    return clone(source) if source.version is x.version and source.array is not x.array else source
 
 
 def _fits(who: str, x: Tensor, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
@@ -106,9 +105,9 @@ def _fits(who: str, x: Tensor, dtype: np.dtype[Any], shape: tuple[int, ...]) -> 
 def _update(who: str, op: type[Op], x: Tensor, other: Any, operands: tuple[Any, Any]) -> Tensor:
     """``x`` as the result of ``op`` of the operands, x and other with one type."""
     a, b = operands
-    _fits(who, x, a.dtype, b.shape if isinstance(b, Tensor) else ())
+    _fits(who, x, a.dtype, b.shape if isinstance(b, TensorBase) else ())
     _recordable(who, x, other)
-    return op.apply_(x, a, _apart(x, b) if isinstance(b, Tensor) else b)
+    return op.apply_(x, a, _apart(x, b) if isinstance(b, TensorBase) else b)
 
 
 def _replace(who: str, compute: Callable[[Any, Any], Tensor], x: Tensor, other: Any, operands: Any) -> Tensor:
@@ -116,74 +115,63 @@ def _replace(who: str, compute: Callable[[Any, Any], Tensor], x: Tensor, other: 
     through it. What does not fit is found before, so that the message has the name of the change in place.
     """
     a, b = operands
-    _fits(who, x, a.dtype, b.shape if isinstance(b, Tensor) else ())
+    _fits(who, x, a.dtype, b.shape if isinstance(b, TensorBase) else ())
     with no_grad():
         result = compute(a, b)
     x.backend.assign(result.array, changing(who, x, other).array)
     return x
 
 
-@operator
 def add_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input += other``; of bools the truth of either."""
     return _update("add_", Add, input, other, matched("add_", input, other))
 
 
-@operator
 def sub_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input -= other``."""
     return _update("sub_", Subtract, input, other, summands("sub_", input, other))
 
 
-@operator
 def mul_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input *= other``; of bools the truth of both."""
     return _update("mul_", Multiply, input, other, matched("mul_", input, other))
 
 
-@operator
 def div_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input /= other``."""
     return _update("div_", Divide, input, other, quotient("div_", need_tensor("div_", "input", input), other))
 
 
-@operator
 def floor_divide_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input //= other``. Not recorded: no gradient flows through ``floor_divide``."""
     return _replace("floor_divide_", floor_divide, input, other, divisible("floor_divide_", input, other))
 
 
-@operator
 def remainder_(input: Tensor, other: Tensor | Number) -> Tensor:
     """``input %= other``."""
     return _update("remainder_", Remainder, input, other, divisible("remainder_", input, other))
 
 
-@operator
 def pow_(input: Tensor, exponent: Tensor | Number) -> Tensor:
     """``input **= exponent``."""
     return _update("pow_", Pow, input, exponent, power("pow_", input, exponent))
 
 
-@operator
 def bitwise_and_(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input &= other``, of bools."""
     return _replace("bitwise_and_", logical_and, input, other, bools("bitwise_and_", input, other))
 
 
-@operator
 def bitwise_or_(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input |= other``, of bools."""
     return _replace("bitwise_or_", logical_or, input, other, bools("bitwise_or_", input, other))
 
 
-@operator
 def bitwise_xor_(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input ^= other``, of bools."""
     return _replace("bitwise_xor_", logical_xor, input, other, bools("bitwise_xor_", input, other))
 
 
-@operator
 def lerp_(input: Tensor, end: Tensor, weight: float) -> Tensor:
     """input = (1 - weight) * input + weight * end."""
     operand = fitting("lerp_", input, end)
@@ -191,40 +179,36 @@ def lerp_(input: Tensor, end: Tensor, weight: float) -> Tensor:
     return input
 
 
-@operator
 def copy_(input: Tensor, source: Tensor) -> Tensor:
     """input takes over the values of ``source``, broadcast and cast, from any device."""
     need_tensor("copy_", "source", source, floating=False)
     if broadcast_shape("copy_", input.shape, source.shape) != input.shape:
         raise ValueError(f"copy_: shape {source.shape} cannot be broadcast to {input.shape}")
-    values = _apart(input, source.detach().to(device=input.device))
+    values = _apart(input, to(source.detach(), device=input.device))
     input.backend.assign(values.array, changing("copy_", input, source).array)
     return input
 
 
-@operator
 def fill_(input: Tensor, value: Number) -> Tensor:
     """Every element of input = value."""
     input.backend.fill(changing("fill_", input).array, value)
     return input
 
 
-@operator
 def setitem_(input: Tensor, index: Any, value: Tensor | Number) -> None:
     """``input[index] = value``; the index is made of ints, slices, None and an Ellipsis."""
     changing("setitem_", input, value)
-    place = input.detach()[index]
+    place = getitem(input.detach(), index)
     if not input.backend.shares_memory(input.array, place.array) and place.numel():
         raise TypeError(
             "setitem_: only ints, slices, None and ... can be assigned to; use tinyseg.where() for others"
         )
-    if isinstance(value, Tensor):
-        place.copy_(value.detach())
+    if isinstance(value, TensorBase):
+        copy_(place, value.detach())
     else:
-        place.fill_(value)
+        fill_(place, value)
 
 
-@operator
 def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Random numbers, equally likely in [low, high)."""
     x = need_tensor("uniform_", "input", input)
@@ -232,7 +216,6 @@ def uniform_(input: Tensor, low: float = 0.0, high: float = 1.0, generator: Gene
     return x if (low, high) == (0.0, 1.0) else add_(mul_(x, high - low), low)
 
 
-@operator
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed random numbers."""
     x = need_tensor("normal_", "input", input)

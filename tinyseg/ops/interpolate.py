@@ -8,8 +8,8 @@ from numbers import Real
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
-from .common import Pair, need_tensor, new, new_activation, pair, view
+from ..tensor_base import Tensor
+from .common import Pair, filled, need_tensor, new, new_activation, pair, view
 
 
 class Nearest(Op):
@@ -58,7 +58,7 @@ class BedOfNails(Op):
         """``factors``: the block's height and width."""
         *leading, height, width = x.shape
         shape = (*leading, height * factors[0], width * factors[1])
-        out = (new_activation if x.ndim == 4 else new)(x, shape).zero_()
+        out = filled((new_activation if x.ndim == 4 else new)(x, shape), 0)
         ctx.factors = factors
         ctx.nails = (Ellipsis, slice(None, None, factors[0]), slice(None, None, factors[1]))
         x.backend.assign(x.array, x.backend.slice_view(out.array, ctx.nails))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import array_or_none, need_same_type, need_tensor, new, sizes
 from .shape import permute, reshape
 

@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import new_like
 from .norm import as_images, check
 from .shape import reshape

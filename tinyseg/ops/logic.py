@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..tensor import Number, Tensor, bool_, operator
+from ..tensor_base import Number, Tensor, TensorBase, bool_
 from .common import need_tensor
 from .elementwise import abs, equal, greater, greater_equal, less, less_equal, not_equal, where
 
 eq, ne, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
 
 
-@operator
 def isnan(input: Tensor) -> Tensor:
     """True where an element is not a number; nowhere in integers.
 
@@ -24,7 +23,6 @@ def isnan(input: Tensor) -> Tensor:
     return not_equal(x, x)
 
 
-@operator
 def isinf(input: Tensor) -> Tensor:
     """True where an element is infinite, of either sign; nowhere in integers.
 
@@ -36,7 +34,6 @@ def isinf(input: Tensor) -> Tensor:
     return equal(abs(x), math.inf) if x.is_floating_point else not_equal(x, x)
 
 
-@operator
 def isfinite(input: Tensor) -> Tensor:
     """True where an element is neither infinite nor NaN; everywhere in integers.
 
@@ -56,7 +53,6 @@ def _truth(who: str, x: Any) -> Any:
     return x if x.dtype == bool_ else not_equal(x.detach(), 0)
 
 
-@operator
 def logical_and(input: Tensor, other: Tensor | bool) -> Tensor:
     """True where both are not 0, broadcast.
 
@@ -67,7 +63,6 @@ def logical_and(input: Tensor, other: Tensor | bool) -> Tensor:
     return where(_truth("logical_and", input), _truth("logical_and", other), False)
 
 
-@operator
 def logical_or(input: Tensor, other: Tensor | bool) -> Tensor:
     """True where one or both are not 0, broadcast.
 
@@ -78,7 +73,6 @@ def logical_or(input: Tensor, other: Tensor | bool) -> Tensor:
     return where(_truth("logical_or", input), True, _truth("logical_or", other))
 
 
-@operator
 def logical_xor(input: Tensor, other: Tensor | bool) -> Tensor:
     """True where one and only one is not 0, broadcast.
 
@@ -89,7 +83,6 @@ def logical_xor(input: Tensor, other: Tensor | bool) -> Tensor:
     return not_equal(_truth("logical_xor", input), _truth("logical_xor", other))
 
 
-@operator
 def logical_not(input: Tensor) -> Tensor:
     """True where input is 0.
 
@@ -103,32 +96,28 @@ def logical_not(input: Tensor) -> Tensor:
 def bools(who: str, *operands: Tensor | Number) -> Any:
     """The operands of ``&``, ``|``, ``^`` and ``~``, which would be bit by bit of integers."""
     for x in operands:
-        if not (isinstance(x, bool) or (isinstance(x, Tensor) and x.dtype == bool_)):
-            kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        if not (isinstance(x, bool) or (isinstance(x, TensorBase) and x.dtype == bool_)):
+            kind = x.dtype if isinstance(x, TensorBase) else type(x).__name__
             instead = who.replace("bitwise", "logical").removesuffix("_")
             raise TypeError(f"{who}: expected bool tensors, got {kind}; {instead}() takes numbers")
     return operands
 
 
-@operator
 def bitwise_and(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input & other`` of bools."""
     return logical_and(*bools("bitwise_and", input, other))
 
 
-@operator
 def bitwise_or(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input | other`` of bools."""
     return logical_or(*bools("bitwise_or", input, other))
 
 
-@operator
 def bitwise_xor(input: Tensor, other: Tensor | bool) -> Tensor:
     """``input ^ other`` of bools."""
     return logical_xor(*bools("bitwise_xor", input, other))
 
 
-@operator
 def bitwise_not(input: Tensor) -> Tensor:
     """``~input`` of bools."""
     return logical_not(*bools("bitwise_not", input))

@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
-from .common import broadcast_shape, need_constant, need_same_device, need_same_type, need_tensor, new_like
-from .elementwise import log
+from ..tensor_base import Tensor
+from .common import bounds, broadcast_shape, need_constant, need_same_device, need_same_type, need_tensor, new_like
+from .elementwise import divide, log, multiply, negative, subtract
+from .reduce import mean, sum
 
 
-class _Distance(Op):
-    """A function of input - target: the target's gradient is minus the input's."""
+def _of_difference(ctx: Any, kernel: Callable[..., None], grad: Tensor) -> tuple[Any, ...]:
+    """The gradients of a function of input - target: the target's is minus the input's; none for the options."""
+    x, target = ctx.saved_tensors
+    out = new_like(x)
+    kernel(grad.array, x.array, target.array, out.array, *ctx.options)
+    return out, negative(out) if ctx.needs_input_grad[1] else None, *(None for _ in ctx.options)
 
-    kernel: str
 
-    @classmethod
-    def forward(cls, ctx: Any, x: Tensor, target: Tensor, *options: float) -> Tensor:
-        """The kernel of that name."""
+class SquaredError(Op):
+    """d(x - t)^2 = 2 (x - t) d(x - t)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
+        """(x - t)^2."""
         out = new_like(x)
-        getattr(x.backend, cls.kernel)(x.array, target.array, out.array, *options)
-        ctx.options = options
+        x.backend.mse_loss(x.array, target.array, out.array)
+        ctx.options = ()
         ctx.save_for_backward(x, target)
         return out
 
-    @classmethod
-    def backward(cls, ctx: Any, grad: Tensor) -> Any:
-        """The kernel of that name and ``_backward``."""
-        x, target = ctx.saved_tensors
-        out = new_like(x)
-        getattr(x.backend, f"{cls.kernel}_backward")(grad.array, x.array, target.array, out.array, *ctx.options)
-        return out, -out if ctx.needs_input_grad[1] else None, *(None for _ in ctx.options)
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """grad * 2 (x - t), and its negative."""
+        return _of_difference(ctx, grad.backend.mse_loss_backward, grad)
 
 
-class SquaredError(_Distance):
-    """d(x - t)^2 = 2 (x - t) d(x - t)."""
-
-    kernel = "mse_loss"
-
-
-class SmoothL1(_Distance):
+class SmoothL1(Op):
     """The absolute error, rounded off near 0; with beta = 0 it is the absolute error."""
 
-    kernel = "smooth_l1_loss"
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, target: Tensor, beta: float) -> Tensor:
+        """With d = |x - t|: d^2 / (2 beta) where d < beta, else d - beta / 2."""
+        out = new_like(x)
+        x.backend.smooth_l1_loss(x.array, target.array, out.array, beta)
+        ctx.options = (beta,)
+        ctx.save_for_backward(x, target)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """grad * (x - t) / beta where d < beta, else grad * sign(x - t); and its negative."""
+        return _of_difference(ctx, grad.backend.smooth_l1_loss_backward, grad)
 
 
 class BinaryCrossEntropy(Op):
@@ -66,7 +77,7 @@ class BinaryCrossEntropy(Op):
             by_x = new_like(x)
             x.backend.binary_cross_entropy_backward(grad.array, x.array, target.array, by_x.array)
         if ctx.needs_input_grad[1]:
-            by_target = grad * (log(1.0 - x) - log(x))
+            by_target = multiply(grad, subtract(log(subtract(1.0, x)), log(x)))
         return by_x, by_target
 
 
@@ -95,7 +106,7 @@ class BinaryCrossEntropyWithLogits(Op):
             of_one, of_zero = new_like(x), new_like(x)
             x.backend.binary_cross_entropy_with_logits(x.array, 1.0, weight, of_one.array)
             x.backend.binary_cross_entropy_with_logits(x.array, 0.0, weight, of_zero.array)
-            by_target = grad * (of_one - of_zero)
+            by_target = multiply(grad, subtract(of_one, of_zero))
         return by_x, by_target, None
 
 
@@ -110,9 +121,9 @@ def reduced(losses: Tensor, reduction: str, weights: Tensor | None = None) -> Te
     if reduction == "none":
         return losses
     if reduction == "mean" and weights is None:
-        return losses.mean()
-    total = losses.sum()
-    return total / weights.sum() if reduction == "mean" and weights is not None else total
+        return mean(losses)
+    total = sum(losses)
+    return divide(total, sum(weights)) if reduction == "mean" and weights is not None else total
 
 
 def _checked(who: str, input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
@@ -141,7 +152,7 @@ def _weighted(who: str, losses: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return losses
     _need_broadcast(who, "weight", weight, losses)
-    return losses * weight
+    return multiply(losses, weight)
 
 
 def _need_broadcast(who: str, name: str, x: Tensor, like: Tensor) -> None:
@@ -184,7 +195,7 @@ def binary_cross_entropy(
     who = "binary_cross_entropy"
     x = _checked(who, input, target, weight, reduction)
     if x.numel():
-        low, high = x.detach().amin().item(), x.detach().amax().item()
+        low, high = bounds(x)
         if not (low >= 0 and high <= 1):
             raise ValueError(
                 f"{who}: input must hold probabilities, 0 .. 1, got {low} .. {high}; "

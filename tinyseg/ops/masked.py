@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..tensor import Number, Tensor, bool_, operator, tensor
+from ..tensor_base import Number, Tensor, TensorBase, bool_
 from .common import broadcast_shape, need_same_device, need_tensor
 from .elementwise import where
+from .gather import index_select
 from .inplace import changing, fitting
+from .shape import expand, reshape
 
 _HELD = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}  # kinds of type, and what each can take in
 
@@ -22,15 +24,14 @@ def _mask(who: str, x: Tensor, mask: Tensor) -> Tensor:
 
 def _value(who: str, x: Tensor, value: Tensor | Number) -> Tensor | Number:
     """A number, or a tensor of one, that x's type can hold."""
-    if isinstance(value, Tensor) and value.ndim:
+    if isinstance(value, TensorBase) and value.ndim:
         raise ValueError(f"{who}: value must be a number or a tensor without dimensions, got shape {value.shape}")
-    kind = value.dtype.kind if isinstance(value, Tensor) else np.asarray(value).dtype.kind
+    kind = value.dtype.kind if isinstance(value, TensorBase) else np.asarray(value).dtype.kind
     if kind not in _HELD[x.dtype.kind]:
         raise TypeError(f"{who}: a tensor of {x.dtype} cannot hold {value!r}; convert it with .to()")
     return value
 
 
-@operator
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """``value`` where ``mask`` (bool, broadcast) holds, else input. What was filled has gradient 0.
 
@@ -44,7 +45,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     return where(_mask("masked_fill", input, mask), _value("masked_fill", input, value), input)
 
 
-@operator
 def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """``masked_fill`` in place; the mask is broadcast to input's shape.
 
@@ -62,7 +62,6 @@ def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     return input
 
 
-@operator
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where ``mask`` (bool; both are broadcast) holds, in row-major order, as a vector.
 
@@ -72,8 +71,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     tensor([2., 3., 4.])
     """
     shape = broadcast_shape("masked_select", input.shape, _mask("masked_select", input, mask).shape)
-    places = np.flatnonzero(mask.expand(shape).numpy())  # how many there are decides a shape, so they are read here
-    return input.expand(shape).reshape(-1).index_select(0, tensor(places, dtype=np.int64, device=input.device))
+    places = np.flatnonzero(expand(mask, shape).numpy())  # how many there are decides a shape, so they are read here
+    return index_select(reshape(expand(input, shape), -1), 0, input.wrap_numpy(places.astype(np.int64)))
 
 
 def _triangle(who: str, x: Tensor, diagonal: int, lower: bool) -> Tensor:
@@ -81,10 +80,9 @@ def _triangle(who: str, x: Tensor, diagonal: int, lower: bool) -> Tensor:
         raise ValueError(f"{who}: input must have at least 2 dimensions, got shape {x.shape}")
     rows, columns = x.shape[-2:]
     below = np.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
-    return where(tensor(below if lower else ~below, device=x.device), x, x.dtype.type(0).item())
+    return where(x.wrap_numpy(below if lower else ~below), x, x.dtype.type(0).item())
 
 
-@operator
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of each matrix: input[..., i, j] where j <= i + diagonal, else 0.
 
@@ -96,7 +94,6 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     return _triangle("tril", input, diagonal, lower=True)
 
 
-@operator
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of each matrix: input[..., i, j] where j >= i + diagonal, else 0.
 

@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import broadcast_shape, need_same_type, need_tensor, new
+from .elementwise import add
+from .shape import expand, reshape, transpose
 
 
 def _swapped(x: Tensor) -> Tensor:
-    return x.transpose(-1, -2)
+    return transpose(x, -1, -2)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
@@ -39,7 +41,6 @@ class Matmul(Op):
         )
 
 
-@operator
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product over the last two dimensions; vectors and leading dimensions are treated as PyTorch does.
 
@@ -54,18 +55,19 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if not a.ndim or not b.ndim:
         raise ValueError("matmul: both tensors must have at least one dimension; * multiplies by a number")
     row, column = a.ndim == 1, b.ndim == 1
-    a = a.reshape(1, -1) if row else a
-    b = b.reshape(-1, 1) if column else b
+    a = reshape(a, 1, -1) if row else a
+    b = reshape(b, -1, 1) if column else b
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(
             f"matmul: input of shape {input.shape} has rows of {a.shape[-1]} elements but other of shape "
             f"{other.shape} has columns of {b.shape[-2]}"
         )
     if b.ndim == 2 and a.ndim > 2:  # one matrix for all: a single tall product
-        out = Matmul.apply(a.reshape(math.prod(a.shape[:-1]), a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[-1]))
+        out = Matmul.apply(reshape(a, math.prod(a.shape[:-1]), a.shape[-1]), b)
+        out = reshape(out, (*a.shape[:-1], b.shape[-1]))
     else:
         leading = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
-        out = Matmul.apply(a.expand((*leading, *a.shape[-2:])), b.expand((*leading, *b.shape[-2:])))
+        out = Matmul.apply(expand(a, (*leading, *a.shape[-2:])), expand(b, (*leading, *b.shape[-2:])))
     shape = out.shape
     if row or column:
         shape = (*shape[:-2], *(() if row else shape[-2:-1]), *(() if column else shape[-1:]))
@@ -84,5 +86,5 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias must have shape {weight.shape[:1]}, got {bias.shape}")
-    out = matmul(input, weight.T)
-    return out if bias is None else out + bias
+    out = matmul(input, transpose(weight, -1, -2))
+    return out if bias is None else add(out, bias)

@@ -6,8 +6,11 @@ import math
 from typing import Any
 
 from ..autograd import Op, no_grad
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import array_or_none, need_same_type, need_tensor, new, new_like, with_relu
+from .copying import clone
+from .elementwise import add, divide, multiply, sqrt
+from .inplace import lerp_
 from .shape import reshape
 
 
@@ -103,11 +106,11 @@ def batch_norm(
             mean, var = new(x, x.shape[1:2]), new(x, x.shape[1:2])
             x.backend.batch_norm_statistics(x.array, mean.array, var.array)
             if running_mean is not None and running_var is not None:
-                running_mean.lerp_(mean, momentum)
-                running_var.lerp_(var * (count / (count - 1)), momentum)
+                lerp_(running_mean, mean, momentum)
+                lerp_(running_var, multiply(var, count / (count - 1)), momentum)
         else:
             # Clones: a later training step changes the running statistics in place, and that is no error.
-            mean, var = running_mean.clone(), running_var  # type: ignore[union-attr, assignment]
-        rstd = 1.0 / (var + eps).sqrt()
+            mean, var = clone(running_mean), running_var  # type: ignore[type-var, assignment]
+        rstd = divide(1.0, sqrt(add(var, eps)))
     y: Tensor = BatchNorm.apply(x, weight, bias, mean, rstd, training, relu)
     return y if input.ndim == 4 else reshape(y, input.shape)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import dimension, dimensions, need_tensor, new_like, sizes
 from .shape import permute, reshape
 
@@ -63,7 +63,6 @@ def _rolled(x: Tensor, shifts: tuple[int, ...]) -> Tensor:
     return out
 
 
-@operator
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """The elements in reverse order along ``dims``; a copy.
 
@@ -88,7 +87,6 @@ def _several(who: str, name: str, value: int | Sequence[int]) -> tuple[int, ...]
     return (int(value),)
 
 
-@operator
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """The elements moved on by ``shifts`` along ``dims``; those that go over the end come back at the front.
 
@@ -115,7 +113,6 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
     return Roll.apply(x, tuple(total))
 
 
-@operator
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """The dimensions ``source`` at the places ``destination``, the others in their order; a view.
 

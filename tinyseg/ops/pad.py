@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Number, Tensor, operator
-from .common import need_tensor, new, new_activation, pair, sizes
-from .shape import Slice
+from ..tensor_base import Number, Tensor
+from .common import filled, need_tensor, new, new_activation, pair, sizes
+from .indexing import Slice
 
 Borders = list[tuple[int, int]]  # elements before and after, for each dimension
 
@@ -47,7 +47,7 @@ class Pad(Op):
         inside = slice_view(grad.array, ctx.inside)
         out = _empty(grad, ctx.shape)
         if inside.shape != out.shape:
-            out.zero_()
+            filled(out, 0)
         grad.backend.assign(inside, slice_view(out.array, ctx.taken))
         return out, None, None
 
@@ -122,7 +122,6 @@ def _backwards(first: int, count: int) -> slice:
     return slice(first, first - count if first >= count else None, -1)
 
 
-@operator
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number | None = None) -> Tensor:
     """A border around the last dimensions.
 

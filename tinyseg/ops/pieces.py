@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import dimension, need_tensor, sizes, view
 from .shape import cat, reshape, squeeze
 
@@ -38,7 +38,6 @@ def _axis(who: str, x: Tensor, dim: int) -> int:
     return dimension(who, dim, x.ndim)
 
 
-@operator
 def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces along ``dim``, views: of so many elements each (the last has what is left), or of the lengths given.
 
@@ -64,7 +63,6 @@ def split(input: Tensor, split_size_or_sections: int | Sequence[int], dim: int =
     return Split.apply(input, axis, lengths)
 
 
-@operator
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most so many pieces of one length (the last may be shorter) along ``dim``; views.
 
@@ -79,7 +77,6 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, size if size else [0] * int(chunks), axis)
 
 
-@operator
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along ``dim``, which has gone; views.
 
@@ -93,7 +90,6 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(squeeze(piece, axis) for piece in split(input, 1, axis))
 
 
-@operator
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Dimension ``dim`` made several of these sizes, one of which may be -1: flatten's inverse.
 

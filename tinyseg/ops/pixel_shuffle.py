@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import need_tensor, new_activation
 from .shape import reshape
 

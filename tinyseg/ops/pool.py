@@ -11,8 +11,8 @@ from typing import Any
 
 from ..autograd import Op
 from ..geometry import transposed_size
-from ..tensor import Tensor, int64
-from .common import Pair, ints, need_tensor, new_activation
+from ..tensor_base import Tensor, int64
+from .common import Pair, bounds, ints, need_tensor, new_activation
 from .pooling_windows import adaptive_size, as_given, as_images, output_sizes, window
 from .shape import reshape
 
@@ -181,7 +181,7 @@ def _max_unpool(
         raise ValueError(f"{who}: input of shape {input.shape} gives an output of {pixels} pixels")
     plane = (*size, 1)[:2]
     if indices.numel():
-        low, high = int(indices.min()), int(indices.max())
+        low, high = bounds(indices)
         if low < 0 or high >= plane[0] * plane[1]:
             raise IndexError(f"{who}: index {low if low < 0 else high} is out of range for planes of {pixels} pixels")
     return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane, *given.pairs()), input, dims)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..geometry import Pair, pooled_size
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import ints, need_tensor
 from .shape import reshape
 

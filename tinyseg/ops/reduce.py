@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..autograd import Op
-from ..tensor import Dims, MaxResult, Tensor, bool_, float32, int64, operator
-from .common import dimension, dimensions, need_tensor, new, repeated
-from .elementwise import equal, maximum, minimum, not_equal, where
+from ..tensor_base import Dims, Tensor, TensorBase, bool_, float32, int64
+from .common import dimension, dimensions, filled, need_tensor, new, repeated
+from .copying import to
+from .elementwise import divide, equal, maximum, minimum, multiply, not_equal, where
 from .gather import gather
+from .shape import reshape
 
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if i in axes else size for i, size in enumerate(shape))
 
 
-def reduced(kernel: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """One kernel over the axes, which are kept with size 1."""
+def reduced(kernel: Callable[..., None], x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """One kernel of the backend over the axes, which are kept with size 1."""
     out = new(x, _kept(x.shape, axes))
-    getattr(x.backend, kernel)(x.array, out.array, axes)
+    kernel(x.array, out.array, axes)
     return out
 
 
 def without(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
     """What was reduced over the axes without them, unless they are to be kept."""
-    return x if keepdim else x.reshape(tuple(size for i, size in enumerate(x.shape) if i not in axes))
+    return x if keepdim else reshape(x, tuple(size for i, size in enumerate(x.shape) if i not in axes))
 
 
 class Sum(Op):
@@ -36,7 +39,7 @@ class Sum(Op):
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Dimensions are kept with size 1."""
         ctx.shape = x.shape
-        return reduced("sum", x, axes)
+        return reduced(x.backend.sum, x, axes)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
@@ -48,9 +51,9 @@ class Extremum(Op):
     """Largest or smallest elements; those that are equal share the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: str, axes: tuple[int, ...]) -> Tensor:
-        """``kernel`` is max or min."""
-        out = reduced(kernel, x, axes)
+    def forward(ctx: Any, x: Tensor, largest: bool, axes: tuple[int, ...]) -> Tensor:
+        """The largest elements, or the smallest."""
+        out = reduced(x.backend.max if largest else x.backend.min, x, axes)
         ctx.axes = axes
         ctx.save_for_backward(x, out)
         return out
@@ -59,8 +62,8 @@ class Extremum(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """To the winners, in equal parts."""
         x, out = ctx.saved_tensors
-        wins = equal(x, out).to(x.dtype)
-        return wins * (grad / reduced("sum", wins, ctx.axes)), None, None
+        wins = to(equal(x, out), x.dtype)
+        return multiply(wins, divide(grad, reduced(x.backend.sum, wins, ctx.axes))), None, None
 
 
 class Prod(Op):
@@ -69,7 +72,7 @@ class Prod(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Dimensions are kept with size 1."""
-        out = reduced("prod", x, axes)
+        out = reduced(x.backend.prod, x, axes)
         ctx.axes = axes
         ctx.save_for_backward(x, out)
         return out
@@ -80,21 +83,20 @@ class Prod(Op):
         x, out = ctx.saved_tensors
         zero = equal(x, 0.0)
         if not bool(any(zero)):
-            return grad * out / x, None
+            return divide(multiply(grad, out), x), None
         others = where(zero, 1.0, x)
-        alone = equal(reduced("sum", zero.to(x.dtype), ctx.axes), 1.0)
-        slope = where(alone, reduced("prod", others, ctx.axes), 0.0)
-        return grad * where(zero, slope, out / others), None
+        alone = equal(reduced(x.backend.sum, to(zero, x.dtype), ctx.axes), 1.0)
+        slope = where(alone, reduced(x.backend.prod, others, ctx.axes), 0.0)
+        return multiply(grad, where(zero, slope, divide(out, others))), None
 
 
 def _counted(x: Tensor, dtype: Any) -> Tensor:
     """x in the type in which it is added up: the one asked for, or int64 of bools and integers."""
     if dtype is not None:
-        return x.to(dtype)
-    return x if x.is_floating_point else x.to(int64)
+        return to(x, dtype)
+    return x if x.is_floating_point else to(x, int64)
 
 
-@operator
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum over ``dim`` (an int, several, or all); bools and small integers are counted in int64.
 
@@ -109,7 +111,6 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     return without(Sum.apply(_counted(x, dtype), axes), axes, keepdim)
 
 
-@operator
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum divided by the number of elements; NaN over none. Raises ``TypeError`` for integers, unless a floating
     ``dtype`` is given, to which they are converted first.
@@ -118,15 +119,14 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     >>> mean(tinyseg.tensor([[1.0, 3.0], [2.0, 4.0]]), 1)
     tensor([2., 3.])
     """
-    x = input if dtype is None else need_tensor("mean", "input", input, floating=False).to(dtype)
+    x = input if dtype is None else to(need_tensor("mean", "input", input, floating=False), dtype)
     x = need_tensor("mean", "input", x)
     axes = dimensions("mean", dim, x.ndim)
     count = math.prod(x.shape[i] for i in axes)
     total = sum(x, axes, keepdim)
-    return total * (1.0 / count) if count else total * math.nan
+    return multiply(total, 1.0 / count if count else math.nan)
 
 
-@operator
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Product of all elements, or along ``dim``; 1 of none. Bools and small integers are multiplied in int64.
 
@@ -146,15 +146,14 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     return without(Prod.apply(_counted(x, dtype), axes), axes, keepdim)
 
 
-def _extremum(who: str, kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+def _extremum(who: str, largest: bool, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     need_tensor(who, "input", x, floating=False)
     axes = dimensions(who, dim, x.ndim)
     if 0 in (x.shape[i] for i in axes):
         raise ValueError(f"{who}: no element to choose from in shape {x.shape} over dim {axes}")
-    return without(Extremum.apply(x, kernel, axes), axes, keepdim)
+    return without(Extremum.apply(x, largest, axes), axes, keepdim)
 
 
-@operator
 def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Largest elements over ``dim`` (an int, several, or all); NaN if any is. Equal ones share the gradient evenly.
 
@@ -164,10 +163,9 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> amax(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=(0, 1))
     tensor(7.)
     """
-    return _extremum("amax", "max", input, dim, keepdim)
+    return _extremum("amax", True, input, dim, keepdim)
 
 
-@operator
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Smallest elements over ``dim`` (an int, several, or all); NaN if any is. Equal ones share the gradient evenly.
 
@@ -178,26 +176,26 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     tensor([[1.],
             [2.]])
     """
-    return _extremum("amin", "min", input, dim, keepdim)
+    return _extremum("amin", False, input, dim, keepdim)
 
 
-def _position(kernel: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    x = need_tensor(kernel, "input", x, floating=False).detach()
-    x = x.to(float32) if x.dtype == bool_ else x
+def _position(who: str, largest: bool, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    x = need_tensor(who, "input", x, floating=False).detach()
+    x = to(x, float32) if x.dtype == bool_ else x
     if dim is None:
-        place = _position(kernel, x.reshape(-1), 0, False)
-        return place.reshape((1,) * x.ndim) if keepdim else place
-    axis = dimension(kernel, dim, x.ndim)
+        place = _position(who, largest, reshape(x, -1), 0, False)
+        return reshape(place, (1,) * x.ndim) if keepdim else place
+    axis = dimension(who, dim, x.ndim)
     if not x.ndim:
-        return _position(kernel, x.reshape(1), 0, False)
+        return _position(who, largest, reshape(x, 1), 0, False)
     if x.shape[axis] == 0:
-        raise ValueError(f"{kernel}: no element to choose from in shape {x.shape} along dim {axis}")
+        raise ValueError(f"{who}: no element to choose from in shape {x.shape} along dim {axis}")
     out = new(x, _kept(x.shape, (axis,)), int64)
-    getattr(x.backend, kernel)(x.array, out.array, axis)
+    kernel = x.backend.argmax if largest else x.backend.argmin
+    kernel(x.array, out.array, axis)
     return without(out, (axis,), keepdim)
 
 
-@operator
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first largest element, of the flat tensor or along ``dim``; a NaN is the largest.
 
@@ -205,10 +203,9 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> argmax(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return _position("argmax", input, dim, keepdim)
+    return _position("argmax", True, input, dim, keepdim)
 
 
-@operator
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first smallest element, of the flat tensor or along ``dim``; a NaN is the smallest.
 
@@ -216,21 +213,27 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     >>> argmin(tinyseg.tensor([3.0, 1.0, 2.0]))
     tensor(1)
     """
-    return _position("argmin", input, dim, keepdim)
+    return _position("argmin", False, input, dim, keepdim)
 
 
-def _best(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Any:
+class MaxResult(NamedTuple):
+    """What ``max`` and ``min`` over one dimension give."""
+
+    values: Any
+    indices: Any
+
+
+def _best(who: str, largest: bool, x: Tensor, dim: int | None, keepdim: bool) -> Any:
     if dim is None:
-        return _extremum(name, name, x, None, keepdim)
-    axis = dimension(name, dim, x.ndim)
+        return _extremum(who, largest, x, None, keepdim)
+    axis = dimension(who, dim, x.ndim)
     if not x.ndim:
-        return _best(name, x.reshape(1), 0, False)
-    indices = _position(f"arg{name}", x, axis, True)
+        return _best(who, largest, reshape(x, 1), 0, False)
+    indices = _position(f"arg{who}", largest, x, axis, True)
     values = gather(x, axis, indices)
     return MaxResult(without(values, (axis,), keepdim), without(indices, (axis,), keepdim))
 
 
-@operator
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the larger of the two.
@@ -239,10 +242,9 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     >>> max(tinyseg.tensor([[1.0, 5.0], [7.0, 2.0]]), 1)
     MaxResult(values=tensor([5., 7.]), indices=tensor([1, 0]))
     """
-    return maximum(input, dim) if isinstance(dim, Tensor) else _best("max", input, dim, keepdim)
+    return maximum(input, dim) if isinstance(dim, TensorBase) else _best("max", True, input, dim, keepdim)
 
 
-@operator
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element, equal ones sharing the gradient; with ``dim`` the pair (values, indices) along it,
     where the gradient goes to the index. With a second tensor in place of ``dim`` the smaller of the two.
@@ -251,22 +253,21 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     >>> min(tinyseg.tensor([3.0, 1.0, 2.0]))
     tensor(1.)
     """
-    return minimum(input, dim) if isinstance(dim, Tensor) else _best("min", input, dim, keepdim)
+    return minimum(input, dim) if isinstance(dim, TensorBase) else _best("min", False, input, dim, keepdim)
 
 
-def _truth(who: str, kernel: str, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+def _truth(who: str, largest: bool, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     """The smallest or largest truth, False being the smaller one."""
     need_tensor(who, "input", x, floating=False)
     axes = dimensions(who, dim, x.ndim)
     truth = x if x.dtype == bool_ else not_equal(x.detach(), 0)
     if 0 in (x.shape[i] for i in axes):
-        out = new(x, _kept(x.shape, axes), bool_).fill_(kernel == "min")
+        out = filled(new(x, _kept(x.shape, axes), bool_), not largest)
     else:
-        out = reduced(kernel, truth, axes)
+        out = reduced(x.backend.max if largest else x.backend.min, truth, axes)
     return without(out, axes, keepdim)
 
 
-@operator
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True (bool) where no element over ``dim`` (an int, several, or all) is 0 or False; so of no elements.
 
@@ -274,10 +275,9 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> all(tinyseg.tensor([[1.0, 0.0], [2.0, 3.0]]), dim=1)
     tensor([False,  True])
     """
-    return _truth("all", "min", input, dim, keepdim)
+    return _truth("all", False, input, dim, keepdim)
 
 
-@operator
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """True (bool) where some element over ``dim`` (an int, several, or all) is neither 0 nor False; not of none.
 
@@ -285,4 +285,4 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> any(tinyseg.tensor([[0.0, 0.0], [2.0, 0.0]]), dim=1)
     tensor([False,  True])
     """
-    return _truth("any", "max", input, dim, keepdim)
+    return _truth("any", True, input, dim, keepdim)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Tensor, operator, tensor
+from ..tensor_base import Tensor, TensorBase
 from .common import dimension, need_tensor, new, new_activation, sizes, sum_to
 from .gather import index_select
 from .shape import expand, reshape
@@ -29,7 +29,7 @@ class Repeat(Op):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Summed over the copies."""
-        return sum_to(grad.reshape(ctx.all), ctx.one).reshape(ctx.shape), None, None
+        return reshape(sum_to(reshape(grad, ctx.all), ctx.one), ctx.shape), None, None
 
 
 def _apart(shape: tuple[int, ...], times: tuple[int, ...], in_a_row: bool) -> tuple[int, ...]:
@@ -38,7 +38,6 @@ def _apart(shape: tuple[int, ...], times: tuple[int, ...], in_a_row: bool) -> tu
     return tuple(n for pair in pairs for n in pair)
 
 
-@operator
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """``input`` repeated without a copy to ``other``'s shape; see ``Tensor.expand``.
 
@@ -50,7 +49,6 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, need_tensor("expand_as", "other", other, floating=False).shape)
 
 
-@operator
 def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """Dimensions of size 1 repeated without a copy, new ones put in front; -1 leaves a size. A view.
 
@@ -64,7 +62,6 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
     return expand(need_tensor("broadcast_to", "input", input, floating=False), size)
 
 
-@operator
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """The whole tensor so many times along each dimension; more numbers than dimensions put new ones in front.
 
@@ -82,7 +79,6 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return Repeat.apply(reshape(x, (1,) * (len(times) - x.ndim) + x.shape), times, False)
 
 
-@operator
 def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = None) -> Tensor:
     """Each element so many times in a row along ``dim``, or of the flat tensor.
 
@@ -98,8 +94,8 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
     x = need_tensor("repeat_interleave", "input", input, floating=False)
     x = reshape(x, -1) if dim is None or not x.ndim else x
     axis = 0 if dim is None else dimension("repeat_interleave", dim, input.ndim)
-    given = repeats.tolist() if isinstance(repeats, Tensor) else repeats
-    if (isinstance(repeats, Tensor) and repeats.dtype.kind not in "iu") or isinstance(given, (bool, float)):
+    given = repeats.tolist() if isinstance(repeats, TensorBase) else repeats
+    if (isinstance(repeats, TensorBase) and repeats.dtype.kind not in "iu") or isinstance(given, (bool, float)):
         raise TypeError(f"repeat_interleave: repeats must be integers, got {repeats!r}")
     counts = np.asarray(given, np.int64).reshape(-1)
     if counts.size not in (1, x.shape[axis]) or counts.min(initial=0) < 0:
@@ -109,4 +105,4 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
     if counts.size == 1:
         return Repeat.apply(x, tuple(int(counts[0]) if i == axis else 1 for i in range(x.ndim)), True)
     places = np.repeat(np.arange(x.shape[axis]), counts)
-    return index_select(x, axis, tensor(places, dtype=np.int64, device=x.device))
+    return index_select(x, axis, x.wrap_numpy(places.astype(np.int64)))

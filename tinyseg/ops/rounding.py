@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, bool_, operator
-from .common import need_tensor, new_like
-from .elementwise import unary
+from ..tensor_base import Tensor, bool_
+from .common import filled, need_tensor, new_like
+from .copying import clone
+from .elementwise import divide, multiply, unary
 
 
 class Step(Op):
     """Level almost everywhere."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: str, x: Tensor) -> Tensor:
-        """``kernel`` is sign, floor, ceil or rint."""
+    def forward(ctx: Any, kernel: Callable[..., None], x: Tensor) -> Tensor:
+        """``kernel`` is the backend's sign, floor, ceil or rint."""
         return unary(kernel, x)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """0, also at the jumps."""
-        return None, new_like(grad).zero_()
+        return None, filled(new_like(grad), 0)
 
 
-@operator
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1, of input's type; NaN of NaN. The gradient is 0.
 
@@ -34,16 +35,21 @@ def sign(input: Tensor) -> Tensor:
     tensor([-1.,  0.,  1.])
     """
     x = need_tensor("sign", "input", input, floating=False)
-    return x.clone() if x.dtype == bool_ else Step.apply("sign", x)
+    return clone(x) if x.dtype == bool_ else Step.apply(x.backend.sign, x)
 
 
-def _whole(who: str, kernel: str, x: Tensor) -> Tensor:
+def _number(who: str, x: Tensor) -> Tensor:
     if need_tensor(who, "input", x, floating=False).dtype == bool_:
         raise TypeError(f"{who}: input must be a number, got bool; .long() converts it")
-    return Step.apply(kernel, x) if x.is_floating_point else x.clone()
+    return x
 
 
-@operator
+def _whole(kernel: Callable[..., None], x: Tensor) -> Tensor:
+    """Integers are whole already."""
+    result: Tensor = Step.apply(kernel, x) if x.is_floating_point else clone(x)
+    return result
+
+
 def floor(input: Tensor) -> Tensor:
     """The largest whole number that is not above input. The gradient is 0; integers are copied.
 
@@ -51,10 +57,10 @@ def floor(input: Tensor) -> Tensor:
     >>> floor(tinyseg.tensor([-1.5, 2.7]))
     tensor([-2.,  2.])
     """
-    return _whole("floor", "floor", input)
+    x = _number("floor", input)
+    return _whole(x.backend.floor, x)
 
 
-@operator
 def ceil(input: Tensor) -> Tensor:
     """The smallest whole number that is not below input. The gradient is 0; integers are copied.
 
@@ -62,10 +68,10 @@ def ceil(input: Tensor) -> Tensor:
     >>> ceil(tinyseg.tensor([-1.5, 2.2]))
     tensor([-1.,  3.])
     """
-    return _whole("ceil", "ceil", input)
+    x = _number("ceil", input)
+    return _whole(x.backend.ceil, x)
 
 
-@operator
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest whole number, of two equally near ones the even one; or the nearest multiple of 10 ** -decimals.
 
@@ -78,8 +84,9 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     if not isinstance(decimals, Integral) or isinstance(decimals, bool):
         raise TypeError(f"round: decimals must be an int, got {decimals!r}")
     if not decimals:
-        return _whole("round", "rint", input)
+        x = _number("round", input)
+        return _whole(x.backend.rint, x)
     x, scale = need_tensor("round", "input", input), 10.0 ** abs(decimals)
     if decimals > 0:
-        return Step.apply("rint", x * scale) / scale
-    return Step.apply("rint", x / scale) * scale
+        return divide(Step.apply(x.backend.rint, multiply(x, scale)), scale)
+    return multiply(Step.apply(x.backend.rint, divide(x, scale)), scale)

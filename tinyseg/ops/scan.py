@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, int64, operator
+from ..tensor_base import Tensor, int64
 from .common import dimension, need_tensor, new_like
+from .copying import clone, to
 
 
 def _run(x: Any, out: Any, axis: int, like: Tensor, backwards: bool) -> None:
@@ -35,7 +36,6 @@ class Cumsum(Op):
         return out, None
 
 
-@operator
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """out_i = x_0 + ... + x_i along ``dim``, of input's shape; bools and small integers are counted in int64.
 
@@ -47,5 +47,5 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """
     x = need_tensor("cumsum", "input", input, floating=False)
     axis = dimension("cumsum", dim, x.ndim)
-    x = x.to(dtype) if dtype is not None else x if x.is_floating_point else x.to(int64)
-    return Cumsum.apply(x, axis) if x.ndim else x.clone()
+    x = to(x, dtype) if dtype is not None else x if x.is_floating_point else to(x, int64)
+    return Cumsum.apply(x, axis) if x.ndim else clone(x)

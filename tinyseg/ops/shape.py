@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Op
-from ..tensor import Dims, Tensor, int64, operator, tensor, type_and_device
+from ..tensor_base import Dims, Tensor
 from .common import (
     dimension,
     dimensions,
@@ -19,13 +18,11 @@ from .common import (
     need_tensor,
     new,
     new_activation,
-    new_like,
     repeated,
     sizes,
     sum_to,
     view,
 )
-from .gather import index_select
 
 
 class Reshape(Op):
@@ -73,23 +70,6 @@ class Expand(Op):
         return sum_to(grad, ctx.shape), None
 
 
-class Slice(Op):
-    """Basic indexing: what was left out has gradient 0."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: tuple[Any, ...]) -> Tensor:
-        """A view."""
-        ctx.index, ctx.shape = index, x.shape
-        return view(x, x.backend.slice_view(x.array, index))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        """The gradient in its place among zeros."""
-        out = (new_activation if len(ctx.shape) == 4 else new)(grad, ctx.shape).zero_()
-        grad.backend.assign(grad.array, grad.backend.slice_view(out.array, ctx.index))
-        return out, None
-
-
 class Cat(Op):
     """Each input gets its own part of the gradient."""
 
@@ -129,38 +109,6 @@ def _parts(axis: int, lengths: Sequence[int]) -> list[tuple[Any, ...]]:
     return [(*[slice(None)] * axis, slice(a, b)) for a, b in pairwise(ends)]
 
 
-class Copy(Op):
-    """The same values in other memory, perhaps of another type."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, out: Tensor) -> Tensor:
-        """Into ``out``, which is new."""
-        ctx.dtype, ctx.device = x.dtype, x.device
-        x.backend.assign(x.array, out.array)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        """Back in the old type."""
-        return grad.to(ctx.dtype), None
-
-
-class Move(Op):
-    """The same values on another device."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, device: str) -> Tensor:
-        """By way of the host."""
-        ctx.device = x.device
-        return tensor(x, device=device)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        """Back to where the input was."""
-        return tensor(grad, device=ctx.device), None
-
-
-@operator
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements of ``input``, in row-major order, under another shape; one size may be -1.
 
@@ -181,7 +129,6 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return Reshape.apply(input, tuple(wanted))
 
 
-@operator
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim .. end_dim`` made one.
 
@@ -198,7 +145,6 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-@operator
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in the order ``dims``; raises ``ValueError`` unless each comes once.
 
@@ -212,7 +158,6 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     return Permute.apply(input, axes)
 
 
-@operator
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged.
 
@@ -227,7 +172,6 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return permute(input, axes)
 
 
-@operator
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     """Without the dimensions of size 1, or without those of ``dim`` (an int, or several) whose size is 1.
 
@@ -239,7 +183,6 @@ def squeeze(input: Tensor, dim: Dims = None) -> Tensor:
     return reshape(input, tuple(size for i, size in enumerate(input.shape) if i not in axes or size != 1))
 
 
-@operator
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 put in before ``dim``.
 
@@ -251,7 +194,6 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return reshape(input, (*input.shape[:axis], 1, *input.shape[axis:]))
 
 
-@operator
 def expand(input: Tensor, *shape: Any) -> Tensor:
     """Dimensions of size 1 repeated without a copy; -1 leaves a size, new dimensions come in front.
 
@@ -271,63 +213,6 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
     return Expand.apply(input, tuple(wanted))
 
 
-def _is_basic(item: Any) -> bool:
-    if isinstance(item, bool):  # an int in Python, but a mask where arrays are indexed
-        return False
-    return item is None or item is Ellipsis or isinstance(item, (slice, Integral))
-
-
-@operator
-def getitem(input: Tensor, index: Any) -> Tensor:
-    """``input[index]``: ints, slices, None and an Ellipsis make a view; one list or vector of ints makes a copy.
-
-    Raises ``IndexError`` where NumPy does and ``TypeError`` for what cannot be an index.
-    """
-    items = index if isinstance(index, tuple) else (index,)
-    items = tuple(int(i) if isinstance(i, Tensor) and i.ndim == 0 and i.dtype.kind in "iu" else i for i in items)
-    vectors = [i for i, item in enumerate(items) if not _is_basic(item)]
-    if len(vectors) > 1:
-        raise TypeError("index: only one of the indices may be a list or tensor; use gather() for more")
-    if not vectors:
-        return Slice.apply(input, _checked(input, items))
-    place = vectors[0]
-    chosen = _vector(items[place])
-    # First everything but the vector, then the vector along the dimension where it now stands.
-    basic = _checked(input, (*items[:place], slice(None), *items[place + 1 :]))
-    before = items[:place]
-    if Ellipsis in before:
-        used = sum(1 for item in items if item is not None and item is not Ellipsis)
-        before = (*(item for item in before if item is not Ellipsis), *[slice(None)] * (input.ndim - used))
-    axis = sum(1 for item in before if item is None or isinstance(item, slice))
-    return index_select(Slice.apply(input, basic), axis, chosen.to(device=input.device))
-
-
-def _vector(item: Any) -> Tensor:
-    chosen = item if isinstance(item, Tensor) else None
-    if isinstance(item, (list, np.ndarray)):
-        chosen = tensor(np.asarray(item, dtype=None if len(item) else np.int64))
-    if chosen is None or chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-        what = type(item).__name__ if chosen is None else f"a tensor of {chosen.dtype} with shape {chosen.shape}"
-        hint = "; tinyseg.where() chooses by a mask" if chosen is not None and chosen.dtype.kind == "b" else ""
-        raise TypeError(f"index: expected ints, slices, None, ... or one vector of integers, got {what}{hint}")
-    return chosen.to(int64)
-
-
-def _checked(x: Tensor, items: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The index, if it fits; raises ``IndexError``."""
-    used = [item for item in items if item is not None and item is not Ellipsis]
-    if len(used) > x.ndim or sum(item is Ellipsis for item in items) > 1:
-        raise IndexError(f"index: {len(used)} indices for a tensor of {x.ndim} dimensions")
-    before = items[: items.index(Ellipsis)] if Ellipsis in items else items
-    first = sum(item is not None for item in before)
-    places = [*range(first), *range(x.ndim - (len(used) - first), x.ndim)]
-    for place, item in zip(places, used, strict=True):
-        if isinstance(item, Integral) and not -x.shape[place] <= item < x.shape[place]:
-            raise IndexError(f"index: {item} is out of range for dimension {place} of size {x.shape[place]}")
-    return items
-
-
-@operator
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along a dimension that they have; other sizes and types must agree.
 
@@ -348,7 +233,6 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return Cat.apply(axis, *tensors)
 
 
-@operator
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
@@ -360,30 +244,3 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(f"stack: shapes {[x.shape for x in tensors]} must be equal")
     return cat([unsqueeze(x, dim) for x in tensors], dim)
-
-
-@operator
-def to(input: Tensor, dtype: Any = None, device: str | None = None) -> Tensor:
-    """Cast to ``dtype``, or copy to ``device``; itself if nothing changes. A device may stand first,
-    ``to("reference", "float64")``, or a tensor whose type and device are meant.
-
-    Raises ``TypeError`` for a type that tensors cannot have and ``ValueError`` for an unknown device.
-    """
-    x, (wanted, place) = input, type_and_device(dtype, device, "to")
-    if wanted is not None and wanted != x.dtype:
-        x = Copy.apply(x, new_like(x, wanted))
-    if place is not None and place != x.device:
-        x = Move.apply(x, place)
-    return x
-
-
-@operator
-def clone(input: Tensor) -> Tensor:
-    """A copy in memory of its own."""
-    return Copy.apply(input, new_like(input))
-
-
-@operator
-def contiguous(input: Tensor) -> Tensor:
-    """A copy in row-major order."""
-    return Copy.apply(input, new(input, input.shape))

@@ -6,8 +6,10 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Tensor, operator
+from ..tensor_base import Tensor
 from .common import dimension, need_tensor, new_like
+from .copying import clone, to
+from .shape import reshape
 
 
 class Softmax(Op):
@@ -55,7 +57,7 @@ class LogSoftmax(Op):
 def _checked(who: str, input: Tensor, dim: int, dtype: Any) -> tuple[Tensor, int]:
     """The input, cast if asked for, and its dimension counted from the front; one number is a vector of itself."""
     x = need_tensor(who, "input", input, floating=dtype is None)
-    x = x if dtype is None else need_tensor(who, "dtype's tensor", x.to(dtype))
+    x = x if dtype is None else need_tensor(who, "dtype's tensor", to(x, dtype))
     if not isinstance(dim, Integral):
         raise TypeError(f"{who}: dim must be an int, got {dim!r}; for N,C,H,W logits it is 1")
     return x, dimension(who, dim, x.ndim)
@@ -64,18 +66,16 @@ def _checked(who: str, input: Tensor, dim: int, dtype: Any) -> tuple[Tensor, int
 def _along(op: type[Op], x: Tensor, axis: int) -> Tensor:
     """Apply ``op`` along ``axis``; an empty tensor gives an empty result, even if the axis has size 0."""
     if not x.numel():
-        return x.clone()
-    y: Tensor = op.apply(x, axis) if x.ndim else op.apply(x.reshape(1), 0).reshape(())
+        return clone(x)
+    y: Tensor = op.apply(x, axis) if x.ndim else reshape(op.apply(reshape(x, 1), 0), ())
     return y
 
 
-@operator
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See ``nn.functional.softmax``."""
     return _along(Softmax, *_checked("softmax", input, dim, dtype))
 
 
-@operator
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """See ``nn.functional.log_softmax``."""
     return _along(LogSoftmax, *_checked("log_softmax", input, dim, dtype))

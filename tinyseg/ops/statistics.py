@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from ..autograd import Op
-from ..tensor import Dims, Number, Tensor, operator
+from ..tensor_base import Dims, Number, Tensor
 from .common import dimensions, need_tensor
-from .elementwise import equal, where
-from .reduce import reduced, without
+from .elementwise import abs, divide, equal, multiply, sqrt, subtract, where
+from .reduce import amax, reduced, sum, without
 
 
 class Variance(Op):
@@ -21,9 +21,9 @@ class Variance(Op):
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...], freedom: Number, root: bool) -> Tensor:
         """``freedom``: what is divided by; dimensions are kept with size 1."""
         count = math.prod(x.shape[i] for i in axes)
-        apart = x - reduced("sum", x, axes) * (1.0 / max(count, 1))
-        out = reduced("sum", apart * apart, axes) / freedom
-        out = out.sqrt() if root else out
+        apart = subtract(x, multiply(reduced(x.backend.sum, x, axes), 1.0 / max(count, 1)))
+        out = divide(reduced(x.backend.sum, multiply(apart, apart), axes), freedom)
+        out = sqrt(out) if root else out
         ctx.freedom, ctx.root = freedom, root
         ctx.save_for_backward(apart, out if root else None)
         return out
@@ -33,10 +33,10 @@ class Variance(Op):
         """See the class."""
         apart, deviation = ctx.saved_tensors
         if ctx.root:
-            slope = where(equal(deviation, 0.0), 0.0, grad / (deviation * ctx.freedom))
+            slope = where(equal(deviation, 0.0), 0.0, divide(grad, multiply(deviation, ctx.freedom)))
         else:
-            slope = grad * 2.0 / ctx.freedom
-        return apart * slope, None, None, None
+            slope = divide(multiply(grad, 2.0), ctx.freedom)
+        return multiply(apart, slope), None, None, None
 
 
 class Norm(Op):
@@ -45,7 +45,7 @@ class Norm(Op):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Dimensions are kept with size 1."""
-        out = reduced("sum", x * x, axes).sqrt()
+        out = sqrt(reduced(x.backend.sum, multiply(x, x), axes))
         ctx.save_for_backward(x, out)
         return out
 
@@ -53,7 +53,7 @@ class Norm(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See the class."""
         x, out = ctx.saved_tensors
-        return x * where(equal(out, 0.0), 0.0, grad / out), None
+        return multiply(x, where(equal(out, 0.0), 0.0, divide(grad, out))), None
 
 
 def _spread(
@@ -73,7 +73,6 @@ def _spread(
     return without(Variance.apply(x, axes, freedom, root), axes, keepdim)
 
 
-@operator
 def var(
     input: Tensor,
     dim: Dims | bool = None,
@@ -96,7 +95,6 @@ def var(
     return _spread("var", input, dim, unbiased, keepdim, correction, root=False)
 
 
-@operator
 def std(
     input: Tensor,
     dim: Dims | bool = None,
@@ -114,7 +112,6 @@ def std(
     return _spread("std", input, dim, unbiased, keepdim, correction, root=True)
 
 
-@operator
 def norm(input: Tensor, p: Number | str = "fro", dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Length over ``dim`` (an int, several, or all): ``(sum |x|^p)^(1/p)`` for ``p`` of 1, 2 (or "fro") or infinity.
 
@@ -129,7 +126,7 @@ def norm(input: Tensor, p: Number | str = "fro", dim: Dims = None, keepdim: bool
     if p in (2, "fro"):
         return without(Norm.apply(x, axes), axes, keepdim)
     if p == 1:
-        return x.abs().sum(axes, keepdim)
+        return sum(abs(x), axes, keepdim)
     if p == math.inf:
-        return x.abs().amax(axes, keepdim)
+        return amax(abs(x), axes, keepdim)
     raise ValueError(f"norm: p must be 1, 2, 'fro' or inf, got {p!r}; others are x.abs().pow(p).sum().pow(1 / p)")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..autograd import Op
 from ..geometry import convolution_size
-from ..tensor import Tensor
+from ..tensor_base import Tensor
 from .common import Pair, need_tensor, new, pair, view
 from .shape import squeeze, unsqueeze
 

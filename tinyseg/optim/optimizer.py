@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..creation import zeros_like
 from ..finite import is_representable
-from ..ops.creation import zeros_like
 from ..tensor import Tensor
 
 Arrays = tuple[list[Any], list[Any]]

@@ -7,6 +7,7 @@ import numpy as np
 from ..autograd import Edge, Node
 from ..paths import PathLike
 from ..tensor import Tensor
+from ..tensor_base import TensorBase
 from .boxes import Arrow, Box, save_boxes
 from .figures import as_array
 
@@ -79,7 +80,7 @@ class _Graph:
         key = _key(edge)
         if key in self.numbers:
             return self.numbers[key]
-        if isinstance(edge, Tensor):
+        if isinstance(edge, TensorBase):
             name, _ = self.named.get(key, ("leaf", edge))
             return self._add(key, Box(_value_text(name, edge, edge.grad), "leaf"))
         if key not in self.named:
@@ -105,7 +106,7 @@ class _Graph:
 
 
 def _key(edge: Edge) -> Key:
-    if not isinstance(edge, Tensor):
+    if not isinstance(edge, TensorBase):
         return id(edge[0]), edge[1]
     return (id(edge), None) if edge.node is None else (id(edge.node), edge.output_index)
 

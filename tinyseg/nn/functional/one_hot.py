@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from numbers import Integral
 
-from ...ops.creation import arange
-from ...tensor import Tensor, int64
+from ...creation import arange
+from ...tensor import Tensor
+from ...tensor_base import int64
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...creation import arange
 from ...ops.common import need_constant, need_same_device, need_same_type, need_tensor
-from ...ops.creation import arange
 from ...ops.cross_entropy import count_labels, need_labels
 from ...ops.elementwise import sigmoid, where
 from ...ops.softmax import softmax

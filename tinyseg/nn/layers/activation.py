@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ops.creation import full
+from ...creation import full
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module, Parameter

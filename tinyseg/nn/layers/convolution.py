@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...creation import zeros
 from ...geometry import transposed_size
 from ...ops.common import ints
 from ...ops.conv import check_named_padding, same_padding
-from ...ops.creation import zeros
 from ...ops.pad import MODES
 from ...tensor import Tensor
 from .. import functional as F

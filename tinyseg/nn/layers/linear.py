@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...ops.creation import zeros
+from ...creation import zeros
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init

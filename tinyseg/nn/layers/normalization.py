@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ...ops.creation import ones, zeros
+from ...creation import ones, zeros
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module, Parameter

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import kernels, resolve
-from ..random import Generator
-from ..tensor import Number, Tensor, check_dtype, float32, int64, tensor
-from .common import new_like, sizes
+from .backend import kernels, resolve
+from .ops.common import new_like, sizes
+from .random import Generator
+from .tensor import Tensor, tensor
+from .tensor_base import Number, check_dtype, float32, int64
 
 
 def _empty(who: str, size: tuple[Any, ...], dtype: Any, device: str | None) -> Tensor:
