@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 from ..autograd import Context, Op, no_grad
 from ..backend import Backend
@@ -481,6 +481,10 @@ def power(who: str, input: Tensor | Number, exponent: Tensor | Number) -> tuple[
     return a, b
 
 
+@overload
+def pow(input: Tensor, exponent: Tensor | Number) -> Tensor: ...
+@overload
+def pow(input: Number, exponent: Tensor) -> Tensor: ...
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent, broadcast."""
     return Pow.apply(*power("pow", input, exponent))

@@ -117,7 +117,7 @@ def _operator_text(node: Node) -> str:
     return "\n".join([node.op.__name__.lstrip("_"), *dict.fromkeys(shapes)])
 
 
-def _value_text(name: str, value: Tensor, gradient: Tensor | None) -> str:
+def _value_text(name: str, value: TensorBase, gradient: TensorBase | None) -> str:
     if value.numel() > SHORT:
         return f"{name}\n{tuple(value.shape)}"
     lines = [f"{name} = {_short(value)}"]
