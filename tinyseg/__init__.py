@@ -35,25 +35,11 @@ from .creation import (
     zeros_like,
 )
 from .gradcheck import gradcheck
-from .ops.activation import prelu
 from .ops.clamp import clamp, clip
 from .ops.einsum import bmm, einsum, tensordot
-from .ops.elementwise import (
-    abs,
-    exp,
-    floor_divide,
-    log,
-    maximum,
-    minimum,
-    pow,
-    relu,
-    remainder,
-    sigmoid,
-    sqrt,
-    tanh,
-    where,
-)
-from .ops.functions import cos, expm1, log1p, reciprocal, rsqrt, sin
+from .ops.elementary import cos, expm1, log1p, reciprocal, rsqrt, sin
+from .ops.elementwise import abs, exp, floor_divide, log, maximum, minimum, pow, remainder, sqrt, where
+from .ops.flipping import flip, roll
 from .ops.gather import gather, index_select, scatter_add
 from .ops.logic import (
     eq,
@@ -70,18 +56,19 @@ from .ops.logic import (
     lt,
     ne,
 )
-from .ops.masked import masked_fill, masked_select, tril, triu
+from .ops.masked import masked_fill, masked_select
 from .ops.matmul import matmul
-from .ops.order import flip, movedim, roll
-from .ops.pad import pad
-from .ops.pieces import chunk, split, unbind, unflatten
+from .ops.network.activation import prelu, relu, sigmoid, tanh
+from .ops.network.pad import pad
+from .ops.network.softmax import log_softmax, softmax
 from .ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, prod, sum
 from .ops.repeat import broadcast_to, repeat_interleave
 from .ops.rounding import ceil, floor, round, sign
 from .ops.scan import cumsum
-from .ops.shape import cat, flatten, permute, reshape, squeeze, stack, transpose, unsqueeze
-from .ops.softmax import log_softmax, softmax
+from .ops.shape import cat, flatten, movedim, permute, reshape, squeeze, stack, transpose, unflatten, unsqueeze
+from .ops.splitting import chunk, split, unbind
 from .ops.statistics import norm, std, var
+from .ops.triangles import tril, triu
 from .random import Generator, manual_seed
 from .tensor import Tensor, tensor
 from .tensor_base import bool_, float32, float64, int32, int64, uint8

@@ -14,27 +14,28 @@ import numpy as np
 
 from . import autograd as _autograd
 from . import backend
-from .ops import activation as _activation
 from .ops import clamp as _clamp
 from .ops import copying as _copying
 from .ops import einsum as _einsum
+from .ops import elementary as _elementary
 from .ops import elementwise as _elementwise
-from .ops import functions as _functions
+from .ops import flipping as _flipping
 from .ops import gather as _gather
 from .ops import indexing as _indexing
 from .ops import inplace as _inplace
 from .ops import logic as _logic
 from .ops import masked as _masked
 from .ops import matmul as _matmul
-from .ops import order as _order
-from .ops import pieces as _pieces
 from .ops import reduce as _reduce
 from .ops import repeat as _repeat
 from .ops import rounding as _rounding
 from .ops import scan as _scan
 from .ops import shape as _shape
-from .ops import softmax as _softmax
+from .ops import splitting as _splitting
 from .ops import statistics as _statistics
+from .ops import triangles as _triangles
+from .ops.network import activation as _activation
+from .ops.network import softmax as _softmax
 from .tensor_base import Number, TensorBase, bool_, check_dtype, float32, float64, int32, int64
 
 
@@ -127,17 +128,17 @@ class Tensor(TensorBase):
     exp = _elementwise.exp
     log = _elementwise.log
     sqrt = _elementwise.sqrt
-    tanh = _elementwise.tanh
+    tanh = _activation.tanh
     pow = _elementwise.pow
-    relu = _elementwise.relu
-    sigmoid = _elementwise.sigmoid
+    relu = _activation.relu
+    sigmoid = _activation.sigmoid
     prelu = _activation.prelu
-    sin = _functions.sin
-    cos = _functions.cos
-    log1p = _functions.log1p
-    expm1 = _functions.expm1
-    reciprocal = _functions.reciprocal
-    rsqrt = _functions.rsqrt
+    sin = _elementary.sin
+    cos = _elementary.cos
+    log1p = _elementary.log1p
+    expm1 = _elementary.expm1
+    reciprocal = _elementary.reciprocal
+    rsqrt = _elementary.rsqrt
     sign = _rounding.sign
     floor = _rounding.floor
     ceil = _rounding.ceil
@@ -148,8 +149,8 @@ class Tensor(TensorBase):
     minimum = _elementwise.minimum
     masked_fill = _masked.masked_fill
     masked_select = _masked.masked_select
-    tril = _masked.tril
-    triu = _masked.triu
+    tril = _triangles.tril
+    triu = _triangles.triu
 
     def where(self, condition: Tensor, other: Tensor | Number) -> Tensor:
         """The elements where the condition holds, else ``other``."""
@@ -210,19 +211,19 @@ class Tensor(TensorBase):
     broadcast_to = _repeat.broadcast_to
     repeat = _repeat.repeat
     repeat_interleave = _repeat.repeat_interleave
-    flip = _order.flip
-    roll = _order.roll
-    movedim = _order.movedim
-    unflatten = _pieces.unflatten
-    chunk = _pieces.chunk
-    unbind = _pieces.unbind
+    flip = _flipping.flip
+    roll = _flipping.roll
+    movedim = _shape.movedim
+    unflatten = _shape.unflatten
+    chunk = _splitting.chunk
+    unbind = _splitting.unbind
     gather = _gather.gather
     index_select = _gather.index_select
     scatter_add = _gather.scatter_add
 
     def split(self, split_size: builtins.int | Sequence[builtins.int], dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Pieces of ``split_size`` elements, or of these lengths, along ``dim``; views."""
-        return _pieces.split(self, split_size, dim)
+        return _splitting.split(self, split_size, dim)
 
     __getitem__ = _indexing.getitem
 

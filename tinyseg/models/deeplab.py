@@ -13,7 +13,7 @@ from __future__ import annotations
 from .. import nn
 from ..geometry import padding_to_multiple
 from ..nn import functional as F
-from ..ops.pad import pad
+from ..ops.network.pad import pad
 from ..tensor import Tensor
 from . import vgg
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled

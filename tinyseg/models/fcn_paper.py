@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .. import nn
 from ..geometry import Grid
 from ..nn import functional as F
-from ..ops.pad import pad
+from ..ops.network.pad import pad
 from ..tensor import Tensor
 from .fcn_trunks import Trunk
 from .fixed_bilinear import FixedBilinear

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..geometry import padding_to_multiple
 from ..nn import BatchNorm2d
-from ..ops.pad import pad
+from ..ops.network.pad import pad
 from ..tensor import Tensor
 from .network import Network
 

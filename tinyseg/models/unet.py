@@ -12,7 +12,7 @@ from typing import Any
 from .. import nn
 from ..errors import OptionError
 from ..nn import functional as F
-from ..ops.pad import pad
+from ..ops.network.pad import pad
 from ..ops.shape import cat
 from ..tensor import Tensor
 from .network import Conventions

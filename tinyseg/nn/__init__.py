@@ -1,134 +1,22 @@
-"""Layers, their functions, and initial values of their weights."""
+"""Layers, their functions, losses, and initial values of weights."""
 
 from . import functional, init, utils
-from .layers import (
-    ELU,
-    GELU,
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    BedOfNails,
-    Conv1d,
-    Conv2d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    Dropout,
-    Dropout2d,
-    Fold,
-    GroupNorm,
-    Identity,
-    InstanceNorm2d,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    LocalResponseNorm,
-    LogSoftmax,
-    MaxPool1d,
-    MaxPool2d,
-    MaxUnpool1d,
-    MaxUnpool2d,
-    ModuleList,
-    PixelShuffle,
-    PixelUnshuffle,
-    PReLU,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    Tanh,
-    Unfold,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
-from .losses import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    BoundaryLoss,
-    CrossEntropyLoss,
-    DiceBoundaryLoss,
-    DiceCELoss,
-    DiceFocalLoss,
-    DiceLoss,
-    FocalLoss,
-    FocalTverskyLoss,
-    JaccardLoss,
-    L1Loss,
-    LovaszSoftmaxLoss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
-    TverskyLoss,
-    WeightedCrossEntropyLoss,
-)
+from .layers.activation import *
+from .layers.container import *
+from .layers.convolution import *
+from .layers.dropout import *
+from .layers.folding import *
+from .layers.linear import *
+from .layers.normalization import *
+from .layers.pooling import *
+from .layers.upsampling import *
+from .losses.boundary import *
+from .losses.elements import *
+from .losses.lovasz import *
+from .losses.overlap import *
+from .losses.pixel_losses import *
 from .module import Module, Parameter
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "AdaptiveAvgPool2d",
-    "AdaptiveMaxPool2d",
-    "AvgPool2d",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BedOfNails",
-    "BoundaryLoss",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "CrossEntropyLoss",
-    "DiceBoundaryLoss",
-    "DiceCELoss",
-    "DiceFocalLoss",
-    "DiceLoss",
-    "Dropout",
-    "Dropout2d",
-    "FocalLoss",
-    "FocalTverskyLoss",
-    "Fold",
-    "GroupNorm",
-    "Identity",
-    "InstanceNorm2d",
-    "JaccardLoss",
-    "L1Loss",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "LocalResponseNorm",
-    "LogSoftmax",
-    "LovaszSoftmaxLoss",
-    "MSELoss",
-    "MaxPool1d",
-    "MaxPool2d",
-    "MaxUnpool1d",
-    "MaxUnpool2d",
-    "Module",
-    "ModuleList",
-    "NLLLoss",
-    "PReLU",
-    "Parameter",
-    "PixelShuffle",
-    "PixelUnshuffle",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "SmoothL1Loss",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-    "TverskyLoss",
-    "Unfold",
-    "Upsample",
-    "UpsamplingBilinear2d",
-    "UpsamplingNearest2d",
-    "WeightedCrossEntropyLoss",
-    "functional",
-    "init",
-    "utils",
-]
+# Every layer and loss: what a file offers stands in its own ``__all__``.
+__all__ = sorted(name for name, value in globals().items() if isinstance(value, type))
+__all__ += ["functional", "init", "utils"]

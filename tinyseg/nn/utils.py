@@ -10,7 +10,10 @@ from ..autograd import no_grad
 from ..tensor import Tensor
 from ..tensor_base import float64
 from .clip_grad import clip_grad_norm_, clip_grad_value_
-from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Identity, Sequential, is_plain
+from .layers.container import Sequential, is_plain
+from .layers.convolution import Conv2d, ConvTranspose2d
+from .layers.linear import Identity
+from .layers.normalization import BatchNorm2d
 from .module import Module, Parameter
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse"]

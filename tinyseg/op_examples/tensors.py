@@ -5,16 +5,18 @@ from __future__ import annotations
 from ..ops import (
     clamp,
     einsum,
+    elementary,
     elementwise,
-    functions,
+    flipping,
     masked,
-    order,
-    pieces,
     repeat,
     scan,
     shape,
+    splitting,
     statistics,
+    triangles,
 )
+from ..ops.network import activation
 from ..tensor_base import float64
 from .table import example, spread
 
@@ -39,11 +41,11 @@ example("pow", lambda a, b: a**b, _POSITIVE, _ROW)
 example("pow_", lambda a, b: a.clone().pow_(b), _POSITIVE, _ROW)
 example("negative", lambda a: -a, _A)
 example("abs", elementwise.abs, _A)
-example("relu", elementwise.relu, _A)
+example("relu", activation.relu, _A)
 example("exp", elementwise.exp, _A)
 example("log", elementwise.log, _POSITIVE)
 example("sqrt", elementwise.sqrt, _POSITIVE)
-example("tanh", elementwise.tanh, _A)
+example("tanh", activation.tanh, _A)
 example("matmul", lambda a, b: a @ b, spread(2, 4, 3), spread(3, 2))
 for _dim in (None, 1):
     example("sum", lambda a, d=_dim: a.sum(d), _A)
@@ -74,23 +76,23 @@ example("norm", lambda a: statistics.norm(a, 2, 1), _A)
 example("cumsum", lambda a: scan.cumsum(a, 1), _A)
 example("clamp", lambda a: clamp.clamp(a, -1.03, 1.07), _A)
 example("clip", lambda a: clamp.clip(a, -1.03, 1.07), _A)
-example("sin", functions.sin, _A)
-example("cos", functions.cos, _A)
-example("log1p", functions.log1p, _POSITIVE)
-example("expm1", functions.expm1, _A)
-example("reciprocal", functions.reciprocal, _POSITIVE)
-example("rsqrt", functions.rsqrt, _POSITIVE)
+example("sin", elementary.sin, _A)
+example("cos", elementary.cos, _A)
+example("log1p", elementary.log1p, _POSITIVE)
+example("expm1", elementary.expm1, _A)
+example("reciprocal", elementary.reciprocal, _POSITIVE)
+example("rsqrt", elementary.rsqrt, _POSITIVE)
 example("masked_fill", lambda a: masked.masked_fill(a, a > 0.5, 2.0), _A)
 example("masked_select", lambda a: masked.masked_select(a, a > 0.5), _A)
-example("tril", masked.tril, _POSITIVE)
-example("triu", masked.triu, _POSITIVE)
-example("flip", lambda a: order.flip(a, (0, 2)), _A)
-example("roll", lambda a: order.roll(a, 1, 2), _A)
-example("movedim", lambda a: order.movedim(a, 0, 2), _A)
-example("chunk", lambda a: tuple(pieces.chunk(a, 2, 2)), _A)
-example("split", lambda a: tuple(pieces.split(a, [1, 3], 2)), _A)
-example("unbind", lambda a: tuple(pieces.unbind(a, 1)), _A)
-example("unflatten", lambda a: pieces.unflatten(a, 2, (2, 2)), _A)
+example("tril", triangles.tril, _POSITIVE)
+example("triu", triangles.triu, _POSITIVE)
+example("flip", lambda a: flipping.flip(a, (0, 2)), _A)
+example("roll", lambda a: flipping.roll(a, 1, 2), _A)
+example("movedim", lambda a: shape.movedim(a, 0, 2), _A)
+example("chunk", lambda a: tuple(splitting.chunk(a, 2, 2)), _A)
+example("split", lambda a: tuple(splitting.split(a, [1, 3], 2)), _A)
+example("unbind", lambda a: tuple(splitting.unbind(a, 1)), _A)
+example("unflatten", lambda a: shape.unflatten(a, 2, (2, 2)), _A)
 example("repeat", lambda a: a.repeat(2, 1, 3), _A)
 example("repeat_interleave", lambda a: repeat.repeat_interleave(a, 2, 1), _A)
 example("broadcast_to", lambda a: repeat.broadcast_to(a, (3, 4)), spread(4))

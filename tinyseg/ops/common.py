@@ -12,6 +12,8 @@ from ..autograd import is_grad_enabled
 from ..tensor_base import Dims, Tensor, TensorBase
 
 Pair = tuple[int, int]
+Size = int | Sequence[int]
+"""One number for all directions, or one for each."""
 
 
 def new(like: Tensor, shape: Sequence[int], dtype: Any = None) -> Tensor:
@@ -150,6 +152,15 @@ def sizes(who: str, given: tuple[Any, ...]) -> tuple[int, ...]:
     if not all(isinstance(size, Integral) for size in flat):
         raise TypeError(f"{who}: sizes must be ints, got {flat!r}")
     return tuple(int(size) for size in flat)
+
+
+def several(who: str, name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    """An int, or several, as a tuple."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return sizes(who, (tuple(value),))
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{who}: {name} must be an int or several, got {value!r}")
+    return (int(value),)
 
 
 def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:

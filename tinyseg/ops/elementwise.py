@@ -332,64 +332,6 @@ class Sqrt(Op):
         return divide(grad, multiply(y, 2.0))
 
 
-class Tanh(Op):
-    """d(tanh x) = (1 - tanh(x)^2) dx."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Hyperbolic tangent."""
-        out = unary(x.backend.tanh, x)
-        ctx.save_for_backward(out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """grad * (1 - y^2)."""
-        (y,) = ctx.saved_tensors
-        return binary(y.backend.tanh_backward, grad, y)
-
-
-class Sigmoid(Op):
-    """d(s) = s (1 - s) dx."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """1 / (1 + exp(-x))."""
-        out = unary(x.backend.sigmoid, x)
-        ctx.save_for_backward(out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """grad * y * (1 - y)."""
-        (y,) = ctx.saved_tensors
-        return binary(y.backend.sigmoid_backward, grad, y)
-
-
-class ReLU(Op):
-    """Rectified linear unit: the slope is 1 where the output is positive, else 0."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """max(x, 0); NaN stays NaN."""
-        out = unary(x.backend.relu, x)
-        ctx.save_for_backward(out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        """Through where it was open."""
-        (y,) = ctx.saved_tensors
-        return through_relu(grad, y)
-
-
-def through_relu(grad: Tensor, y: Tensor) -> Tensor:
-    """The gradient by what came into a ReLU, of its output y."""
-    out = new_like(y)
-    y.backend.relu_backward(grad.array, y.array, out.array)
-    return out
-
-
 def as_floating(who: str, x: Tensor) -> Tensor:
     """Integers become float32, as a function with real values asks for."""
     need_tensor(who, "input", x, floating=False)
@@ -556,24 +498,6 @@ def log(input: Tensor) -> Tensor:
 def sqrt(input: Tensor) -> Tensor:
     """Square root; NaN of what is negative."""
     return Sqrt.apply(as_floating("sqrt", input))
-
-
-def tanh(input: Tensor) -> Tensor:
-    """Hyperbolic tangent."""
-    return Tanh.apply(as_floating("tanh", input))
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-input)), without overflow."""
-    return Sigmoid.apply(as_floating("sigmoid", input))
-
-
-def relu(input: Tensor) -> Tensor:
-    """max(input, 0); NaN stays NaN. Raises ``TypeError`` for bools."""
-    x = need_tensor("relu", "input", input, floating=False)
-    if x.dtype == bool_:
-        raise TypeError("relu: input must be a number, got bool; .long() converts it")
-    return ReLU.apply(x)
 
 
 def equal(input: Tensor, other: Tensor | Number) -> Tensor:

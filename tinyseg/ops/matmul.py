@@ -75,7 +75,23 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """See ``nn.functional.linear``."""
+    """y = x weight^T + bias.
+
+    Args:
+        input: x, float (..., features).
+        weight: (outputs, features).
+        bias: (outputs,) or None.
+
+    Returns:
+        (..., outputs).
+
+    Raises:
+        ValueError, TypeError: shapes or types do not fit.
+
+    >>> import tinyseg
+    >>> linear(tinyseg.tensor([1.0, 2.0]), tinyseg.tensor([[3.0, 4.0]]), tinyseg.tensor([0.5]))
+    tensor([11.5])
+    """
     need_tensor("linear", "input", input)
     need_tensor("linear", "weight", weight, 2)
     need_same_type("linear", input=input, weight=weight, bias=bias)

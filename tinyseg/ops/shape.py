@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .common import (
     new,
     new_activation,
     repeated,
+    several,
     sizes,
     sum_to,
     view,
@@ -145,6 +147,29 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Dimension ``dim`` made several of these sizes, one of which may be -1: flatten's inverse.
+
+    Raises ``ValueError`` unless the sizes' product is the dimension's.
+
+    >>> import tinyseg
+    >>> unflatten(tinyseg.zeros(2, 12), 1, (3, -1)).shape
+    (2, 3, 4)
+    """
+    if need_tensor("unflatten", "input", input, floating=False).ndim == 0:
+        raise ValueError("unflatten: input must have at least one dimension, got a single number")
+    axis = dimension("unflatten", dim, input.ndim)
+    wanted, length = tuple(sizes), input.shape[axis]
+    if not wanted or not all(isinstance(size, Integral) for size in wanted):
+        raise TypeError(f"unflatten: sizes must be one or several ints, got {sizes!r}")
+    known = abs(int(np.prod(wanted)))
+    if wanted.count(-1) == 1 and known and length % known == 0:
+        wanted = tuple(length // known if size == -1 else size for size in wanted)
+    if min(wanted) < 0 or int(np.prod(wanted)) != length:
+        raise ValueError(f"unflatten: sizes {tuple(sizes)} do not multiply up to {length}, the size of dim {axis}")
+    return reshape(input, (*input.shape[:axis], *wanted, *input.shape[axis + 1 :]))
+
+
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in the order ``dims``; raises ``ValueError`` unless each comes once.
 
@@ -170,6 +195,28 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     if axes:
         axes[a], axes[b] = axes[b], axes[a]
     return permute(input, axes)
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """The dimensions ``source`` at the places ``destination``, the others in their order; a view.
+
+    Raises ``ValueError`` for a dimension that is named twice and unless there are as many of both.
+
+    >>> import tinyseg
+    >>> movedim(tinyseg.zeros(2, 3, 4), -1, 0).shape
+    (4, 2, 3)
+    """
+    x = need_tensor("movedim", "input", input, floating=False)
+    named = {
+        "source": several("movedim", "source", source),
+        "destination": several("movedim", "destination", destination),
+    }
+    starts, ends = ([dimension("movedim", axis, x.ndim) for axis in axes] for axes in named.values())
+    if len(starts) != len(ends) or len(set(starts)) != len(starts) or len(set(ends)) != len(ends):
+        raise ValueError(f"movedim: {source} and {destination} must name as many dims, each once")
+    rest = iter(axis for axis in range(x.ndim) if axis not in starts)
+    places = dict(zip(ends, starts, strict=True))
+    return permute(x, [places[i] if i in places else next(rest) for i in range(x.ndim)]) if x.ndim else x
 
 
 def squeeze(input: Tensor, dim: Dims = None) -> Tensor:

@@ -124,7 +124,7 @@ def _value_text(name: str, value: TensorBase, gradient: TensorBase | None) -> st
     return "\n".join(lines if gradient is None else [*lines, f"grad {_short(gradient)}"])
 
 
-def _short(value: Tensor) -> str:
+def _short(value: TensorBase) -> str:
     """A few numbers in four digits."""
     numbers = [f"{number:.4g}" for number in as_array(value).ravel()]
     return numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"

@@ -7,6 +7,8 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module, Parameter
 
+__all__ = ["ELU", "GELU", "LeakyReLU", "LogSoftmax", "PReLU", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
+
 
 class ReLU(Module):
     """max(x, 0), see ``functional.relu``."""

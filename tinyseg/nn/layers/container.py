@@ -11,6 +11,8 @@ from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .linear import Identity
 from .normalization import BatchNorm2d
 
+__all__ = ["ModuleList", "Sequential"]
+
 _WITH_ACTIVATION = (Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, BatchNorm2d)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from ...creation import zeros
 from ...geometry import transposed_size
 from ...ops.common import ints
-from ...ops.conv import check_named_padding, same_padding
-from ...ops.pad import MODES
+from ...ops.network.conv2d import check_named_padding, same_padding
+from ...ops.network.pad import MODES
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..module import Module, Parameter
+
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 
 class _ConvNd(Module):

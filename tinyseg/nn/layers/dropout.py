@@ -6,6 +6,8 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 
+__all__ = ["Dropout", "Dropout2d"]
+
 
 class Dropout(Module):
     """Dropout of elements in training, see ``functional.dropout``. ``inplace`` changes nothing."""

@@ -8,6 +8,8 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 
+__all__ = ["Fold", "Unfold"]
+
 
 class Unfold(Module):
     """Windows as columns, see ``functional.unfold``.

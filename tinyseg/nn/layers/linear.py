@@ -10,6 +10,8 @@ from .. import functional as F
 from .. import init
 from ..module import Module, Parameter
 
+__all__ = ["Identity", "Linear"]
+
 
 class Linear(Module):
     """Fully connected layer, see ``functional.linear``. ``weight``: (out, in); ``bias``: (out,)."""

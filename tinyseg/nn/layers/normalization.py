@@ -10,6 +10,8 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module, Parameter
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "LayerNorm", "LocalResponseNorm"]
+
 
 def _factors(module: Module, shape: Any, affine: bool, bias: bool = True) -> None:
     """Enter ``weight`` and ``bias``, or None for them."""

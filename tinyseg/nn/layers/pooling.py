@@ -8,6 +8,16 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "AvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+]
+
 
 class _Pooling(Module):
     """What says how the windows lie."""

@@ -1,0 +1,1 @@
+"""Operators of networks: what ``nn.functional`` gives to users, a family a file."""
