@@ -22,10 +22,10 @@ PyTorch's; docstrings have formulas, shapes, errors, sources and examples (`help
 """
 
 
-def _signature(call: Callable[..., Any]) -> str:
-    """Names and defaults, without types."""
+def _signature(call: Callable[..., Any], method: bool) -> str:
+    """Names and defaults, without types; of a method without the object."""
     given = inspect.signature(call)
-    plain = [p.replace(annotation=p.empty) for p in given.parameters.values() if p.name != "self"]
+    plain = [p.replace(annotation=p.empty) for p in given.parameters.values()][int(method) :]
     return str(given.replace(parameters=plain, return_annotation=given.empty))
 
 
@@ -36,8 +36,8 @@ def _summary(thing: Any) -> str:
     return re.split(r"(?<!\.)\. (?=[A-Z`(])", text)[0].rstrip(".").removesuffix(":")
 
 
-def _table(prefix: str, things: Iterable[tuple[str, Any]]) -> str:
-    rows = [f"| `{prefix}{name}{_signature(thing)}` | {_summary(thing)} |" for name, thing in things]
+def _table(prefix: str, things: Iterable[tuple[str, Any]], methods: bool = False) -> str:
+    rows = [f"| `{prefix}{name}{_signature(thing, methods)}` | {_summary(thing)} |" for name, thing in things]
     return "\n".join(["| call | what it is |", "|---|---|", *rows, ""])
 
 
@@ -53,27 +53,22 @@ def _families(package: Any) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
 def page() -> str:
     """The text of operators.md."""
     parts = [HEAD]
-    elsewhere = []
     parts.append("## Functions of networks: `import tinyseg.nn.functional as F`\n")
     for module, members in _families(functional):
-        if module.startswith("tinyseg.nn."):
-            parts.append(f"### {_summary(sys.modules[module])}\n\n{_table('F.', members)}")
-        else:
-            elsewhere.extend(f"`F.{name}`" for name, _ in members)
-    parts.append(f"Functions of tensors, below, that are here too: {', '.join(sorted(elsewhere))}.\n")
+        parts.append(f"### {_summary(sys.modules[module])}\n\n{_table('F.', members)}")
     parts.append("## Layers: `from tinyseg import nn`\n")
     for module, members in _families(nn):
         parts.append(f"### {_summary(sys.modules[module])}\n\n{_table('nn.', members)}")
     parts.append("## Functions of tensors: `import tinyseg`\n")
     for module, members in _families(tinyseg):
-        if module.startswith("tinyseg.ops."):
+        if module.startswith(("tinyseg.ops.", "tinyseg.creation")):
             parts.append(f"### {_summary(sys.modules[module])}\n\n{_table('tinyseg.', members)}")
     methods = [
         (name, method)
         for name, method in vars(tinyseg.Tensor).items()
         if inspect.isfunction(method) and not name.startswith("_")
     ]
-    parts.append(f"## Methods of a tensor\n\n{_table('x.', sorted(methods))}")
+    parts.append(f"## Methods of a tensor\n\n{_table('x.', sorted(methods), methods=True)}")
     parts.append("## Operators as matrices: `from tinyseg import linear_maps`\n")
     matrices = [member for _, members in _families(linear_maps) for member in members]
     parts.append(_table("linear_maps.", sorted(matrices, key=lambda member: member[0].lower())))

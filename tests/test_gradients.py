@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from typing import Any
 
 import numpy as np
@@ -15,18 +17,22 @@ from tinyseg.autograd import Op
 from tinyseg.errors import InputError
 from tinyseg.nn import functional as F
 from tinyseg.op_examples import EXAMPLES, WITHOUT_GRADIENT, Example
-from tinyseg.tensor_base import _operators
+
+
+def operators() -> dict[str, Any]:
+    """What the files of ``ops/`` offer, by name."""
+    found = {}
+    for info in pkgutil.walk_packages(tinyseg.ops.__path__, "tinyseg.ops."):
+        module = importlib.import_module(info.name)
+        found.update({name: getattr(module, name) for name in getattr(module, "__all__", ()) if not info.ispkg})
+    return found
 
 
 def public_functions() -> set[str]:
-    """What ``nn.functional`` exports, what tensors can do, and what ``tinyseg`` exports of either kind."""
+    """What ``ops/``, ``creation`` and ``nn.functional`` offer, and the backward pass."""
     exported = {name: getattr(tinyseg, name) for name in tinyseg.__all__}
-    functions = {
-        name
-        for name, value in exported.items()
-        if inspect.isfunction(value) and value.__module__.startswith(("tinyseg.ops.", "tinyseg.nn."))
-    }
-    return functions | set(F.__all__) | set(_operators)
+    made = {name for name, value in exported.items() if getattr(value, "__module__", "") == "tinyseg.creation"}
+    return set(operators()) | made | set(F.__all__) | {"backward"}
 
 
 def test_every_public_function_has_an_example_or_no_gradient() -> None:
@@ -43,7 +49,7 @@ def test_what_has_no_gradient_gives_none() -> None:
     x = tinyseg.tensor([[1.5, 2.5], [0.2, 3.7]], requires_grad=True)
     for why in ("a truth value", "an index", "constant between its jumps"):
         for name in WITHOUT_GRADIENT[why]:
-            function = getattr(tinyseg, name, None) or _operators[name]
+            function = operators()[name]
             given = (x > 0.0) if name.startswith(("logical", "bitwise")) else x
             takes_two = "other" in inspect.signature(function).parameters
             result = function(*([given] * (2 if takes_two else 1)))

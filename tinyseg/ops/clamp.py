@@ -11,6 +11,8 @@ from .elementwise import binary, greater, greater_equal, less, less_equal, where
 from .logic import logical_and, logical_or
 from .operands import matched
 
+__all__ = ["clamp", "clip"]
+
 
 class Clamp(Op):
     """The gradient goes to the element where it lies within its bounds, at them too, and else to the bound it met."""

@@ -8,6 +8,8 @@ from ..autograd import Op
 from ..tensor_base import Tensor, type_and_device
 from .common import new, new_like
 
+__all__ = ["clone", "contiguous", "to"]
+
 
 class Copy(Op):
     """The same values in other memory, perhaps of another type."""

@@ -21,6 +21,8 @@ from .matmul import matmul
 from .reduce import sum
 from .shape import flatten, permute, reshape
 
+__all__ = ["bmm", "einsum", "tensordot"]
+
 Label = Any  # a letter, or the place, counted from the last one, of a dimension that an ellipsis stands for
 Labels = list[Label]
 

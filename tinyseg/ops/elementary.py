@@ -8,6 +8,8 @@ from ..autograd import Op
 from ..tensor_base import Tensor
 from .elementwise import add, as_floating, divide, multiply, negative, sqrt, unary
 
+__all__ = ["cos", "expm1", "log1p", "reciprocal", "rsqrt", "sin"]
+
 
 class Sin(Op):
     """d(sin x) = cos(x) dx."""

@@ -12,6 +12,30 @@ from .common import bounds, broadcast_shape, filled, need_tensor, new, new_like,
 from .copying import to
 from .operands import matched
 
+__all__ = [
+    "abs",
+    "add",
+    "divide",
+    "equal",
+    "exp",
+    "floor_divide",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pow",
+    "remainder",
+    "sqrt",
+    "subtract",
+    "where",
+]
+
 
 def _shape(x: Any) -> tuple[int, ...]:
     return x.shape if isinstance(x, TensorBase) else ()

@@ -11,6 +11,8 @@ from ..tensor_base import Tensor
 from .common import dimension, dimensions, need_tensor, new_like, several, sizes
 from .shape import reshape
 
+__all__ = ["flip", "roll"]
+
 
 class Flip(Op):
     """Flipped again, the gradient is back in its place."""

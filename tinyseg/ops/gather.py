@@ -11,6 +11,8 @@ from .copying import contiguous, to
 from .elementwise import add, less, multiply
 from .shape import expand, reshape
 
+__all__ = ["gather", "index_select", "scatter_add"]
+
 
 class Gather(Op):
     """out[..., i, ...] = x[..., index[..., i, ...], ...]."""

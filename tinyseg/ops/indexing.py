@@ -13,6 +13,8 @@ from .common import filled, new, new_activation, view
 from .copying import to
 from .gather import index_select
 
+__all__ = ["getitem"]
+
 
 class Slice(Op):
     """Basic indexing: what was left out has gradient 0."""

@@ -39,6 +39,25 @@ from .indexing import getitem
 from .logic import bools, logical_and, logical_or, logical_xor
 from .operands import matched
 
+__all__ = [
+    "add_",
+    "bitwise_and_",
+    "bitwise_or_",
+    "bitwise_xor_",
+    "copy_",
+    "div_",
+    "fill_",
+    "floor_divide_",
+    "lerp_",
+    "mul_",
+    "normal_",
+    "pow_",
+    "remainder_",
+    "setitem_",
+    "sub_",
+    "uniform_",
+]
+
 
 def _missed(*tensors: Any) -> bool:
     """Whether a gradient would miss a change that is not recorded."""

@@ -9,6 +9,26 @@ from ..tensor_base import Number, Tensor, TensorBase, bool_
 from .common import need_tensor
 from .elementwise import abs, equal, greater, greater_equal, less, less_equal, not_equal, where
 
+__all__ = [
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "eq",
+    "ge",
+    "gt",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "lt",
+    "ne",
+]
+
 eq, ne, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
 
 

@@ -11,6 +11,8 @@ from .gather import index_select
 from .inplace import changing, fitting
 from .shape import expand, reshape
 
+__all__ = ["masked_fill", "masked_fill_", "masked_select"]
+
 _HELD = {"b": "b", "i": "biu", "u": "biu", "f": "biuf"}  # kinds of type, and what each can take in
 
 

@@ -11,6 +11,8 @@ from .common import broadcast_shape, need_same_type, need_tensor, new
 from .elementwise import add
 from .shape import expand, reshape, transpose
 
+__all__ = ["linear", "matmul"]
+
 
 def _swapped(x: Tensor) -> Tensor:
     return transpose(x, -1, -2)

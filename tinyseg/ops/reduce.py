@@ -15,6 +15,20 @@ from .elementwise import divide, equal, maximum, minimum, multiply, not_equal, w
 from .gather import gather
 from .shape import reshape
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "sum",
+]
+
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if i in axes else size for i, size in enumerate(shape))

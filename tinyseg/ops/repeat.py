@@ -12,6 +12,8 @@ from .common import dimension, need_tensor, new, new_activation, sizes, sum_to
 from .gather import index_select
 from .shape import expand, reshape
 
+__all__ = ["broadcast_to", "expand_as", "repeat", "repeat_interleave"]
+
 
 class Repeat(Op):
     """Each dimension is two for a while, a number of copies and a size; the copies' gradients are added up."""

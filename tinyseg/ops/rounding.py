@@ -12,6 +12,8 @@ from .common import filled, need_tensor, new_like
 from .copying import clone
 from .elementwise import divide, multiply, unary
 
+__all__ = ["ceil", "floor", "round", "sign"]
+
 
 class Step(Op):
     """Level almost everywhere."""

@@ -9,6 +9,8 @@ from ..tensor_base import Tensor, int64
 from .common import dimension, need_tensor, new_like
 from .copying import clone, to
 
+__all__ = ["cumsum"]
+
 
 def _run(x: Any, out: Any, axis: int, like: Tensor, backwards: bool) -> None:
     if backwards:

@@ -26,6 +26,20 @@ from .common import (
     view,
 )
 
+__all__ = [
+    "cat",
+    "expand",
+    "flatten",
+    "movedim",
+    "permute",
+    "reshape",
+    "squeeze",
+    "stack",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+]
+
 
 class Reshape(Op):
     """Row-major order is kept, so the gradient is reshaped back."""

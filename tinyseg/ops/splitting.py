@@ -14,6 +14,8 @@ from ..tensor_base import Tensor
 from .common import dimension, need_tensor, sizes, view
 from .shape import cat, squeeze
 
+__all__ = ["chunk", "split", "unbind"]
+
 
 class Split(Op):
     """The pieces' gradients are joined again."""

@@ -11,6 +11,8 @@ from .common import dimensions, need_tensor
 from .elementwise import abs, divide, equal, multiply, sqrt, subtract, where
 from .reduce import amax, reduced, sum, without
 
+__all__ = ["norm", "std", "var"]
+
 
 class Variance(Op):
     """v = sum (x - m)^2 / f has slope 2 (x - m) / f: through the mean m nothing flows, since the x - m add up to 0.

@@ -8,6 +8,8 @@ from ..tensor_base import Tensor
 from .common import need_tensor
 from .elementwise import where
 
+__all__ = ["tril", "triu"]
+
 
 def _triangle(who: str, x: Tensor, diagonal: int, lower: bool) -> Tensor:
     if need_tensor(who, "input", x, floating=False).ndim < 2:

@@ -168,7 +168,7 @@ def dice_boundary_loss(
     )
 
 
-class BoundaryLoss(Loss):
+class BoundaryLoss(Loss, without=("distance",)):
     """How far what is wrong lies from the truth's edge, see ``functional.boundary_loss``; distances are computed."""
 
     function = staticmethod(boundary_loss)
