@@ -91,7 +91,7 @@ def functions(path: Path) -> list[ast.FunctionDef]:
 
 
 def only_hands_over(function: ast.FunctionDef, ours: set[str]) -> bool:
-    """Whether all that it does is to call another function of its name, of one of ``ours``, with its own arguments."""
+    """Whether it only calls another function of its name, of one of ``ours``, with its own arguments."""
     body = function.body[1:] if ast.get_docstring(function) else function.body
     if len(body) != 1 or not isinstance(body[0], ast.Return) or not isinstance(body[0].value, ast.Call):
         return False
