@@ -30,6 +30,7 @@ LAYERS = (
     ("ops",),
     ("nn",),
     ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
+    ("options",),
     ("engine",),
     ("cli", "console", "__main__"),
 )

@@ -18,10 +18,11 @@ from tinyseg import engine
 from tinyseg.data import BorderWeights, Cells
 from tinyseg.engine import recipes
 from tinyseg.engine.measures import METRICS, parse_metrics
-from tinyseg.engine.objective import LOSSES, Objective, check_loss, parse_border_weights, parse_loss_options
+from tinyseg.engine.objective import LOSSES, Objective, check_loss
 from tinyseg.errors import InputError
 from tinyseg.metrics import CellScores, RandScores
 from tinyseg.nn import functional as F
+from tinyseg.options.parsing import parse_border_weights, parse_loss_options
 
 
 def config(folder: Path, **changes: Any) -> engine.Config:

@@ -6,7 +6,9 @@
 ('fcn8s', 3)
 """
 
-from .callbacks import BatchReport, Callbacks, Together
+from ..options import TrainOptions
+from ..options.parsing import parse_loss_options
+from .callbacks import BatchReport, Callbacks, Together, TrainerView
 from .check import check
 from .check_report import CheckReport, Finding, SplitReport
 from .compare import NUMBERS, REPORT, compare, read_contenders
@@ -20,16 +22,16 @@ from .gradients import GradientCheck, check_gradients
 from .history import EpochRow
 from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
 from .measures import METRICS, parse_metrics
-from .objective import LOSSES, Objective, loss_options, parse_loss_options
+from .objective import LOSSES, Objective, loss_options
 from .predict import Prediction, PredictionError, PredictOptions, predict
-from .prepare import Plan, TrainOptions, options_of, prepare
-from .progress import Best, Progress, read_progress
+from .prepare import Plan, options_of, prepare
+from .progress import Best, Progress, TrainingResult, read_progress
 from .receptive_field import measure_field
 from .recipes import Preset, preset, preset_names, read_options
 from .run import Run, load_model, next_free_folder, open_run, read_folder
 from .segmenter import Segmenter, Views, parse_views, segment
 from .tensorboard import TensorBoard
-from .train import Trainer, TrainingResult, check_new, resume, train
+from .train import Trainer, check_new, resume, train
 from .warmup import WarmKernel, warmup
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "Together",
     "TrainOptions",
     "Trainer",
+    "TrainerView",
     "TrainingConfig",
     "TrainingResult",
     "Views",

@@ -2,12 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ..interop import Report
-    from .train import EpochRow, Trainer, TrainingResult
+from ..data import DataLoader, Dataset
+from ..interop import Report
+from ..models import SegmentationModel
+from .config import Config
+from .history import EpochRow
+from .learner import Learner
+from .progress import Best, TrainingResult
+
+
+class TrainerView(Protocol):
+    """A run in progress, as callbacks see it: a ``Trainer``, which has more."""
+
+    @property
+    def config(self) -> Config:
+        """What the run is."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is written."""
+
+    @property
+    def train_set(self) -> Dataset:
+        """The images that are trained on."""
+
+    @property
+    def val_set(self) -> Dataset:
+        """The images that it is validated on."""
+
+    @property
+    def loader(self) -> DataLoader:
+        """Gives the batches of an epoch."""
+
+    @property
+    def model(self) -> SegmentationModel:
+        """The network that is trained."""
+
+    @property
+    def learner(self) -> Learner:
+        """Makes the steps."""
+
+    @property
+    def history(self) -> Sequence[EpochRow]:
+        """A row for each epoch that is done."""
+
+    @property
+    def best(self) -> Best | None:
+        """The best of them."""
+
+    @property
+    def epochs_trained(self) -> int:
+        """How many epochs' steps are done."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +77,7 @@ class Callbacks:
     def loaded(self, report: Report) -> None:
         """The run begins with weights from a file or another run; the report says what became of each."""
 
-    def started(self, trainer: Trainer) -> None:
+    def started(self, trainer: TrainerView) -> None:
         """All is checked and ready; the first epoch comes next."""
 
     def epoch_started(self, epoch: int, batches: int) -> None:
@@ -60,7 +110,7 @@ class Together(Callbacks):
         for part in self.parts:
             part.loaded(report)
 
-    def started(self, trainer: Trainer) -> None:
+    def started(self, trainer: TrainerView) -> None:
         """Tell all."""
         for part in self.parts:
             part.started(trainer)

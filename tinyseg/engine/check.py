@@ -24,10 +24,11 @@ from ..data.orientation import Turn, turn_of, turning_note
 from ..data.proposal import is_smoothed, propose_mapping
 from ..data.registry import Kind
 from ..errors import DataError, InputError, many
+from ..options import TrainOptions
 from ..paths import PathLike
 from .check_report import CheckReport, Finding, SplitReport
 from .image_notes import depth_note
-from .prepare import TrainOptions, check_labels, mixed_ranges, open_splits
+from .prepare import check_labels, mixed_ranges, open_splits
 
 MAX_VALUES = 4096
 """So many values of a mask are told apart; one with more holds no labels."""

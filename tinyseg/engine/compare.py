@@ -21,18 +21,19 @@ from ..errors import CheckpointError, InputError, OptionError, flag
 from ..files import naming, remove_half_written, write_text
 from ..lock import locked
 from ..nn.init import skip
+from ..options import TrainOptions, in_files
 from ..paths import PathLike
 from .callbacks import Callbacks
 from .compare_page import page
-from .compare_pictures import check_layers, look
+from .compare_pictures import check_layers, make_pictures
 from .comparison import Comparison, Contender
 from .config import Config
 from .info import DEFAULT_SIZE, ModelInfo, describe_model
 from .optimization import frozen_parts
 from .pipeline import create_model, names_digest, open_split
-from .prepare import Plan, TrainOptions, prepare
+from .prepare import Plan, prepare
 from .progress import read_progress
-from .recipes import AROUND, read_options
+from .recipes import read_options
 from .run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
 from .train import resume, train
 
@@ -62,10 +63,11 @@ def read_contenders(paths: Sequence[PathLike]) -> dict[str, TrainOptions | Path]
 
 
 def _options(path: Path) -> TrainOptions:
-    options = read_options(path, AROUND)
-    if around := [flag(name) for name in options if name in AROUND]:
+    of_runs = in_files()
+    options = read_options(path, of_runs)
+    if found := [flag(name) for name in options if name in of_runs]:
         raise InputError(
-            f"{path}: {', '.join(around)} cannot be said for one of several networks; say for all what is to hold"
+            f"{path}: {', '.join(found)} cannot be said for one of several networks; say for all what is to hold"
         )
     return TrainOptions(**options)
 
@@ -112,11 +114,11 @@ def compare(
         for entry in entries:
             if entry.plan is not None and not _is_done(entry):
                 with show(entry.name) as callbacks:
-                    _train(entry, entry.plan, callbacks, workers, cache)
+                    _begin_or_resume(entry, entry.plan, callbacks, workers, cache)
         finished = [_finished(entry, info) for entry, info in zip(entries, infos, strict=True)]
         train_set, val_set = entries[0].train_set, entries[0].val_set
         comparison = Comparison(tuple(finished), share, len(train_set), len(val_set))
-        pictures = look(finished, infos, val_set, layers, samples)
+        pictures = make_pictures(finished, infos, val_set, layers, samples)
         write_text(out / REPORT, page(comparison, pictures))
         write_text(out / NUMBERS, json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) + "\n")
     return comparison
@@ -180,9 +182,9 @@ def _check_same(folder: Path, before: Config, now: Config) -> None:
     if replace(before, tinyseg=now.tinyseg) == now:
         return
     for part in ("data", "model", "training"):
-        then, asked = getattr(before, part), getattr(now, part)
-        for item in fields(asked):
-            old, new = getattr(then, item.name), getattr(asked, item.name)
+        then, requested = getattr(before, part), getattr(now, part)
+        for item in fields(requested):
+            old, new = getattr(then, item.name), getattr(requested, item.name)
             if old != new:
                 raise InputError(
                     f"{folder}: there is a run with other options: {part}.{item.name} is {old!r}, and is now to be "
@@ -256,7 +258,7 @@ def _is_done(entry: _Entry) -> bool:
     return progress.is_over(entry.config.training) and is_drawn(entry.folder, entry.config, len(progress.history))
 
 
-def _train(entry: _Entry, plan: Plan, callbacks: Callbacks, workers: int, cache: int) -> None:
+def _begin_or_resume(entry: _Entry, plan: Plan, callbacks: Callbacks, workers: int, cache: int) -> None:
     """Train the run, or what is left of it."""
     if (entry.folder / LAST).is_file():
         resume(entry.folder, callbacks=callbacks, workers=workers, cache=cache)

@@ -80,7 +80,7 @@ def check_layers(infos: Mapping[str, ModelInfo], layers: Sequence[str]) -> None:
             )
 
 
-def look(
+def make_pictures(
     contenders: Sequence[Contender], infos: Sequence[ModelInfo], dataset: Dataset, layers: Sequence[str], count: int
 ) -> Pictures:
     """Each network labels ``count`` images, spread over ``dataset``; what its layers make of the first is kept."""

@@ -7,23 +7,20 @@ neither the command line nor the training images.
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from ..data import Classes, Normalise, augmentations
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
 from ..errors import InputError
 from ..files import write_text
+from ..options import TRAIN_OPTIONS, ImageOptions, TrainingOptions, check
+from ..options.declaration import is_required
+from ..options.values import convert
 from ..reading import open_regular, read_toml
-from .bounds import check_numbers
-
-Size = tuple[int, int]
 
 _MARK = "# Written by tinyseg train"
 """What the file begins with; one that a user has written does not."""
@@ -46,8 +43,8 @@ def format_color(color: Color) -> str:
     return "#" + bytes(color).hex()
 
 
-@dataclass(frozen=True)
-class DataConfig:
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(ImageOptions):
     """The images: where they come from, what their labels are, and what is done to them.
 
     ``root`` is absolute, and None for data that has no folder. ``seed`` chooses the images that ``shapes`` draws and
@@ -62,7 +59,7 @@ class DataConfig:
     """
 
     name: str
-    num_classes: int
+    num_classes: int = field()
     in_channels: int
     class_names: tuple[str, ...]
     class_colors: tuple[str, ...]
@@ -72,16 +69,10 @@ class DataConfig:
     std: tuple[float, ...]
     augment: tuple[str, ...] = ()
     seed: int = 0
-    root: str | None = None
-    val_fraction: float | None = None
-    size: Size | None = None
-    crop: Size | None = None
     mapping: dict[str, int] | None = None
     bgr: bool = False
-    as_stored: bool = False
     depths: tuple[int, ...] = ()
     spread: float | None = None
-    crowds: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", distinct(self.class_names))
@@ -106,56 +97,17 @@ class ModelConfig:
         return int(self.options.get("geometric_classes", 0))
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How weights are learnt. ``class_weights`` has a number for each class, or is None for 1. ``loss`` is a name in
-    ``objective.LOSSES``, ``loss_options`` go with it; ``border_weights`` are w0 and sigma of ``data.BorderWeights``.
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(TrainingOptions):
+    """How weights are learnt: the options of training (see ``TrainingOptions``), none of them open.
 
-    Of the optimiser: ``nesterov`` (sgd); ``bias_lr``: what the rate of biases is multiplied with; ``rate_of``: the
-    same for parameters by their names, or what these begin with up to a dot; ``accumulate``: batches in a step;
-    ``reduction``: the loss is the "mean" or the "sum" over pixels; ``clip_norm``, ``clip_value``: see ``nn.utils``;
-    ``freeze``: names, or what they begin with up to a dot, of parameters that stay as they are.
-    Of the schedule: ``warmup`` and ``step_epochs`` and ``milestones`` in epochs, ``power`` of poly, ``gamma`` of
-    step, multistep, exponential and plateau, ``plateau_patience``. ``ema``: the decay of the weights' average, which
-    is then what is scored and kept; ``recalibrate``: batches over which batch norm is measured anew before it;
-    ``patience``: epochs without a better mean IU after which training stops. ``stage``: what of a network in two
-    stages is trained; ``weights``: the file or the run whose weights it began with, with ``partial_weights`` those
-    of them that fit. ``pictures``: images drawn after each epoch.
+    ``class_weights`` has a number for each class, or is None for 1. ``loss`` is a name in ``objective.LOSSES``.
     """
 
-    epochs: int
-    batch_size: int
-    optimizer: str
-    lr: float
-    momentum: float
-    weight_decay: float
-    schedule: str
-    seed: int
+    epochs: int = field()
+    lr: float = field()
+    momentum: float = field()
     class_weights: tuple[float, ...] | None = None
-    loss: str = "ce"
-    loss_options: dict[str, Any] = field(default_factory=dict)
-    border_weights: tuple[float, float] | None = None
-    nesterov: bool = False
-    bias_lr: float = 1.0
-    rate_of: dict[str, float] = field(default_factory=dict)
-    accumulate: int = 1
-    reduction: str = "mean"
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    freeze: tuple[str, ...] = ()
-    warmup: float = 0.0
-    power: float = 0.9
-    gamma: float = 0.1
-    step_epochs: int | None = None
-    milestones: tuple[int, ...] = ()
-    plateau_patience: int = 10
-    ema: float | None = None
-    recalibrate: int = 0
-    patience: int | None = None
-    stage: str | None = None
-    weights: str | None = None
-    partial_weights: bool = False
-    pictures: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,8 +140,8 @@ class Config:
             )
         # They refuse what cannot be used.
         _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop, data.spread)
-        check_numbers(vars(training), "training.{}".format)
-        check_numbers({"seed": data.seed}, "data.{}".format)
+        check(TRAIN_OPTIONS, vars(training), "training.{}".format)
+        TRAIN_OPTIONS["data_seed"].check(data.seed, "data.seed")
 
 
 def write_config(path: Path, config: Config) -> None:
@@ -197,8 +149,43 @@ def write_config(path: Path, config: Config) -> None:
     import tomli_w
 
     text = f"{_MARK}: what this run is. --resume, evaluate and predict read it.\n\n"
-    text += tomli_w.dumps(_without_none(asdict(config)))
+    table = asdict(config)
+    for name, after in _KEYS_AFTER.items():
+        table[name] = {key: table[name][key] for key in _in_file_order(getattr(config, name), after)}
+    text += tomli_w.dumps(_without_none(table))
     write_text(path, text)
+
+
+_KEYS_AFTER = {
+    "data": {
+        "num_classes": "name",
+        "augment": "std",
+        "seed": "augment",
+        "bgr": "mapping",
+        "depths": "as_stored",
+        "spread": "depths",
+    },
+    "training": {
+        "class_weights": "seed",
+        "loss": "class_weights",
+        "loss_options": "loss",
+        "border_weights": "loss_options",
+        "freeze": "clip_value",
+        "stage": "patience",
+    },
+}
+"""The keys of a table that do not stand where the declaration has them, and the key that each stands after: so files
+are the same as those of earlier versions. A new option needs no line here.
+"""
+
+
+def _in_file_order(config: DataConfig | TrainingConfig, after: Mapping[str, str]) -> list[str]:
+    """The keys of a table: first those that every file has, then the others, but for those in ``after``."""
+    items = sorted(fields(config), key=lambda item: not is_required(item))
+    keys = [item.name for item in items if item.name not in after]
+    for key, before in after.items():
+        keys.insert(keys.index(before) + 1, key)
+    return keys
 
 
 def is_written(path: Path) -> bool:
@@ -235,53 +222,13 @@ def _read(cls: type, table: Mapping[str, Any], prefix: str) -> Any:
     known = {item.name for item in fields(cls)}
     if unknown := [key for key in table if key not in known]:
         raise InputError(f"unknown key {prefix}{unknown[0]}; there are {', '.join(sorted(known))}")
-    required = [item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING]
-    if missing := [key for key in required if key not in table]:
+    if missing := [item.name for item in fields(cls) if is_required(item) and item.name not in table]:
         raise InputError(f"the key {prefix}{missing[0]} is missing")
     hints = get_type_hints(cls)
-    return cls(**{key: convert(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
+    return cls(**{key: _value(value, hints[key], f"{prefix}{key}") for key, value in table.items()})
 
 
-def convert(value: Any, hint: Any, key: str) -> Any:
-    """``value`` as the type ``hint``; raises ``InputError`` if it is of another kind."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return convert(value, arguments[0], key)
+def _value(value: Any, hint: Any, key: str) -> Any:
     if is_dataclass(hint) and isinstance(value, dict):
         return _read(hint, value, f"{key}.")  # type: ignore[arg-type]  # a class, as get_type_hints gives them
-    if origin is tuple and isinstance(value, list):
-        kinds = (arguments[0],) * len(value) if arguments[-1] is Ellipsis else arguments
-        if len(kinds) == len(value):
-            return tuple(convert(part, kind, key) for part, kind in zip(value, kinds, strict=True))
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    if origin is dict and isinstance(value, dict) and arguments[1] is not Any:
-        return {name: convert(part, arguments[1], f"{key}.{name}") for name, part in value.items()}
-    plain = dict if origin is dict else hint
-    if plain in (bool, int, str, dict) and type(value) is plain:
-        return value
-    raise InputError(f"{key} = {_as_toml(value)} is not what belongs there: expected {_described(hint)}")
-
-
-_SHOWN = 80  # characters of a value in a message
-
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-
-
-def _described(hint: Any) -> str:
-    """What a type is called in a file.
-
-    >>> [_described(hint) for hint in (int, tuple[int, int], tuple[float, ...], dict[str, int])]
-    ['a whole number', 'a list of 2 whole numbers', 'a list of numbers', 'a table']
-    """
-    if get_origin(hint) is not tuple:
-        return _WORDS.get(hint, "a table")
-    kind, *rest = get_args(hint)
-    count = "" if rest[-1:] == [Ellipsis] else f"{1 + len(rest)} "
-    return f"a list of {count}{_WORDS[kind].removeprefix('a ')}s"
-
-
-def _as_toml(value: Any) -> str:
-    """A value as it stands in a file, or nearly so, and not all of it if it is long."""
-    text = str(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return convert(value, hint, key)

@@ -14,10 +14,10 @@ from ..data import Batch, DataLoader
 from ..optim.lr_scheduler import LambdaLR
 from ..paths import PathLike
 from .diagnose import DivergenceError
+from .initial_weights import initial_model
 from .learner import Learner
 from .pipeline import training_loader
 from .prepare import Plan
-from .start import first_model
 
 LEAST, LARGEST, STEPS = 1e-6, 10.0, 100
 # A loss so many times the least one is not coming back.
@@ -53,7 +53,7 @@ def find_lr(
     config = replace(plan.config, training=training)
     random.manual_seed(training.seed)
     loader = training_loader(config, plan.train_set, workers)
-    learner = Learner(config, first_model(config, plan.start), loader.num_batches)
+    learner = Learner(config, initial_model(config, plan.start), loader.num_batches)
     growing = LambdaLR(learner.optimizer, lambda t: (LARGEST / LEAST) ** (t / max(steps - 1, 1)))
     learner.schedule = growing  # type: ignore[assignment]  # of a schedule the learner calls step() alone
     learner.start_epoch()

@@ -20,7 +20,7 @@ from ..errors import DataError, many
 from .config import DataConfig
 
 
-def look_at(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
+def notes_on_images(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
     """Notes on the images of a run's data sets, and the bits of the first one's: those that are trained on."""
     turns: list[Turn | None] = []
     depths: list[Counter[int]] = []

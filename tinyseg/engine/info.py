@@ -21,9 +21,9 @@ from ..models import Classifier, Network
 from ..nn import Module
 from ..nn.init import skip
 from ..ops.creation import zeros
+from ..options import Size
 from ..paths import PathLike
 from ..tensor import Tensor
-from .config import Size
 from .memory import saved_bytes
 from .pipeline import check_size, create_model
 from .run import open_run

@@ -16,8 +16,9 @@ from ..backend import get_default_device
 from ..errors import InputError
 from ..models import SegmentationModel
 from ..ops.creation import zeros
+from ..options import Size
 from ..tensor import Tensor
-from .config import Config, Size
+from .config import Config
 from .segmenter import is_tiled
 from .tiles import TILE
 

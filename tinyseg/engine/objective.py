@@ -50,33 +50,6 @@ def loss_options(name: str) -> dict[str, Any]:
     return {key: value.default for key, value in parameters.items() if key not in _SHARED}
 
 
-def parse_loss_options(text: str) -> dict[str, Any]:
-    """``alpha=0.3,classes=present`` as a dict: numbers as numbers. Raises ``InputError`` for a part without ``=``.
-
-    >>> parse_loss_options("alpha=0.3,classes=present")
-    {'alpha': 0.3, 'classes': 'present'}
-    """
-    found: dict[str, Any] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not value:
-            raise InputError(f"--loss-options: expected NAME=VALUE, separated by commas, got {part!r}")
-        try:
-            found[name] = float(value)
-        except ValueError:
-            found[name] = value
-    return found
-
-
-def parse_border_weights(text: str) -> tuple[float, float]:
-    """``10,5`` as (10.0, 5.0), w0 and sigma; raises ``InputError`` for other texts."""
-    try:
-        w0, sigma = (float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"--border-weights: expected W0,SIGMA, such as 10,5, got {text!r}") from None
-    return w0, sigma
-
-
 def check_loss(name: str, options: Mapping[str, Any], num_classes: int) -> None:
     """``InputError`` unless there is such a loss, it has these options, and they are what it takes."""
     known = loss_options(name)

@@ -21,11 +21,8 @@ from ..optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
+from ..options import OPTIMIZERS, SCHEDULES
 from .config import TrainingConfig
-
-OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
-SCHEDULES = ("poly", "cosine", "step", "multistep", "exponential", "onecycle", "plateau", "constant")
-STAGES = ("front-end", "context")
 
 
 def frozen_parts(model: Module, prefixes: Sequence[str]) -> list[Module]:

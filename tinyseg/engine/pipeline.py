@@ -33,8 +33,9 @@ from ..errors import DataError, InputError, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..models.dilated import DilatedNet
 from ..models.fcn_paper import FCN, TwoScores
+from ..options import Size
 from ..tensor import Tensor
-from .config import Config, DataConfig, Size
+from .config import Config, DataConfig
 
 
 def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,109 +32,44 @@ from ..data.mapping import listed as listed_values
 from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
+from ..options import (
+    EPOCHS,
+    LEARNING_RATES,
+    MOMENTA,
+    OTHER_EPOCHS,
+    TRAIN_OPTIONS,
+    ImageOptions,
+    Size,
+    TrainOptions,
+    check,
+)
 from ..paths import printable
-from .bounds import check_numbers
 from .class_weights import BY_NAME, class_weights
-from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color
-from .image_notes import look_at
+from .config import Config, DataConfig, ModelConfig, TrainingConfig, format_color
+from .image_notes import notes_on_images
+from .initial_weights import InitialWeights, open_weights
 from .memory import check_memory
 from .objective import OF_PIXELS, check_loss
-from .optimization import OPTIMIZERS, SCHEDULES, STAGES, Schedule, create_optimizer, frozen_parts, steps_of_epoch
+from .optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
 from .pipeline import check_size, evaluation_batch, image_sizes, segmentation_model
-from .start import Start, open_weights
 
-EPOCHS = {"shapes": 3, "cells": 5}
-OTHER_EPOCHS = 50
-LEARNING_RATES = {"adam": 2e-3, "adamw": 2e-3, "sgd": 5e-2, "rmsprop": 1e-3}
-MOMENTA = {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
-REDUCTIONS = ("mean", "sum")
 AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
 """What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""
 MAX_CROP, CROP_MULTIPLE = 512, 32
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
-
-    ``augment`` names random changes of images (``data.parse_augmentations``), ``mapping`` a file that says what
-    numbers and colours in masks mean (``data.read_mapping``), or what it says. With ``as_stored`` images are not
-    turned as their EXIF orientation says. ``crowds``: "ignore" or "objects".
-    ``size`` and ``crop`` are (height, width): what files are resized to, or what images of ``shapes`` and ``cells``
-    are drawn at, and the window that training takes then; with ``full_images`` it takes none. ``momentum`` is Adam's
-    first beta, too. ``data_seed`` chooses the images that are drawn, or the validation split (of ``folder``),
-    ``seed`` all the rest, so that runs with other seeds are measured on the same images. ``class_weights`` is "none",
-    "median", "inverse", "log", a file, or the weights themselves.
-    For the rest see ``TrainingConfig``.
-    """
-
-    data: str = "shapes"
-    root: str | None = None
-    num_classes: int | None = None
-    val_fraction: float | None = None
-    data_seed: int = 0
-    size: Size | None = None
-    crop: Size | None = None
-    full_images: bool = False
-    augment: str | None = None
-    mapping: str | Mapping[str, int] | None = None
-    as_stored: bool = False
-    crowds: str | None = None
-    model: str = "fcn8s"
-    model_options: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
-    batch_size: int = 8
-    optimizer: str = "adam"
-    lr: float | None = None
-    momentum: float | None = None
-    weight_decay: float = 1e-4
-    schedule: str = "cosine"
-    class_weights: str | tuple[float, ...] = "none"
-    loss: str = "ce"
-    loss_options: dict[str, Any] = field(default_factory=dict)
-    border_weights: tuple[float, float] | None = None
-    seed: int = 0
-    nesterov: bool = False
-    bias_lr: float = 1.0
-    rate_of: dict[str, float] = field(default_factory=dict)
-    accumulate: int = 1
-    reduction: str = "mean"
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    freeze: tuple[str, ...] = ()
-    warmup: float = 0.0
-    power: float = 0.9
-    gamma: float = 0.1
-    step_epochs: int | None = None
-    milestones: tuple[int, ...] = ()
-    plateau_patience: int = 10
-    ema: float | None = None
-    recalibrate: int = 0
-    patience: int | None = None
-    stage: str | None = None
-    weights: str | None = None
-    partial_weights: bool = False
-    pictures: int = 0
-
-
 def options_of(config: Config) -> TrainOptions:
     """The options that a configuration was made with, or might have been: ``prepare`` makes the same of them."""
     data, training = config.data, config.training
+    kept: dict[str, Any] = {item.name: getattr(data, item.name) for item in fields(ImageOptions)}
     return TrainOptions(
         data=data.name,
-        root=data.root,
-        num_classes=data.num_classes,
-        val_fraction=data.val_fraction,
         data_seed=data.seed,
-        size=data.size,
-        crop=data.crop,
         full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
         augment=",".join(data.augment) or "none",
-        mapping=data.mapping,
-        as_stored=data.as_stored,
-        crowds=data.crowds,
         model=config.model.name,
         model_options=config.model.options,
+        **kept,
         **{**vars(training), "class_weights": training.class_weights or "none"},
     )
 
@@ -149,7 +84,7 @@ class Plan:
     train_set: Dataset
     val_set: Dataset
     notes: tuple[str, ...]
-    start: Start | None = None
+    start: InitialWeights | None = None
 
 
 def prepare(options: TrainOptions) -> Plan:
@@ -157,7 +92,8 @@ def prepare(options: TrainOptions) -> Plan:
 
     Raises ``InputError`` for options, and ``DataError`` for data, that cannot be used.
     """
-    _check_numbers(options)
+    check(TRAIN_OPTIONS, vars(options), flag)
+    _check_together(options)
     root = _absolute(options.root, "root")
     mapping = _mapping(options.mapping)
     train_set, val_set = open_splits(options)
@@ -169,7 +105,7 @@ def prepare(options: TrainOptions) -> Plan:
     if options.stage == "context":
         _check_front_end(start)
     crop = _check_sizes(options, model, train_set, val_set)
-    notes, depths = look_at((train_set, val_set))
+    notes, depths = notes_on_images((train_set, val_set))
     if start is not None and model.preprocessing is None:
         notes.append(
             f"what {options.weights} expects of images is not known: they are normalised by the mean and standard "
@@ -188,7 +124,7 @@ def prepare(options: TrainOptions) -> Plan:
         spread=_spread(options, train_set, measured),
     )
     given = options.class_weights
-    weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else tuple(given)
+    weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else given
     training = _training_config(options, batch_size, weights)
     from .. import __version__
 
@@ -274,20 +210,6 @@ def _check_loss(training: TrainingConfig, train_set: Dataset) -> None:
         BorderWeights(train_set, *training.border_weights)
 
 
-def _check_numbers(options: TrainOptions) -> None:
-    given = {name: value for name, value in vars(options).items() if value is not None}
-    check_numbers(given, flag)
-    for name, known in (
-        ("optimizer", OPTIMIZERS),
-        ("schedule", SCHEDULES),
-        ("reduction", REDUCTIONS),
-        ("stage", STAGES),
-    ):
-        if name in given and given[name] not in known:
-            raise InputError(f"unknown {flag(name)} {given[name]!r}; there are {', '.join(known)}")
-    _check_together(options)
-
-
 def _check_together(options: TrainOptions) -> None:
     """Options that go without each other only, or only together."""
     if options.full_images and (options.crop or options.size):
@@ -304,7 +226,7 @@ def _check_together(options: TrainOptions) -> None:
         raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
 
 
-def _check_front_end(start: Start | None) -> None:
+def _check_front_end(start: InitialWeights | None) -> None:
     """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
     if start is None:
         raise InputError(
@@ -548,9 +470,12 @@ def _data_config(
     preprocessing: Preprocessing,
 ) -> DataConfig:
     classes = train_set.classes
+    settled: dict[str, Any] = {"num_classes": len(classes), "root": root, "crop": crop, "mapping": mapping}
+    as_given: dict[str, Any] = {
+        item.name: getattr(options, item.name) for item in fields(ImageOptions) if item.name not in settled
+    }
     return DataConfig(
         name=options.data,
-        num_classes=len(classes),
         in_channels=train_set.in_channels,
         class_names=classes.names,
         class_colors=tuple(format_color(color) for color in classes.colors),
@@ -560,14 +485,9 @@ def _data_config(
         std=preprocessing.std,
         augment=settled_augmentations(options),
         seed=options.data_seed,
-        root=root,
-        val_fraction=options.val_fraction,
-        size=options.size,
-        crop=crop,
-        mapping=mapping,
         bgr=preprocessing.bgr,
-        as_stored=options.as_stored,
-        crowds=options.crowds,
+        **as_given,
+        **settled,
     )
 
 

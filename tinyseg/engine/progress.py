@@ -52,6 +52,16 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended."""
+
+    folder: Path
+    config: Config
+    best: Best
+    history: tuple[EpochRow, ...]
+
+
+@dataclass(frozen=True)
 class Progress:
     """``history`` has a row for each epoch that is done, ``best`` the best of them (None before the first).
 

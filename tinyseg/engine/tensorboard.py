@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, how_to_install
-from .callbacks import BatchReport, Callbacks
+from .callbacks import BatchReport, Callbacks, TrainerView
 from .run import TENSORBOARD, epoch_picture
 
 if TYPE_CHECKING:
     from .history import EpochRow
-    from .train import Trainer, TrainingResult
+    from .progress import TrainingResult
 
 
 class TensorBoard(Callbacks):
@@ -31,9 +31,9 @@ class TensorBoard(Callbacks):
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         self._open = event_file_writer.EventFileWriter
         self._writer: Any = None
-        self._trainer: Trainer | None = None
+        self._trainer: TrainerView | None = None
 
-    def started(self, trainer: Trainer) -> None:
+    def started(self, trainer: TrainerView) -> None:
         """Open the file."""
         self._trainer = trainer
         self._writer = self._open(str(trainer.folder / TENSORBOARD))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,12 @@ from .config import Config, write_config
 from .diagnose import DivergenceError
 from .evaluate import Evaluation, evaluate_model, finite_or_none
 from .history import EpochRow, write_json_lines, write_metrics
+from .initial_weights import InitialWeights, initial_model
 from .learner import Learner
 from .optimization import depends_on_epochs, steps_of_epoch
 from .pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
 from .prepare import Plan
-from .progress import Best, Progress, Trained, has_stalled
+from .progress import Best, Progress, Trained, TrainingResult, has_stalled
 from .run import (
     BEST,
     CONFIG,
@@ -52,21 +53,10 @@ from .run import (
     remove_beginning,
 )
 from .segmenter import segment
-from .start import Start, first_model
 from .training_state import check_state
 
 SAMPLES = 4
 DOMINANT = 0.99
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a run ended."""
-
-    folder: Path
-    config: Config
-    best: Best
-    history: tuple[EpochRow, ...]
 
 
 def train(
@@ -185,12 +175,12 @@ class Trainer:
         folder: Path,
         callbacks: Callbacks,
         workers: int,
-        start: Start | None = None,
+        start: InitialWeights | None = None,
     ) -> None:
         self.config, self.folder, self.callbacks = config, folder, callbacks
         self.train_set, self.val_set = train_set, val_set
         random.manual_seed(config.training.seed)
-        self.model = first_model(config, start)
+        self.model = initial_model(config, start)
         self.loader = training_loader(config, train_set, workers)
         if not self.loader.num_batches:
             size = config.training.batch_size
@@ -265,7 +255,7 @@ class Trainer:
         # Numbers that overflow are found by the loss they lead to, and told with their layer.
         quiet = np.errstate(over="ignore", invalid="ignore")
         with quiet, self._telling(f"in the steps of epoch {epoch}; a smaller {self._smaller()} needs less"):
-            train_loss, skipped = self._train(epoch)
+            train_loss, skipped = self._train_on_batches(epoch)
         if skipped:
             self.callbacks.warning(f"epoch {epoch}: skipped {many(skipped, 'batch')}, as all pixels are ignored")
         waited = self.loader.waited
@@ -292,7 +282,7 @@ class Trainer:
         # Outside of the except clause, whose error holds on to all that was computed.
         raise OutOfMemoryError(f"{message}. {self._kept()}")
 
-    def _train(self, epoch: int) -> tuple[float | None, int]:
+    def _train_on_batches(self, epoch: int) -> tuple[float | None, int]:
         """One epoch of steps: the mean loss over its pixels, and how many batches were skipped."""
         self.learner.start_epoch()
         count = self.loader.num_batches

@@ -17,7 +17,7 @@ from .run import open_run
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """A file of weights that has been read, and what becomes of each weight in the network of the run.
 
     ``partial``: weights that are missing, unexpected or of another shape are accepted.
@@ -37,7 +37,7 @@ class Start:
         return model
 
 
-def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
+def open_weights(path: str, model: SegmentationModel, partial: bool) -> InitialWeights:
     """Read a file, or the best weights of the run in a folder, and load them into ``model``, which shows whether they
     fit.
 
@@ -48,9 +48,9 @@ def open_weights(path: str, model: SegmentationModel, partial: bool) -> Start:
         report = interop.load(model, weights, strict=not partial)
     except interop.MisfitError as error:
         raise CheckpointError(error.spelt("--partial-weights")) from error
-    return Start(weights, partial, report)
+    return InitialWeights(weights, partial, report)
 
 
-def first_model(config: Config, start: Start | None) -> SegmentationModel:
+def initial_model(config: Config, start: InitialWeights | None) -> SegmentationModel:
     """The network as training begins with it: its weights random, or from ``start``."""
     return create_model(config) if start is None else start.model(lambda: create_model(config))
