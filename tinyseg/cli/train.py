@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings
+from ..errors import flag
+from ..options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings, check
 from .common import Debug, app, reporting, set_up
 from .find_lr import find_rate
 from .generated import with_model_options, with_options
@@ -22,6 +23,7 @@ def train(*, given: dict[str, Any], debug: Debug = False, model_options: dict[st
     with reporting(debug):
         requested, settings = collect_options(given, model_options)
         set_up(settings.device, settings.threads)
+        check(RUN_OPTIONS, vars(settings), flag)  # those in a file, too, which Typer has not seen
         if settings.find_lr is not None:
             find_rate(requested, settings)
         elif settings.resume is not None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import typer
 
-from ..errors import InputError, flag
-from ..options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings, check, in_files
+from ..errors import InputError
+from ..options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings, in_files
 from .common import INTERRUPTED, quoted
 
 
 def collect_options(given: Mapping[str, Any], model_options: Mapping[str, Any]) -> tuple[dict[str, Any], RunSettings]:
     """The options of training, and what is around it: a preset's, under a file's, under those of the command line.
 
-    Raises ``InputError`` for what cannot be read, and for settings of the run that cannot be.
+    Raises ``InputError`` for what cannot be read.
     """
     from ..engine import recipes
     from ..engine.run import CONFIG
@@ -32,7 +32,6 @@ def collect_options(given: Mapping[str, Any], model_options: Mapping[str, Any]) 
     ]
     requested = recipes.layered(*layers)
     settings = RunSettings(**{name: requested.pop(name) for name in RUN_OPTIONS if name in requested})
-    check(RUN_OPTIONS, vars(settings), flag)
     out = settings.out
     if out is not None and config is not None and os.path.realpath(config) == os.path.realpath(out / CONFIG):
         raise InputError(f"--config {config} is in the folder of --out, where the run would replace it")
