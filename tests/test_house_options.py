@@ -17,7 +17,7 @@ from test_architecture import KERNELS, PACKAGE, name_of, parse, sources
 from test_cli import done
 
 from tinyseg import cli, engine
-from tinyseg.engine import recipes
+from tinyseg.engine.config import recipes
 from tinyseg.errors import InputError, flag
 from tinyseg.options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings, TrainOptions, in_files
 from tinyseg.options.training import GROUPS
@@ -121,7 +121,7 @@ def test_defaults_that_are_described_are_those_of_the_code() -> None:
     from tinyseg.data import VAL_FRACTION
     from tinyseg.data.coco_instances import CROWDS
     from tinyseg.data.dataset import MAX_CLASSES
-    from tinyseg.engine.prepare import AUGMENT, AUGMENT_DRAWN
+    from tinyseg.engine.training.prepare import AUGMENT, AUGMENT_DRAWN
 
     shown = {name: option.default_text for name, option in TRAIN_OPTIONS.items()}
     assert shown["val_fraction"] == str(VAL_FRACTION)
@@ -273,6 +273,54 @@ def test_one_function_of_the_engine_and_one_command_are_called_train() -> None:
     ]
     assert sorted(name.split(".")[1] for name, _ in found) == ["cli", "engine"], found
     assert {name for _, name in found} == {"train"}
+
+
+FOLDERS = ("config", "parts", "runs", "prediction", "inspection", "training", "checking", "comparison")
+"""The engine's folders: each imports from those before it only; checking and comparison, not from each other."""
+
+
+def test_the_engine_s_folders_import_one_way_and_hold_few_files() -> None:
+    root = PACKAGE / "engine"
+    assert {path.name for path in root.iterdir() if path.is_dir()} - {"__pycache__"} == set(FOLDERS)
+    assert [path.name for path in root.glob("*.py")] == ["__init__.py"]
+    known, arrows = modules(), 0
+    for here in FOLDERS:
+        files = sources(root / here)
+        assert 2 <= len(files) <= 24
+        assert ast.get_docstring(parse(root / here / "__init__.py"))
+        for path in files:
+            for other in imports_of(name_of(path, PACKAGE), path, known):
+                assert other != "tinyseg.engine", f"{path}: the package itself imports this one"
+                parts = other.split(".")
+                if parts[:2] == ["tinyseg", "engine"] and parts[2] != here:
+                    arrows += 1
+                    assert FOLDERS.index(parts[2]) < FOLDERS.index(here), f"{path}: {here} imports {other}"
+                    assert (here, parts[2]) != ("comparison", "checking"), path
+    assert arrows > 30
+
+
+def test_no_folder_of_the_engine_the_options_and_the_command_line_is_a_heap() -> None:
+    for part in ("engine", "cli", "options"):
+        for folder in [PACKAGE / part, *(path for path in (PACKAGE / part).rglob("*") if path.is_dir())]:
+            assert len(list(folder.glob("*.py"))) <= 24, folder
+
+
+def test_every_file_that_is_no_module_is_in_the_package_data() -> None:
+    import tomllib
+
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    for package, patterns in found["package-data"].items():
+        root = {"tinyseg": PACKAGE, "tinyseg_kernels": KERNELS}[package]
+        others = {
+            path
+            for path in root.rglob("*")
+            if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts
+        }
+        covered = {path for pattern in patterns for path in root.glob(pattern)}
+        assert others == covered, package
+        assert all(any(root.glob(pattern)) for pattern in patterns), "a pattern of nothing is left over"
+        for path in sources(root):
+            assert (path.parent / "__init__.py").is_file(), f"{path}: not in the wheel"
 
 
 KNOWN_CIRCLES = [{"tinyseg.autograd", "tinyseg.tensor"}]

@@ -66,8 +66,8 @@ def _as_settled(name: str, value: Any, config: Config) -> Any:
     """What ``value`` would have become in the run's configuration."""
     from ..data import parse_augmentations, read_mapping
     from ..data.transforms.named import NONE
-    from ..engine.class_weights import class_weights
-    from ..engine.pipeline import open_split
+    from ..engine.parts.class_weights import class_weights
+    from ..engine.parts.pipeline import open_split
 
     if name == "augment":
         return ",".join(parse_augmentations(value)) or NONE

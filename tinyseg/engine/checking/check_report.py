@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Classes
-from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
-from ..data.mapping import format_key
+from ...data import Classes
+from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
+from ...data.mapping import format_key
 
 
 @dataclass(frozen=True)

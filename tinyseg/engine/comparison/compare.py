@@ -15,27 +15,27 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..data import DRAWN_SIZE, Dataset, get_kind
-from ..data.coco_instances import CROWDS
-from ..errors import CheckpointError, InputError, OptionError, flag
-from ..files import naming, remove_half_written, write_text
-from ..lock import locked
-from ..nn.init import skip
-from ..options import TrainOptions, in_files
-from ..paths import PathLike
-from .callbacks import Callbacks
+from ...data import DRAWN_SIZE, Dataset, get_kind
+from ...data.coco_instances import CROWDS
+from ...errors import CheckpointError, InputError, OptionError, flag
+from ...files import naming, remove_half_written, write_text
+from ...lock import locked
+from ...nn.init import skip
+from ...options import TrainOptions, in_files
+from ...paths import PathLike
+from ..config.config import Config
+from ..config.recipes import read_options
+from ..inspection.info import DEFAULT_SIZE, ModelInfo, describe_model
+from ..parts.optimization import frozen_parts
+from ..parts.pipeline import create_model, names_digest, open_split
+from ..runs.progress import read_progress
+from ..runs.run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
+from ..training.callbacks import Callbacks
+from ..training.prepare import Plan, prepare
+from ..training.train import resume, train
 from .compare_page import page
 from .compare_pictures import check_layers, make_pictures
 from .comparison import Comparison, Contender
-from .config import Config
-from .info import DEFAULT_SIZE, ModelInfo, describe_model
-from .optimization import frozen_parts
-from .pipeline import create_model, names_digest, open_split
-from .prepare import Plan, prepare
-from .progress import read_progress
-from .recipes import read_options
-from .run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
-from .train import resume, train
 
 REPORT, NUMBERS = "report.html", "report.json"
 

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import viz
-from ..data import IGNORE_INDEX
-from ..viz.overlays import as_rgb
+from ... import viz
+from ...data import IGNORE_INDEX
+from ...viz.overlays import as_rgb
+from ..runs.history import EpochRow
 from .compare_pictures import FeatureMaps, Pictures
 from .comparison import Comparison, Contender, Reached
-from .history import EpochRow
 
 SIDE = 352
 """Pictures are made smaller than this, twice what they are shown at, so that pages of photographs are not huge."""
@@ -33,7 +33,7 @@ Cell = tuple[str, float | None]
 
 def page(comparison: Comparison, pictures: Pictures) -> str:
     """The page as HTML."""
-    from .. import __version__
+    from ... import __version__
 
     data = comparison.config.data
     names = [contender.name for contender in comparison.contenders]

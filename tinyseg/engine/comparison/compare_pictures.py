@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Dataset, Sample
-from ..errors import InputError
-from ..models import SegmentationModel
-from ..nn import Module
+from ...data import Dataset, Sample
+from ...errors import InputError
+from ...models import SegmentationModel
+from ...nn import Module
+from ..inspection.info import ModelInfo
+from ..prediction.segmenter import Segmenter, segment
+from ..runs.run import load_model, open_run
 from .comparison import Contender
-from .info import ModelInfo
-from .run import load_model, open_run
-from .segmenter import Segmenter, segment
 
 MAPS = 16
 """Of a layer, so many channels are shown at most."""

@@ -8,13 +8,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from .. import models
-from ..errors import flag
-from ..metrics import ConfusionMatrix
-from .config import Config
-from .history import EpochRow
-from .prepare import options_of
-from .progress import Best
+from ... import models
+from ...errors import flag
+from ...metrics import ConfusionMatrix
+from ..config.config import Config, options_of
+from ..runs.history import EpochRow
+from ..runs.progress import Best
 
 
 @dataclass(frozen=True)

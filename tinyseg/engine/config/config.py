@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ..data import Classes, Normalise, augmentations
-from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
-from ..errors import InputError
-from ..files import write_text
-from ..options import TRAIN_OPTIONS, ImageOptions, TrainingOptions, check
-from ..options.declaration import is_required
-from ..options.values import convert
-from ..reading import open_regular, read_toml
+from ...data import Classes, Normalise, augmentations, get_kind
+from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
+from ...errors import InputError
+from ...files import write_text
+from ...options import TRAIN_OPTIONS, ImageOptions, TrainingOptions, TrainOptions, check
+from ...options.declaration import is_required
+from ...options.values import convert
+from ...reading import open_regular, read_toml
 
 _MARK = "# Written by tinyseg train"
 """What the file begins with; one that a user has written does not."""
@@ -142,6 +142,22 @@ class Config:
         _ = data.classes, Normalise(data.mean, data.std), augmentations(data.augment, data.crop, data.spread)
         check(TRAIN_OPTIONS, vars(training), "training.{}".format)
         TRAIN_OPTIONS["data_seed"].check(data.seed, "data.seed")
+
+
+def options_of(config: Config) -> TrainOptions:
+    """The options that a configuration was made with, or might have been: ``prepare`` makes the same of them."""
+    data, training = config.data, config.training
+    kept: dict[str, Any] = {item.name: getattr(data, item.name) for item in fields(ImageOptions)}
+    return TrainOptions(
+        data=data.name,
+        data_seed=data.seed,
+        full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
+        augment=",".join(data.augment) or "none",
+        model=config.model.name,
+        model_options=config.model.options,
+        **kept,
+        **{**vars(training), "class_weights": training.class_weights or "none"},
+    )
 
 
 def write_config(path: Path, config: Config) -> None:

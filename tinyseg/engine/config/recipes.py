@@ -19,13 +19,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .. import models
-from ..errors import InputError
-from ..options import TRAIN_OPTIONS
-from ..options.values import convert
-from ..reading import parse_toml, read_toml
-from .config import read_config
-from .prepare import options_of
+from ... import models
+from ...errors import InputError
+from ...options import TRAIN_OPTIONS
+from ...options.values import convert
+from ...reading import parse_toml, read_toml
+from .config import options_of, read_config
 
 Options = dict[str, Any]
 """Names of ``TrainOptions`` and their values; those of the model stand in a dict, ``model_options``."""

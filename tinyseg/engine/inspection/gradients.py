@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import InputError
-from ..gradcheck import ATOL, RTOL, compare
-from ..op_examples import EXAMPLES
+from ...errors import InputError
+from ...gradcheck import ATOL, RTOL, compare
+from ...op_examples import EXAMPLES
 
 
 @dataclass(frozen=True)

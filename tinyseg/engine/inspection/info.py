@@ -14,19 +14,19 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-from .. import models
-from ..autograd import Edge, Node
-from ..geometry import Field
-from ..models import Classifier, Network
-from ..nn import Module
-from ..nn.init import skip
-from ..ops.creation import zeros
-from ..options import Size
-from ..paths import PathLike
-from ..tensor import Tensor
+from ... import models
+from ...autograd import Edge, Node
+from ...geometry import Field
+from ...models import Classifier, Network
+from ...nn import Module
+from ...nn.init import skip
+from ...ops.creation import zeros
+from ...options import Size
+from ...paths import PathLike
+from ...tensor import Tensor
+from ..parts.pipeline import check_size, create_model
+from ..runs.run import open_run
 from .memory import saved_bytes
-from .pipeline import check_size, create_model
-from .run import open_run
 
 Fields = tuple[Field, Field]
 

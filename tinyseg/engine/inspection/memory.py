@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..autograd import Node
-from ..backend import get_default_device
-from ..errors import InputError
-from ..models import SegmentationModel
-from ..ops.creation import zeros
-from ..options import Size
-from ..tensor import Tensor
-from .config import Config
-from .segmenter import is_tiled
-from .tiles import TILE
+from ...autograd import Node
+from ...backend import get_default_device
+from ...errors import InputError
+from ...models import SegmentationModel
+from ...ops.creation import zeros
+from ...options import Size
+from ...tensor import Tensor
+from ..config.config import Config
+from ..prediction.segmenter import is_tiled
+from ..prediction.tiles import TILE
 
 # Arrays of a parameter's size beside the parameter and its gradient.
 STATES = {"adam": 2, "adamw": 2, "sgd": 1, "rmsprop": 1}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import backend
-from ..autograd import grad, no_grad
-from ..models import SegmentationModel
-from ..nn import Module, init
-from ..ops.creation import rand
-from ..tensor import Tensor
+from ... import backend
+from ...autograd import grad, no_grad
+from ...models import SegmentationModel
+from ...nn import Module, init
+from ...ops.creation import rand
+from ...tensor import Tensor
 from .info import ModelInfo, describe_model
 
 Extent = tuple[int, int]

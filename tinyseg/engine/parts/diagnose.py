@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..autograd import no_grad
-from ..errors import InputError
-from ..models import SegmentationModel
-from ..nn import Module
-from ..nn.module import Handle
-from ..tensor import Tensor
+from ...autograd import no_grad
+from ...errors import InputError
+from ...models import SegmentationModel
+from ...nn import Module
+from ...nn.module import Handle
+from ...tensor import Tensor
 
 
 class DivergenceError(RuntimeError):

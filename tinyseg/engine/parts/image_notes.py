@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..data import Dataset
-from ..data.ahead import in_order
-from ..data.images import Header, read_header
-from ..data.layout import Layout, layout_of
-from ..data.orientation import Turn, is_uncertain, turn_of, turning_note
-from ..errors import DataError, many
-from .config import DataConfig
+from ...data import Dataset
+from ...data.ahead import in_order
+from ...data.images import Header, read_header
+from ...data.layout import Layout, layout_of
+from ...data.orientation import Turn, is_uncertain, turn_of, turning_note
+from ...errors import DataError, many
+from ..config.config import DataConfig
 
 
 def notes_on_images(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import nn
-from ..data import Batch
-from ..errors import InputError
-from ..models.fcn_paper import TwoScores
-from ..nn import functional as F
-from ..tensor import Tensor, tensor
-from .config import Config
+from ... import nn
+from ...data import Batch
+from ...errors import InputError
+from ...models.fcn_paper import TwoScores
+from ...nn import functional as F
+from ...tensor import Tensor, tensor
+from ..config.config import Config
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "ce": nn.CrossEntropyLoss,

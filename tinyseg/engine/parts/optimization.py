@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import optim
-from ..errors import InputError
-from ..nn import Module
-from ..optim.groups import begins
-from ..optim.lr_scheduler import (
+from ... import optim
+from ...errors import InputError
+from ...nn import Module
+from ...optim.groups import begins
+from ...optim.lr_scheduler import (
     CosineAnnealingLR,
     LinearLR,
     LRScheduler,
@@ -21,8 +21,8 @@ from ..optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
-from ..options import OPTIMIZERS, SCHEDULES
-from .config import TrainingConfig
+from ...options import OPTIMIZERS, SCHEDULES
+from ..config.config import TrainingConfig
 
 
 def frozen_parts(model: Module, prefixes: Sequence[str]) -> list[Module]:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import backend, models
-from ..data import (
+from ... import backend, models
+from ...data import (
     Batch,
     BorderWeights,
     Classes,
@@ -29,13 +29,13 @@ from ..data import (
     open_dataset,
     parse_table,
 )
-from ..errors import DataError, InputError, many
-from ..models import Network, Preprocessing, SegmentationModel
-from ..models.dilated import DilatedNet
-from ..models.fcn_paper import FCN, TwoScores
-from ..options import Size
-from ..tensor import Tensor
-from .config import Config, DataConfig
+from ...errors import DataError, InputError, many
+from ...models import Network, Preprocessing, SegmentationModel
+from ...models.dilated import DilatedNet
+from ...models.fcn_paper import FCN, TwoScores
+from ...options import Size
+from ...tensor import Tensor
+from ..config.config import Config, DataConfig
 
 
 def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:

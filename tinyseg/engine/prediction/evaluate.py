@@ -17,23 +17,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import no_grad
-from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
-from ..data.layout import layout_of
-from ..errors import OutOfMemoryError
-from ..metrics import ConfusionMatrix
-from ..models import SegmentationModel
-from ..models.fcn_paper import TwoScores
-from ..nn.utils import fuse
-from ..paths import PathLike
-from ..tensor import tensor
-from .config import Config
-from .diagnose import check_scores
-from .image_notes import unlike_training
+from ...autograd import no_grad
+from ...data import Batch, DataLoader, WithInstances, get_kind, is_divided
+from ...data.layout import layout_of
+from ...errors import OutOfMemoryError
+from ...metrics import ConfusionMatrix
+from ...models import SegmentationModel
+from ...models.fcn_paper import TwoScores
+from ...nn.utils import fuse
+from ...paths import PathLike
+from ...tensor import tensor
+from ..config.config import Config
+from ..parts.diagnose import check_scores
+from ..parts.image_notes import unlike_training
+from ..parts.objective import OF_PIXELS, Objective
+from ..parts.pipeline import both_scores, check_size, evaluation_loader, open_split
+from ..runs.run import load_model, open_run
 from .measures import METRICS, parse_metrics
-from .objective import OF_PIXELS, Objective
-from .pipeline import both_scores, check_size, evaluation_loader, open_split
-from .run import load_model, open_run
 from .segmenter import Segmenter, is_tiled, upsampled
 
 Progress = Callable[[int, int], None]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..checkpoint import save_weights
-from ..errors import InputError
-from ..paths import PathLike
-from .run import load_model, open_run
+from ...checkpoint import save_weights
+from ...errors import InputError
+from ...paths import PathLike
+from ..runs.run import load_model, open_run
 
 
 def export(run: PathLike, to: PathLike) -> int:

@@ -15,9 +15,9 @@ from functools import partial
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
-from ..errors import InputError
-from ..files import append_line, write_text
-from ..reading import open_regular
+from ...errors import InputError
+from ...files import append_line, write_text
+from ...reading import open_regular
 
 LEDGER = ".tinyseg-predictions"
 

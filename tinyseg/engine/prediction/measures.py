@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Batch, connected_cells
-from ..errors import InputError
-from ..metrics import BoundaryScores, CellScores, RandScores
-from .config import DataConfig
+from ...data import Batch, connected_cells
+from ...errors import InputError
+from ...metrics import BoundaryScores, CellScores, RandScores
+from ..config.config import DataConfig
 
 Labels = NDArray[Any]
 

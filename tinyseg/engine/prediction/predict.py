@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import Classes, read_image
-from ..data.images import palette_image
-from ..data.listing import image_files
-from ..errors import DataError, InputError, WriteError, many
-from ..files import remove_half_written, writing
-from ..lock import locked
-from ..nn.utils import fuse
-from ..paths import PathLike
-from ..reading import read_text
-from ..viz import overlay, stretched
-from .image_notes import unlike_training
+from ...data import Classes, read_image
+from ...data.images import palette_image
+from ...data.listing import image_files
+from ...errors import DataError, InputError, WriteError, many
+from ...files import remove_half_written, writing
+from ...lock import locked
+from ...nn.utils import fuse
+from ...paths import PathLike
+from ...reading import read_text
+from ...viz import overlay, stretched
+from ..parts.image_notes import unlike_training
+from ..runs.run import load_model, open_run
 from .ledger import Ledger
 from .probabilities import FORMATS, probability_files, probability_writer
-from .run import load_model, open_run
 from .segmenter import Segmenter, Tell, parse_views
 from .tiles import OVERLAP
 

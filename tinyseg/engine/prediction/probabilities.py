@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import Classes
-from ..data.dataset import distinct
-from ..files import scratch, writing
+from ...data import Classes
+from ...data.dataset import distinct
+from ...files import scratch, writing
 from .ledger import Ledger
 
 FORMATS = ("npy", "png")

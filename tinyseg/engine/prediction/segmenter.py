@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..autograd import no_grad
-from ..data import Normalise
-from ..data.transforms import resize_image
-from ..errors import InputError
-from ..models import SegmentationModel
-from ..nn import functional as F
-from ..tensor import Tensor, tensor
-from .config import Config
-from .diagnose import check_scores
-from .pipeline import check_size, to_channels
+from ...autograd import no_grad
+from ...data import Normalise
+from ...data.transforms import resize_image
+from ...errors import InputError
+from ...models import SegmentationModel
+from ...nn import functional as F
+from ...tensor import Tensor, tensor
+from ..config.config import Config
+from ..parts.diagnose import check_scores
+from ..parts.pipeline import check_size, to_channels
 from .tiles import OVERLAP, TILE, Grid, blended, least_tile
 
 Array = NDArray[np.float32]

@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import interop
-from ..errors import CheckpointError
-from ..models import SegmentationModel
-from ..nn.init import skip
-from .config import Config
-from .pipeline import create_model
+from ... import interop
+from ...errors import CheckpointError
+from ...models import SegmentationModel
+from ...nn.init import skip
+from ..config.config import Config
+from ..parts.pipeline import create_model
 from .run import open_run
 
 

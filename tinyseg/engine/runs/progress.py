@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoint import load
-from ..errors import CheckpointError
-from ..metrics import ConfusionMatrix
-from .config import Config, TrainingConfig
+from ...checkpoint import load
+from ...errors import CheckpointError
+from ...metrics import ConfusionMatrix
+from ..config.config import Config, TrainingConfig
 from .history import EpochRow
 from .run import LAST
 from .training_state import check_progress

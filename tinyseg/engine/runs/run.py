@@ -22,15 +22,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoint import Checkpoint, load, load_weights
-from ..errors import CheckpointError, InputError
-from ..files import is_half_written, naming, remove_half_written
-from ..lock import LOCK, locked
-from ..models import SegmentationModel
-from ..nn.init import skip
-from ..paths import PathLike
-from .config import Config, is_written, read_config
-from .pipeline import create_model
+from ...checkpoint import Checkpoint, load, load_weights
+from ...errors import CheckpointError, InputError
+from ...files import is_half_written, naming, remove_half_written
+from ...lock import LOCK, locked
+from ...models import SegmentationModel
+from ...nn.init import skip
+from ...paths import PathLike
+from ..config.config import Config, is_written, read_config
+from ..parts.pipeline import create_model
 
 CONFIG, BEST, LAST = "config.toml", "best.safetensors", "last.safetensors"
 METRICS, METRICS_LINES, CURVES, PREDICTIONS = "metrics.csv", "metrics.jsonl", "curves.png", "predictions.png"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..data import DataLoader, Dataset
-from ..interop import Report
-from ..models import SegmentationModel
-from .config import Config
-from .history import EpochRow
+from ...data import DataLoader, Dataset
+from ...interop import Report
+from ...models import SegmentationModel
+from ..config.config import Config
+from ..runs.history import EpochRow
+from ..runs.progress import Best, TrainingResult
 from .learner import Learner
-from .progress import Best, TrainingResult
 
 
 class TrainerView(Protocol):

@@ -9,14 +9,14 @@ from itertools import count
 
 import numpy as np
 
-from .. import random, viz
-from ..data import Batch, DataLoader
-from ..optim.lr_scheduler import LambdaLR
-from ..paths import PathLike
-from .diagnose import DivergenceError
-from .initial_weights import initial_model
+from ... import random, viz
+from ...data import Batch, DataLoader
+from ...optim.lr_scheduler import LambdaLR
+from ...paths import PathLike
+from ..parts.diagnose import DivergenceError
+from ..parts.pipeline import training_loader
+from ..runs.initial_weights import initial_model
 from .learner import Learner
-from .pipeline import training_loader
 from .prepare import Plan
 
 LEAST, LARGEST, STEPS = 1e-6, 10.0, 100

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import no_grad
-from ..data import Batch, DataLoader
-from ..finite import fault
-from ..models import SegmentationModel
-from ..nn.utils import clip_grad_norm_, clip_grad_value_
-from ..optim.swa_utils import AveragedModel, update_bn
-from ..tensor import Tensor, tensor
-from .config import Config
-from .diagnose import DivergenceError, first_bad_gradient, first_non_finite
-from .objective import Objective
-from .optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
-from .pipeline import Sent, both_scores, send
+from ...autograd import no_grad
+from ...data import Batch, DataLoader
+from ...finite import fault
+from ...models import SegmentationModel
+from ...nn.utils import clip_grad_norm_, clip_grad_value_
+from ...optim.swa_utils import AveragedModel, update_bn
+from ...tensor import Tensor, tensor
+from ..config.config import Config
+from ..parts.diagnose import DivergenceError, first_bad_gradient, first_non_finite
+from ..parts.objective import Objective
+from ..parts.optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
+from ..parts.pipeline import Sent, both_scores, send
 
 
 class Learner:

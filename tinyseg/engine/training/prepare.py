@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .. import models
-from ..checkpoint import listed
-from ..data import (
+from ... import models
+from ...checkpoint import listed
+from ...data import (
     IGNORE_INDEX,
     BorderWeights,
     ClassCounts,
@@ -25,14 +25,14 @@ from ..data import (
     parse_table,
     read_mapping,
 )
-from ..data.dataset import MaskRanges
-from ..data.layout import Layout, layout_of
-from ..data.mapping import format_key
-from ..data.mapping import listed as listed_values
-from ..errors import DataError, InputError, flag, many
-from ..models import Network, Preprocessing, SegmentationModel
-from ..nn.init import skip
-from ..options import (
+from ...data.dataset import MaskRanges
+from ...data.layout import Layout, layout_of
+from ...data.mapping import format_key
+from ...data.mapping import listed as listed_values
+from ...errors import DataError, InputError, flag, many
+from ...models import Network, Preprocessing, SegmentationModel
+from ...nn.init import skip
+from ...options import (
     EPOCHS,
     LEARNING_RATES,
     MOMENTA,
@@ -43,35 +43,19 @@ from ..options import (
     TrainOptions,
     check,
 )
-from ..paths import printable
-from .class_weights import BY_NAME, class_weights
-from .config import Config, DataConfig, ModelConfig, TrainingConfig, format_color
-from .image_notes import notes_on_images
-from .initial_weights import InitialWeights, open_weights
-from .memory import check_memory
-from .objective import OF_PIXELS, check_loss
-from .optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
-from .pipeline import check_size, evaluation_batch, image_sizes, segmentation_model
+from ...paths import printable
+from ..config.config import Config, DataConfig, ModelConfig, TrainingConfig, format_color
+from ..inspection.memory import check_memory
+from ..parts.class_weights import BY_NAME, class_weights
+from ..parts.image_notes import notes_on_images
+from ..parts.objective import OF_PIXELS, check_loss
+from ..parts.optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
+from ..parts.pipeline import check_size, evaluation_batch, image_sizes, segmentation_model
+from ..runs.initial_weights import InitialWeights, open_weights
 
 AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
 """What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""
 MAX_CROP, CROP_MULTIPLE = 512, 32
-
-
-def options_of(config: Config) -> TrainOptions:
-    """The options that a configuration was made with, or might have been: ``prepare`` makes the same of them."""
-    data, training = config.data, config.training
-    kept: dict[str, Any] = {item.name: getattr(data, item.name) for item in fields(ImageOptions)}
-    return TrainOptions(
-        data=data.name,
-        data_seed=data.seed,
-        full_images=data.crop is None and data.size is None and not get_kind(data.name).drawn,
-        augment=",".join(data.augment) or "none",
-        model=config.model.name,
-        model_options=config.model.options,
-        **kept,
-        **{**vars(training), "class_weights": training.class_weights or "none"},
-    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +110,7 @@ def prepare(options: TrainOptions) -> Plan:
     given = options.class_weights
     weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else given
     training = _training_config(options, batch_size, weights)
-    from .. import __version__
+    from ... import __version__
 
     adopted = _adopted(options, model, notes)
     config = Config(__version__, data, ModelConfig(options.model, {**options.model_options, **adopted}), training)

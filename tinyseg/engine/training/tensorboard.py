@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, how_to_install
+from ...errors import InputError, how_to_install
+from ..runs.run import TENSORBOARD, epoch_picture
 from .callbacks import BatchReport, Callbacks, TrainerView
-from .run import TENSORBOARD, epoch_picture
 
 if TYPE_CHECKING:
-    from .history import EpochRow
-    from .progress import TrainingResult
+    from ..runs.history import EpochRow
+    from ..runs.progress import TrainingResult
 
 
 class TensorBoard(Callbacks):

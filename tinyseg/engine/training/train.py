@@ -17,27 +17,25 @@ from typing import Any
 
 import numpy as np
 
-from .. import random, viz
-from ..backend import empty_cache, get_default_device
-from ..checkpoint import load_weights, save_weights
-from ..data import Batch, Cached, Dataset
-from ..errors import CheckpointError, InputError, OutOfMemoryError, many
-from ..files import remove_half_written, write_text
-from ..lock import locked
-from ..nn.init import skip
-from ..paths import PathLike
-from .callbacks import BatchReport, Callbacks
-from .config import Config, write_config
-from .diagnose import DivergenceError
-from .evaluate import Evaluation, evaluate_model, finite_or_none
-from .history import EpochRow, write_json_lines, write_metrics
-from .initial_weights import InitialWeights, initial_model
-from .learner import Learner
-from .optimization import depends_on_epochs, steps_of_epoch
-from .pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
-from .prepare import Plan
-from .progress import Best, Progress, Trained, TrainingResult, has_stalled
-from .run import (
+from ... import random, viz
+from ...backend import empty_cache, get_default_device
+from ...checkpoint import load_weights, save_weights
+from ...data import Batch, Cached, Dataset
+from ...errors import CheckpointError, InputError, OutOfMemoryError, many
+from ...files import remove_half_written, write_text
+from ...lock import locked
+from ...nn.init import skip
+from ...paths import PathLike
+from ..config.config import Config, write_config
+from ..parts.diagnose import DivergenceError
+from ..parts.optimization import depends_on_epochs, steps_of_epoch
+from ..parts.pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
+from ..prediction.evaluate import Evaluation, evaluate_model, finite_or_none
+from ..prediction.segmenter import segment
+from ..runs.history import EpochRow, write_json_lines, write_metrics
+from ..runs.initial_weights import InitialWeights, initial_model
+from ..runs.progress import Best, Progress, Trained, TrainingResult, has_stalled
+from ..runs.run import (
     BEST,
     CONFIG,
     CURVES,
@@ -52,8 +50,10 @@ from .run import (
     read_folder,
     remove_beginning,
 )
-from .segmenter import segment
-from .training_state import check_state
+from ..runs.training_state import check_state
+from .callbacks import BatchReport, Callbacks
+from .learner import Learner
+from .prepare import Plan
 
 SAMPLES = 4
 DOMINANT = 0.99
