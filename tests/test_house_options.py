@@ -14,7 +14,7 @@ import pytest
 from runs import make_folder
 from runs import options as tiny_run
 from test_architecture import KERNELS, PACKAGE, name_of, parse, sources
-from test_cli import done
+from test_cli import call, done
 
 from tinyseg import cli, engine
 from tinyseg.engine.config import recipes
@@ -34,8 +34,8 @@ SETTLED = {
 }
 """What a run's configuration declares of options: the types of those that are open before, and settled there."""
 
-# Of other things, or for the Python API; and settings of a comparison that are its own.
-OTHERS = {("DataConfig", "seed"), ("PredictOptions", "out")}
+OTHERS = {("DataConfig", "seed")}
+"""Fields with the name of an option that are another one: this is ``data_seed``."""
 
 
 def declarations() -> Iterator[tuple[str, str, ast.expr | None]]:
@@ -163,8 +163,6 @@ def test_values_outside_of_the_range_are_refused(given: dict[str, Any], message:
 
 
 def test_settings_of_the_run_in_a_file_are_checked_too(tmp_path: Path) -> None:
-    from test_cli import call
-
     (tmp_path / "run.toml").write_text("workers = -1\n", encoding="utf-8")
     result = call("train", "--config", tmp_path / "run.toml", "--out", tmp_path / "run")
     assert result.exit_code == 2

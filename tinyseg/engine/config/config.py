@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ...data import Classes, Normalise, augmentations, get_kind
-from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
+from ...data.dataset import IGNORE_INDEX, Color, distinct
 from ...errors import InputError
 from ...files import write_text
 from ...options import TRAIN_OPTIONS, ImageOptions, TrainingOptions, TrainOptions, check
@@ -121,8 +121,7 @@ class Config:
 
     def __post_init__(self) -> None:
         data, training = self.data, self.training
-        if not 1 <= data.num_classes <= MAX_CLASSES:
-            raise InputError(f"data.num_classes must be 1 to {MAX_CLASSES}, got {data.num_classes}")
+        TRAIN_OPTIONS["num_classes"].check(data.num_classes, "data.num_classes")
         if data.ignore_index != IGNORE_INDEX:
             raise InputError(f"data.ignore_index must be {IGNORE_INDEX}, as in all labels, got {data.ignore_index}")
         for name in ("size", "crop"):

@@ -72,11 +72,11 @@ def _first_layer(model: SegmentationModel, images: Tensor, run: Callable[[Tensor
     found: list[str] = []
 
     def watch(name: str, layer: Module) -> None:
-        def look(module: Module, inputs: object, outputs: object) -> None:
+        def check_outputs(module: Module, inputs: object, outputs: object) -> None:
             if not found and isinstance(outputs, Tensor) and not _finite(outputs):
                 found.append(f"the output of the layer {name} ({type(layer).__name__}); its parameters are finite")
 
-        handles.append(layer.register_forward_hook(look))
+        handles.append(layer.register_forward_hook(check_outputs))
 
     handles: list[Handle] = []
     layers = [(name, layer) for name, layer in model.named_modules() if not any(True for _ in layer.children())]

@@ -400,8 +400,8 @@ def mixed_ranges(layout: Layout, ranges: MaskRanges, classes: int) -> str:
 
     A user who maps 255 has said what it means.
     """
-    asked = IGNORE_INDEX in (layout.mapping or {})
-    if classes != 2 or asked or not layout.stores_labels or not ranges.are_mixed:
+    is_mapped = IGNORE_INDEX in (layout.mapping or {})
+    if classes != 2 or is_mapped or not layout.stores_labels or not ranges.are_mixed:
         return ""
     return (
         f"{many(ranges.ignored, 'mask')} of 0 and {IGNORE_INDEX} among {many(ranges.classes, 'mask')} of 0 and 1: if "
