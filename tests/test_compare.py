@@ -25,7 +25,7 @@ from tinyseg.engine import Comparison, Contender, EpochRow, Reached
 from tinyseg.engine.comparison.compare import _check_data, _Entry
 from tinyseg.engine.comparison.compare_page import page
 from tinyseg.engine.comparison.compare_pictures import FeatureMaps, Pictures
-from tinyseg.engine.runs.progress import Best
+from tinyseg.engine.storage.progress import Best
 from tinyseg.errors import InputError
 
 TOML = """\

@@ -273,7 +273,7 @@ def test_one_function_of_the_engine_and_one_command_are_called_train() -> None:
     assert {name for _, name in found} == {"train"}
 
 
-FOLDERS = ("config", "parts", "runs", "prediction", "inspection", "training", "checking", "comparison")
+FOLDERS = ("config", "parts", "storage", "prediction", "inspection", "training", "checking", "comparison")
 """The engine's folders: each imports from those before it only; checking and comparison, not from each other."""
 
 
@@ -301,6 +301,15 @@ def test_no_folder_of_the_engine_the_options_and_the_command_line_is_a_heap() ->
     for part in ("engine", "cli", "options"):
         for folder in [PACKAGE / part, *(path for path in (PACKAGE / part).rglob("*") if path.is_dir())]:
             assert len(list(folder.glob("*.py"))) <= 24, folder
+
+
+def test_no_folder_of_the_packages_is_ignored_by_git() -> None:
+    ignored = {
+        line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split() if line.endswith("/")
+    }
+    for root in (PACKAGE, KERNELS):
+        for path in sources(root):
+            assert not ignored.intersection(path.relative_to(root).parts), path
 
 
 def test_every_file_that_is_no_module_is_in_the_package_data() -> None:

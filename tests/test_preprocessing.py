@@ -14,7 +14,7 @@ from tinyseg import engine
 from tinyseg.checkpoint import load
 from tinyseg.data import Normalise
 from tinyseg.engine.parts.pipeline import create_model, segmentation_model
-from tinyseg.engine.runs.run import load_model
+from tinyseg.engine.storage.run import load_model
 from tinyseg.errors import InputError
 from tinyseg.models import CAFFE, IMAGENET, INCEPTION, Preprocessing
 

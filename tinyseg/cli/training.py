@@ -20,7 +20,7 @@ def collect_options(given: Mapping[str, Any], model_options: Mapping[str, Any]) 
     Raises ``InputError`` for what cannot be read.
     """
     from ..engine.config import recipes
-    from ..engine.runs.run import CONFIG
+    from ..engine.storage.run import CONFIG
 
     known = {**TRAIN_OPTIONS, **RUN_OPTIONS}
     values = {name: known[name].from_command_line(value) for name, value in given.items()}

@@ -25,9 +25,9 @@ from .prediction.export import export
 from .prediction.measures import METRICS, parse_metrics
 from .prediction.predict import Prediction, PredictionError, PredictOptions, predict
 from .prediction.segmenter import Segmenter, Views, parse_views, segment
-from .runs.history import EpochRow
-from .runs.progress import Best, Progress, TrainingResult, read_progress
-from .runs.run import Run, load_model, next_free_folder, open_run, read_folder
+from .storage.history import EpochRow
+from .storage.progress import Best, Progress, TrainingResult, read_progress
+from .storage.run import Run, load_model, next_free_folder, open_run, read_folder
 from .training.callbacks import BatchReport, Callbacks, Together, TrainerView
 from .training.find_lr import RateTrial, find_lr
 from .training.prepare import Plan, prepare

@@ -28,8 +28,8 @@ from ..config.recipes import read_options
 from ..inspection.info import DEFAULT_SIZE, ModelInfo, describe_model
 from ..parts.optimization import frozen_parts
 from ..parts.pipeline import create_model, names_digest, open_split
-from ..runs.progress import read_progress
-from ..runs.run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
+from ..storage.progress import read_progress
+from ..storage.run import BEST, LAST, is_drawn, not_of_a_beginning, read_folder
 from ..training.callbacks import Callbacks
 from ..training.prepare import Plan, prepare
 from ..training.train import resume, train

@@ -20,7 +20,7 @@ from PIL import Image
 from ... import viz
 from ...data import IGNORE_INDEX
 from ...viz.overlays import as_rgb
-from ..runs.history import EpochRow
+from ..storage.history import EpochRow
 from .compare_pictures import FeatureMaps, Pictures
 from .comparison import Comparison, Contender, Reached
 

@@ -17,7 +17,7 @@ from ...models import SegmentationModel
 from ...nn import Module
 from ..inspection.info import ModelInfo
 from ..prediction.segmenter import Segmenter, segment
-from ..runs.run import load_model, open_run
+from ..storage.run import load_model, open_run
 from .comparison import Contender
 
 MAPS = 16

@@ -12,8 +12,8 @@ from ... import models
 from ...errors import flag
 from ...metrics import ConfusionMatrix
 from ..config.config import Config, options_of
-from ..runs.history import EpochRow
-from ..runs.progress import Best
+from ..storage.history import EpochRow
+from ..storage.progress import Best
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ...options import Size
 from ...paths import PathLike
 from ...tensor import Tensor
 from ..parts.pipeline import check_size, create_model
-from ..runs.run import open_run
+from ..storage.run import open_run
 from .memory import saved_bytes
 
 Fields = tuple[Field, Field]

@@ -32,7 +32,7 @@ from ..parts.diagnose import check_scores
 from ..parts.image_notes import unlike_training
 from ..parts.objective import OF_PIXELS, Objective
 from ..parts.pipeline import both_scores, check_size, evaluation_loader, open_split
-from ..runs.run import load_model, open_run
+from ..storage.run import load_model, open_run
 from .measures import METRICS, parse_metrics
 from .segmenter import Segmenter, is_tiled, upsampled
 

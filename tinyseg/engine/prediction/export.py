@@ -7,7 +7,7 @@ from pathlib import Path
 from ...checkpoint import save_weights
 from ...errors import InputError
 from ...paths import PathLike
-from ..runs.run import load_model, open_run
+from ..storage.run import load_model, open_run
 
 
 def export(run: PathLike, to: PathLike) -> int:

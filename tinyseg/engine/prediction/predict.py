@@ -26,7 +26,7 @@ from ...paths import PathLike
 from ...reading import read_text
 from ...viz import overlay, stretched
 from ..parts.image_notes import unlike_training
-from ..runs.run import load_model, open_run
+from ..storage.run import load_model, open_run
 from .ledger import Ledger
 from .probabilities import FORMATS, probability_files, probability_writer
 from .segmenter import Segmenter, Tell, parse_views

@@ -11,8 +11,8 @@ from ...data import DataLoader, Dataset
 from ...interop import Report
 from ...models import SegmentationModel
 from ..config.config import Config
-from ..runs.history import EpochRow
-from ..runs.progress import Best, TrainingResult
+from ..storage.history import EpochRow
+from ..storage.progress import Best, TrainingResult
 from .learner import Learner
 
 

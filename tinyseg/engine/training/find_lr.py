@@ -15,7 +15,7 @@ from ...optim.lr_scheduler import LambdaLR
 from ...paths import PathLike
 from ..parts.diagnose import DivergenceError
 from ..parts.pipeline import training_loader
-from ..runs.initial_weights import initial_model
+from ..storage.initial_weights import initial_model
 from .learner import Learner
 from .prepare import Plan
 

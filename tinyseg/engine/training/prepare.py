@@ -51,7 +51,7 @@ from ..parts.image_notes import notes_on_images
 from ..parts.objective import OF_PIXELS, check_loss
 from ..parts.optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
 from ..parts.pipeline import check_size, evaluation_batch, image_sizes, segmentation_model
-from ..runs.initial_weights import InitialWeights, open_weights
+from ..storage.initial_weights import InitialWeights, open_weights
 
 AUGMENT, AUGMENT_DRAWN = "flip,scale", "flip"
 """What is done to training images unless the user says otherwise; images are drawn at all the sizes there are."""

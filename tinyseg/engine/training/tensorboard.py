@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, how_to_install
-from ..runs.run import TENSORBOARD, epoch_picture
+from ..storage.run import TENSORBOARD, epoch_picture
 from .callbacks import BatchReport, Callbacks, TrainerView
 
 if TYPE_CHECKING:
-    from ..runs.history import EpochRow
-    from ..runs.progress import TrainingResult
+    from ..storage.history import EpochRow
+    from ..storage.progress import TrainingResult
 
 
 class TensorBoard(Callbacks):

@@ -32,10 +32,10 @@ from ..parts.optimization import depends_on_epochs, steps_of_epoch
 from ..parts.pipeline import Sent, evaluation_loader, names_digest, open_split, sent_ahead, training_loader
 from ..prediction.evaluate import Evaluation, evaluate_model, finite_or_none
 from ..prediction.segmenter import segment
-from ..runs.history import EpochRow, write_json_lines, write_metrics
-from ..runs.initial_weights import InitialWeights, initial_model
-from ..runs.progress import Best, Progress, Trained, TrainingResult, has_stalled
-from ..runs.run import (
+from ..storage.history import EpochRow, write_json_lines, write_metrics
+from ..storage.initial_weights import InitialWeights, initial_model
+from ..storage.progress import Best, Progress, Trained, TrainingResult, has_stalled
+from ..storage.run import (
     BEST,
     CONFIG,
     CURVES,
@@ -50,7 +50,7 @@ from ..runs.run import (
     read_folder,
     remove_beginning,
 )
-from ..runs.training_state import check_state
+from ..storage.training_state import check_state
 from .callbacks import BatchReport, Callbacks
 from .learner import Learner
 from .prepare import Plan
