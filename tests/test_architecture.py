@@ -33,6 +33,7 @@ LAYERS = (
     ("creation", "gradcheck"),
     ("nn",),
     ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
+    ("options",),
     ("engine",),
     ("cli", "console", "__main__"),
 )

@@ -19,8 +19,7 @@ from runs import TINY_FLAGS, make_folder, visible, without_pictures, write
 import tinyseg
 from tinyseg import backend, cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
-from tinyseg.engine.optimization import OPTIMIZERS, SCHEDULES, STAGES
-from tinyseg.engine.prepare import EPOCHS, LEARNING_RATES, MOMENTA, OTHER_EPOCHS
+from tinyseg.options import EPOCHS, LEARNING_RATES, MOMENTA, OPTIMIZERS, OTHER_EPOCHS, SCHEDULES, STAGES
 
 
 class Result(NamedTuple):

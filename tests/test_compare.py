@@ -22,10 +22,10 @@ from test_cli import call
 from tinyseg import engine, viz
 from tinyseg.data import Sample
 from tinyseg.engine import Comparison, Contender, EpochRow, Reached
-from tinyseg.engine.compare import _check_data, _Entry
-from tinyseg.engine.compare_page import page
-from tinyseg.engine.compare_pictures import FeatureMaps, Pictures
-from tinyseg.engine.progress import Best
+from tinyseg.engine.comparison.compare import _check_data, _Entry
+from tinyseg.engine.comparison.compare_page import page
+from tinyseg.engine.comparison.compare_pictures import FeatureMaps, Pictures
+from tinyseg.engine.storage.progress import Best
 from tinyseg.errors import InputError
 
 TOML = """\
@@ -295,7 +295,7 @@ def test_convergence(root: Path) -> None:
 
 
 def test_usual_layers_where_one_pooling_serves_all_levels() -> None:
-    from tinyseg.engine.compare_pictures import usual_layers
+    from tinyseg.engine.comparison.compare_pictures import usual_layers
 
     found = engine.describe("fcn16s", size=(64, 64), num_classes=2, width=4)
     assert usual_layers(found) == ["backbone.stage1.5", "backbone.pool", "up"]

@@ -25,7 +25,7 @@ from tinyseg import Tensor, backend, nn, optim
 from tinyseg.checkpoint import Checkpoint, load, save
 from tinyseg.cli import app
 from tinyseg.data import Batch
-from tinyseg.engine.train import Trainer
+from tinyseg.engine.training.train import Trainer
 from tinyseg.models.unet import unet
 from tinyseg.nn import functional as F
 

@@ -16,10 +16,10 @@ import tinyseg
 from tinyseg import engine, nn
 from tinyseg.checkpoint import load
 from tinyseg.data import Cells, Classes, Sample, Shapes
-from tinyseg.engine.objective import Objective
-from tinyseg.engine.optimization import Schedule
-from tinyseg.engine.pipeline import evaluation_loader, open_split, to_channels, training_loader
-from tinyseg.engine.train import Trainer
+from tinyseg.engine.parts.objective import Objective
+from tinyseg.engine.parts.optimization import Schedule
+from tinyseg.engine.parts.pipeline import evaluation_loader, open_split, to_channels, training_loader
+from tinyseg.engine.training.train import Trainer
 from tinyseg.errors import CheckpointError, DataError, InputError
 from tinyseg.nn import functional as F
 
@@ -395,7 +395,7 @@ def test_a_loss_that_is_nan_stops_the_run_and_names_the_culprit(root: Path, tmp_
 
 
 def test_the_first_layer_that_overflows_is_named(root: Path) -> None:
-    from tinyseg.engine.diagnose import first_non_finite
+    from tinyseg.engine.parts.diagnose import first_non_finite
 
     model = tinyseg.models.create("unet", num_classes=2, width=4, depth=2)
     images = tinyseg.ones(1, 3, 32, 32)

@@ -16,12 +16,13 @@ from test_cli import call
 import tinyseg
 from tinyseg import engine
 from tinyseg.data import BorderWeights, Cells
-from tinyseg.engine import recipes
-from tinyseg.engine.measures import METRICS, parse_metrics
-from tinyseg.engine.objective import LOSSES, Objective, check_loss, parse_border_weights, parse_loss_options
+from tinyseg.engine.config import recipes
+from tinyseg.engine.parts.objective import LOSSES, Objective, check_loss
+from tinyseg.engine.prediction.measures import METRICS, parse_metrics
 from tinyseg.errors import InputError
 from tinyseg.metrics import CellScores, RandScores
 from tinyseg.nn import functional as F
+from tinyseg.options.parsing import parse_border_weights, parse_loss_options
 
 
 def config(folder: Path, **changes: Any) -> engine.Config:
@@ -150,7 +151,7 @@ def test_options_in_files(tmp_path: Path) -> None:
 
 def test_border_weights_move_with_their_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mirrored as the image is; and they are what the loss is weighted with."""
-    from tinyseg.engine.pipeline import training_loader
+    from tinyseg.engine.parts.pipeline import training_loader
 
     monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path)
     given = {"data": "cells", "size": (64, 64), "batch_size": 4, **TINY_MODEL}
@@ -181,7 +182,7 @@ class Given(tinyseg.models.SegmentationModel):
 
 
 def test_scores_on_request_are_those_of_the_metrics(tmp_path: Path) -> None:
-    from tinyseg.engine.pipeline import evaluation_loader, open_split
+    from tinyseg.engine.parts.pipeline import evaluation_loader, open_split
 
     made = config(tmp_path)
     dataset = open_split(made.data, "val")

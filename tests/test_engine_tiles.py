@@ -17,10 +17,10 @@ from runs import make_folder, options, visible, without_pictures, write
 import tinyseg
 from tinyseg import engine
 from tinyseg.data import read_image
-from tinyseg.engine import segmenter as module
-from tinyseg.engine.predict import pixel_limit
-from tinyseg.engine.segmenter import Segmenter, Views, parse_views
-from tinyseg.engine.tiles import Grid, blended, mirrored
+from tinyseg.engine.prediction import segmenter as module
+from tinyseg.engine.prediction.predict import pixel_limit
+from tinyseg.engine.prediction.segmenter import Segmenter, Views, parse_views
+from tinyseg.engine.prediction.tiles import Grid, blended, mirrored
 from tinyseg.errors import DataError, InputError
 from tinyseg.models import SegmentationModel
 

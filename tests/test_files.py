@@ -22,7 +22,7 @@ from tinyseg import viz
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.data import Classes, write_mapping, write_palette_png
 from tinyseg.engine import EpochRow
-from tinyseg.engine.history import write_json_lines, write_metrics
+from tinyseg.engine.storage.history import write_json_lines, write_metrics
 from tinyseg.errors import InUseError, WriteError
 from tinyseg.files import append_line, is_half_written, remove_half_written, write_bytes, write_text, writing
 from tinyseg.lock import LOCK, locked

@@ -11,9 +11,9 @@ from PIL import Image
 from runs import make_folder, options, without_pictures
 
 from tinyseg import engine
-from tinyseg.engine import memory
-from tinyseg.engine.find_lr import LARGEST, LEAST, suggested
-from tinyseg.engine.pipeline import create_model
+from tinyseg.engine.inspection import memory
+from tinyseg.engine.parts.pipeline import create_model
+from tinyseg.engine.training.find_lr import LARGEST, LEAST, suggested
 from tinyseg.errors import InputError
 
 

@@ -286,7 +286,7 @@ def test_a_validation_that_overflows_does_not_become_the_best(
             if name.endswith("running_mean"):
                 value.fill_(-3e38)
 
-    monkeypatch.setattr("tinyseg.engine.learner.Learner.recalibrate", damaged)
+    monkeypatch.setattr("tinyseg.engine.training.learner.Learner.recalibrate", damaged)
     with pytest.raises(InputError, match=r"scores of the image.* not finite"):
         engine.train(engine.prepare(options(root)), tmp_path / "run")
     assert not (tmp_path / "run" / "best.safetensors").exists()
@@ -296,7 +296,7 @@ def test_running_statistics_that_overflow_are_not_saved(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are measured after the last step, and need not show in a validation."""
-    real = engine.learner.Learner.recalibrate
+    real = engine.training.learner.Learner.recalibrate
     epochs: list[int] = []
 
     def damaged(learner: Any, loader: Any, epoch: int) -> None:
@@ -305,7 +305,7 @@ def test_running_statistics_that_overflow_are_not_saved(
         if epoch == 2:
             learner.model.state_dict()["down.0.1.running_var"].fill_(-1e-6)
 
-    monkeypatch.setattr(engine.learner.Learner, "recalibrate", damaged)
+    monkeypatch.setattr(engine.training.learner.Learner, "recalibrate", damaged)
     with pytest.raises(CheckpointError, match=r"is not written: .*running_var \(its variances are negative"):
         engine.train(engine.prepare(options(root)), tmp_path / "run")
     assert epochs == [1, 2]
@@ -317,12 +317,12 @@ def test_an_optimiser_s_state_that_overflows_ends_training(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The weight would never change again: Adam divides by the root of infinity."""
-    real = engine.learner.Learner._step
+    real = engine.training.learner.Learner._step
 
     def step(learner: Any) -> None:
         real(learner)
         learner.optimizer.state[0]["square"].fill_(INF)
 
-    monkeypatch.setattr(engine.learner.Learner, "_step", step)
+    monkeypatch.setattr(engine.training.learner.Learner, "_step", step)
     with pytest.raises(engine.DivergenceError, match=r"square of parameter 0 .* numbers are not finite"):
         engine.train(engine.prepare(options(root)), tmp_path / "run")

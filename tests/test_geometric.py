@@ -18,9 +18,9 @@ import tinyseg
 from tinyseg import engine, models
 from tinyseg.checkpoint import load
 from tinyseg.data import AUGMENTATIONS, Batch, Compose, Sample, WithGeometric, augmentations, open_dataset
-from tinyseg.engine.learner import Learner
-from tinyseg.engine.objective import Objective
-from tinyseg.engine.pipeline import create_model, training_loader
+from tinyseg.engine.parts.objective import Objective
+from tinyseg.engine.parts.pipeline import create_model, training_loader
+from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
 from tinyseg.models.fcn_paper import TwoScores
 

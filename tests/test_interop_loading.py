@@ -516,7 +516,7 @@ def test_a_run_from_milesial_s_weights_pads_maps_and_so_does_what_comes_of_it(
     assert "expects --pad-maps = True, and gets it" in text
     assert engine.read_folder(tmp_path / "run").model.options["pad_maps"] is True
     done("export", tmp_path / "run", "--to", tmp_path / "out.safetensors")
-    model, _ = engine.run.load_model(engine.open_run(tmp_path / "run"))
+    model, _ = engine.storage.run.load_model(engine.open_run(tmp_path / "run"))
     again = tiny()
     load(again, tmp_path / "out.safetensors")
     assert_says_the_same(again, model, 17, 23)

@@ -13,9 +13,9 @@ from runs import Log, make_folder, options, without_pictures
 import tinyseg
 from tinyseg import engine, nn
 from tinyseg.data import Batch
-from tinyseg.engine.learner import Learner
-from tinyseg.engine.optimization import Schedule
-from tinyseg.engine.pipeline import create_model, training_loader
+from tinyseg.engine.parts.optimization import Schedule
+from tinyseg.engine.parts.pipeline import create_model, training_loader
+from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
 from tinyseg.models import SegmentationModel
 from tinyseg.nn import functional as F

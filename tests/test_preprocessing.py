@@ -13,8 +13,8 @@ from runs import make_folder, options, without_pictures
 from tinyseg import engine
 from tinyseg.checkpoint import load
 from tinyseg.data import Normalise
-from tinyseg.engine.pipeline import create_model, segmentation_model
-from tinyseg.engine.run import load_model
+from tinyseg.engine.parts.pipeline import create_model, segmentation_model
+from tinyseg.engine.storage.run import load_model
 from tinyseg.errors import InputError
 from tinyseg.models import CAFFE, IMAGENET, INCEPTION, Preprocessing
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tinyseg import reading
 from tinyseg.data import read_classes, read_mapping
 from tinyseg.data.layout import read_list
-from tinyseg.engine import read_config, recipes
-from tinyseg.engine.class_weights import class_weights
-from tinyseg.engine.predict import listed
+from tinyseg.engine import read_config
+from tinyseg.engine.config import recipes
+from tinyseg.engine.parts.class_weights import class_weights
+from tinyseg.engine.prediction.predict import listed
 from tinyseg.errors import DataError, InputError
 from tinyseg.reading import parse_toml, read_text, read_toml
 

@@ -10,7 +10,7 @@ import pytest
 from runs import make_folder, options
 
 from tinyseg import engine
-from tinyseg.engine import recipes
+from tinyseg.engine.config import recipes
 from tinyseg.errors import InputError
 
 

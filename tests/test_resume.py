@@ -140,7 +140,7 @@ def test_kill_before_any_file_and_resume(
 
     real = os.replace
     config = engine.read_config(unbroken / "config.toml")
-    sets = [engine.pipeline.open_split(config.data, split) for split in ("train", "val")]
+    sets = [engine.parts.pipeline.open_split(config.data, split) for split in ("train", "val")]
     without_pictures(monkeypatch)
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from runs import Log, make_folder, options, without_pictures
 import tinyseg
 from tinyseg import engine, models, nn, viz
 from tinyseg.checkpoint import load
-from tinyseg.engine.learner import Learner
+from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
 
 

@@ -24,8 +24,8 @@ from test_files import age, environment
 
 from tinyseg import engine, models
 from tinyseg.checkpoint import load
-from tinyseg.engine import segmenter
-from tinyseg.engine.ledger import LEDGER
+from tinyseg.engine.prediction import segmenter
+from tinyseg.engine.prediction.ledger import LEDGER
 from tinyseg.errors import InputError, InUseError, OutOfMemoryError, WriteError
 from tinyseg.lock import LOCK, locked
 
@@ -124,8 +124,8 @@ def test_out_of_memory_has_a_true_cause(root: Path, tmp_path: Path, monkeypatch:
         raise MemoryError
 
     config = engine.prepare(options(root)).config
-    model = engine.pipeline.create_model(config)
-    loader = engine.pipeline.evaluation_loader(config, engine.pipeline.open_split(config.data, "val"), 0)
+    model = engine.parts.pipeline.create_model(config)
+    loader = engine.parts.pipeline.evaluation_loader(config, engine.parts.pipeline.open_split(config.data, "val"), 0)
     plan = engine.prepare(options(root))
     monkeypatch.setattr(UNet, "forward", full)
     monkeypatch.setattr(UNet, "logits", full, raising=False)
@@ -185,8 +185,8 @@ def test_the_loss_of_tiles_is_that_of_their_probabilities(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str, weights: Any
 ) -> None:
     """By PyTorch's definition, of the probabilities that ``predict --probabilities`` gives."""
-    from tinyseg.engine.objective import LOSSES
-    from tinyseg.engine.pipeline import create_model, evaluation_loader, open_split
+    from tinyseg.engine.parts.objective import LOSSES
+    from tinyseg.engine.parts.pipeline import create_model, evaluation_loader, open_split
     from tinyseg.tensor import tensor
 
     large = make_folder(tmp_path / "large", train=1, val=1, size=(96, 112))
@@ -211,17 +211,17 @@ def test_the_loss_of_tiles_is_that_of_their_probabilities(
 
 
 def test_a_step_and_a_validation_are_estimated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinyseg.engine import memory
+    from tinyseg.engine.inspection import memory
 
     config = engine.prepare(options(root)).config
-    found = memory.estimate(config, engine.pipeline.create_model(config), (32, 32))
+    found = memory.estimate(config, engine.parts.pipeline.create_model(config), (32, 32))
     whole = memory.validation_bytes(found, config, (2000, 2000), 1)
     tiled = memory.validation_bytes(found, config, (3000, 3000), 1)
     assert tiled < whole, "the network sees tiles"
     assert whole == pytest.approx(memory.validation_bytes(found, config, (1000, 1000), 4), rel=1e-6)
     room = found.of(4) + 1
     monkeypatch.setattr(memory, "machine_memory", lambda: (100 * room, room))
-    model = engine.pipeline.create_model(config)
+    model = engine.parts.pipeline.create_model(config)
     (note,) = memory.check_memory(config, model, (32, 32), (2000, 2000), 1)
     assert note.startswith("validation images of 2000x2000 need about ")
     assert "the epoch's steps are kept" in note
@@ -231,7 +231,7 @@ def test_a_step_and_a_validation_are_estimated(root: Path, monkeypatch: pytest.M
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what of the limit is taken")
 def test_a_limit_of_the_shell_counts() -> None:
     code = (
-        "import resource\nfrom tinyseg.engine.memory import machine_memory\n"
+        "import resource\nfrom tinyseg.engine.inspection.memory import machine_memory\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\nprint(*machine_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())

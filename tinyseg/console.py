@@ -17,7 +17,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from . import backend, models
-from .engine import BatchReport, Callbacks, Comparison, EpochRow, GradientCheck, ModelInfo, Trainer, TrainingResult
+from .engine import (
+    BatchReport,
+    Callbacks,
+    Comparison,
+    EpochRow,
+    GradientCheck,
+    ModelInfo,
+    TrainerView,
+    TrainingResult,
+)
 from .errors import flag, for_terminal, many
 from .interop import source_of
 
@@ -156,7 +165,7 @@ class TrainingDisplay(Callbacks):
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console = console
         self.progress = progress_bar(console, not quiet)
-        self.trainer: Trainer | None = None
+        self.trainer: TrainerView | None = None
         self.task: TaskID | None = None
         self.begin = self.epoch_begin = time.monotonic()
         self.done = self.total = self.images = 0
@@ -186,7 +195,7 @@ class TrainingDisplay(Callbacks):
         for text in report.weights.beside():
             line(self.console, f"  {text}")
 
-    def started(self, trainer: Trainer) -> None:
+    def started(self, trainer: TrainerView) -> None:
         """A header of what is about to be done."""
         self.trainer = trainer
         config = trainer.config

@@ -8,26 +8,19 @@ from typing import Annotated
 
 import typer
 
-from .common import FAILED, PICTURES, AsJson, Debug, Workers, app, check_writable, quoted, reporting
+from ..options import TRAIN_OPTIONS
+from .common import DEFAULTS, FAILED, PICTURES, AsJson, Debug, Workers, app, check_writable, quoted, reporting
+from .generated import typer_option
 
 
 @app.command(short_help="Read all of a data set and say what is wrong with it.")
 def check(
     data: Annotated[str, typer.Argument(help="folder, camvid, voc2012 ...: tinyseg datasets lists them.")],
     root: Annotated[Path | None, typer.Argument(help="The folder of the data.", show_default=False)] = None,
-    num_classes: Annotated[
-        int | None, typer.Option(min=1, max=255, help="Number of classes, for a folder without classes.txt.")
-    ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What numbers and colours in masks mean.")
-    ] = None,
-    as_stored: Annotated[
-        bool, typer.Option("--as-stored", help="Do not turn images as their EXIF orientation says.")
-    ] = False,
-    crowds: Annotated[
-        str | None,
-        typer.Option(help="Of coco-instances: ignore crowds, or take them as objects. [default: ignore]"),
-    ] = None,
+    num_classes: Annotated[int | None, typer_option(TRAIN_OPTIONS["num_classes"], with_range=True)] = None,
+    mapping: Annotated[Path | None, typer_option(TRAIN_OPTIONS["mapping"])] = None,
+    as_stored: Annotated[bool, typer_option(TRAIN_OPTIONS["as_stored"])] = False,
+    crowds: Annotated[str | None, typer_option(TRAIN_OPTIONS["crowds"])] = None,
     fix_mapping: Annotated[
         Path | None,
         typer.Option(
@@ -38,7 +31,7 @@ def check(
         Path | None, typer.Option(metavar="PNG", help="Draw the share of each class in each split.")
     ] = None,
     as_json: AsJson = False,
-    workers: Workers = 2,
+    workers: Workers = DEFAULTS.workers,
     debug: Debug = False,
 ) -> None:
     """Read all of a data set and say what is in it and what is wrong with it.

@@ -19,6 +19,8 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError, OptionError, OutOfMemoryError, flag, for_terminal
+from ..options import RUN_OPTIONS, RunSettings, parsing
+from .generated import typer_option
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 PICTURES = (".png", ".svg", ".pdf")
@@ -39,14 +41,17 @@ app = typer.Typer(
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
     """``180x240`` as (height, width)."""
-    from ..engine.recipes import parse_size as parse
-
-    return None if text is None else parse(text)
+    return None if text is None else parsing.parse_size(text)
 
 
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads that compute. [default: one for each core]")]
-Workers = Annotated[int, typer.Option(min=0, help="Threads that load images.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda (an NVIDIA GPU), or reference: plain NumPy, slow.")]
+DEFAULTS = RunSettings()
+"""What the options of several commands are when they are left out."""
+
+Threads = Annotated[int | None, typer_option(RUN_OPTIONS["threads"])]
+Workers = Annotated[int, typer_option(RUN_OPTIONS["workers"], with_default=False)]
+Device = Annotated[str, typer_option(RUN_OPTIONS["device"], with_default=False)]
+CacheImages = Annotated[str, typer_option(RUN_OPTIONS["cache_images"], with_default=False)]
+Quiet = Annotated[bool, typer_option(RUN_OPTIONS["quiet"])]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -133,8 +138,8 @@ def set_up(device: str, threads: int | None) -> None:
         raise InputError(str(error)) from error
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         from .. import __version__
 
         typer.echo(f"tinyseg {__version__}")

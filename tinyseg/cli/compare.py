@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import INTERRUPTED, Debug, Device, Threads, Workers, app, quoted, reporting, set_up
+from .common import (
+    DEFAULTS,
+    INTERRUPTED,
+    CacheImages,
+    Debug,
+    Device,
+    Quiet,
+    Threads,
+    Workers,
+    app,
+    quoted,
+    reporting,
+    set_up,
+)
 
 if TYPE_CHECKING:
     from ..engine import Callbacks, Comparison
@@ -42,12 +55,10 @@ def compare(
         float, typer.Option(help="Measure how long it took until this share of the best mean IU was reached.")
     ] = 0.9,
     threads: Threads = None,
-    workers: Workers = 2,
-    cache_images: Annotated[
-        str, typer.Option(metavar="BYTES", help="Keep decoded training images in so much memory, such as 2GB.")
-    ] = "0",
-    device: Device = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    workers: Workers = DEFAULTS.workers,
+    cache_images: CacheImages = DEFAULTS.cache_images,
+    device: Device = DEFAULTS.device,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train what is not trained yet, each in DIR/NAME, and write DIR/report.html: tables, curves and pictures."""

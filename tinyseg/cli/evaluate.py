@@ -9,14 +9,28 @@ from typing import Annotated
 import typer
 
 from ..errors import many
-from .common import PICTURES, AsJson, Debug, Device, Threads, Workers, app, check_writable, reporting, set_up
+from ..options import TRAIN_OPTIONS
+from .common import (
+    DEFAULTS,
+    PICTURES,
+    AsJson,
+    Debug,
+    Device,
+    Threads,
+    Workers,
+    app,
+    check_writable,
+    reporting,
+    set_up,
+)
+from .generated import typer_option
 
 
 @app.command(short_help="Score a trained network on a data set.")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run's folder (its best weights), or a checkpoint in it.")],
     data: Annotated[str | None, typer.Option(help="Other data than the run's, with the same classes.")] = None,
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="The folder of the data.")] = None,
+    root: Annotated[str | None, typer_option(TRAIN_OPTIONS["root"])] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     metrics: Annotated[
         str,
@@ -30,8 +44,8 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
     threads: Threads = None,
-    workers: Workers = 2,
-    device: Device = "cpu",
+    workers: Workers = DEFAULTS.workers,
+    device: Device = DEFAULTS.device,
     debug: Debug = False,
 ) -> None:
     """Score a trained network on a whole data set, at the labels' own resolution."""

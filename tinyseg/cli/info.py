@@ -11,8 +11,8 @@ import typer
 
 from .. import models
 from ..errors import InputError, flag
-from .common import AsJson, Debug, Device, app, parse_size, reporting, set_up
-from .model_options import with_model_options
+from .common import DEFAULTS, AsJson, Debug, Device, app, parse_size, reporting, set_up
+from .generated import with_model_options
 
 if TYPE_CHECKING:
     from ..engine import ModelInfo
@@ -32,7 +32,7 @@ def info(
     num_classes: Annotated[int | None, typer.Option(min=1, help="Number of classes. [default: 21]")] = None,
     in_channels: Annotated[int | None, typer.Option(min=1, help="Channels of an image. [default: 3]")] = None,
     as_json: AsJson = False,
-    device: Device = "cpu",
+    device: Device = DEFAULTS.device,
     debug: Debug = False,
     model_options: dict[str, Any],
 ) -> None:
@@ -42,20 +42,20 @@ def info(
         from .. import console
 
         given = {"num_classes": num_classes, "in_channels": in_channels}
-        asked = {name: value for name, value in given.items() if value is not None} | model_options
+        requested = {name: value for name, value in given.items() if value is not None} | model_options
         with console.counting("counting", console.DESCRIPTION):
-            found = _describe(model, parse_size(size), asked)
+            found = _describe(model, parse_size(size), requested)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=2))
         else:
             console.print_info(console.output(), found)
 
 
-def _describe(model: str, size: tuple[int, int] | None, asked: Mapping[str, Any]) -> ModelInfo:
+def _describe(model: str, size: tuple[int, int] | None, requested: Mapping[str, Any]) -> ModelInfo:
     from .. import engine
 
     if model in models.names() or not Path(model).exists():
-        return engine.describe(model, size=size, **asked)
-    if asked:
-        raise InputError(f"{model}: is a run, whose network is settled; leave {', '.join(map(flag, asked))} away")
+        return engine.describe(model, size=size, **requested)
+    if requested:
+        raise InputError(f"{model}: is a run, whose network is settled; leave {', '.join(map(flag, requested))} away")
     return engine.describe_run(model, size)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import FAILED, Debug, Device, Threads, app, reporting, set_up
+from .common import DEFAULTS, FAILED, Debug, Device, Threads, app, reporting, set_up
 
 
 @app.command(short_help="Label images with a trained network.")
@@ -48,7 +48,7 @@ def predict(
         typer.Option(help="Decode images of up to so many pixels: more than 89478485 may be a trap, so say so."),
     ] = None,
     threads: Threads = None,
-    device: Device = "cpu",
+    device: Device = DEFAULTS.device,
     debug: Debug = False,
 ) -> None:
     """Label images: for NAME.jpg, NAME.png holds the class of each pixel and NAME_overlay.png is to look at.

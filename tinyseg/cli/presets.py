@@ -16,7 +16,7 @@ def presets(
 ) -> None:
     """List the presets of tinyseg train, or print one: a file of options, to be changed and given to --config."""
     with reporting(debug):
-        from ..engine import recipes
+        from ..engine.config import recipes
 
         if name is not None:
             typer.echo(recipes.preset(name).text, nl=False)

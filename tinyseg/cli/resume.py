@@ -8,30 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from .. import models
 from ..errors import InputError, flag
-from .training import Around, named, showing
+from ..options import RunSettings
+from .training import named, training_display
 
 if TYPE_CHECKING:
     from ..engine import Config
 
 
-def go_on(asked: Mapping[str, Any], around: Around) -> None:
-    """Go on with the run in the folder ``around.resume``."""
+def resume_run(requested: Mapping[str, Any], settings: RunSettings) -> None:
+    """Go on with the run in the folder ``settings.resume``."""
     from .. import engine
     from ..data import parse_bytes
 
-    folder, out = around.resume or Path(), around.out
+    folder, out = settings.resume or Path(), settings.out
     if out is not None and out.absolute() != folder.absolute():
         raise InputError(f"--resume goes on in its own folder, {folder}; leave --out away")
-    _refuse_conflicts(folder, engine.read_folder(folder), asked)
-    with showing(around) as display:
-        epochs, cache = asked.get("epochs"), parse_bytes(around.cache_images)
-        engine.resume(folder, epochs=epochs, callbacks=display, workers=around.workers, cache=cache)
+    _refuse_conflicts(folder, engine.read_folder(folder), requested)
+    with training_display(settings) as display:
+        epochs, cache = requested.get("epochs"), parse_bytes(settings.cache_images)
+        engine.resume(folder, epochs=epochs, callbacks=display, workers=settings.workers, cache=cache)
 
 
-def _refuse_conflicts(folder: Path, config: Config, asked: Mapping[str, Any]) -> None:
+def _refuse_conflicts(folder: Path, config: Config, requested: Mapping[str, Any]) -> None:
     """``InputError`` for an option that is not what the run was started with; defaults may be spelt out."""
     settled = _settled(config)
-    for name, value in named(asked).items():
+    for name, value in named(requested).items():
         before = settled.get(name)
         if name != "epochs" and _as_settled(name, value, config) != before:
             raise InputError(
@@ -65,8 +66,8 @@ def _as_settled(name: str, value: Any, config: Config) -> Any:
     """What ``value`` would have become in the run's configuration."""
     from ..data import parse_augmentations, read_mapping
     from ..data.transforms.named import NONE
-    from ..engine.class_weights import class_weights
-    from ..engine.pipeline import open_split
+    from ..engine.parts.class_weights import class_weights
+    from ..engine.parts.pipeline import open_split
 
     if name == "augment":
         return ",".join(parse_augmentations(value)) or NONE

@@ -6,31 +6,33 @@
 ('fcn8s', 3)
 """
 
-from .callbacks import BatchReport, Callbacks, Together
-from .check import check
-from .check_report import CheckReport, Finding, SplitReport
-from .compare import NUMBERS, REPORT, compare, read_contenders
-from .comparison import Comparison, Contender, Reached
-from .config import Config, DataConfig, ModelConfig, TrainingConfig, read_config, write_config
-from .diagnose import DivergenceError
-from .evaluate import Evaluation, evaluate, evaluate_model
-from .export import export
-from .find_lr import RateTrial, find_lr
-from .gradients import GradientCheck, check_gradients
-from .history import EpochRow
-from .info import LayerInfo, ModelInfo, describe, describe_model, describe_run
-from .measures import METRICS, parse_metrics
-from .objective import LOSSES, Objective, loss_options, parse_loss_options
-from .predict import Prediction, PredictionError, PredictOptions, predict
-from .prepare import Plan, TrainOptions, options_of, prepare
-from .progress import Best, Progress, read_progress
-from .receptive_field import measure_field
-from .recipes import Preset, preset, preset_names, read_options
-from .run import Run, load_model, next_free_folder, open_run, read_folder
-from .segmenter import Segmenter, Views, parse_views, segment
-from .tensorboard import TensorBoard
-from .train import Trainer, TrainingResult, check_new, resume, train
-from .warmup import WarmKernel, warmup
+from ..options import TrainOptions
+from ..options.parsing import parse_loss_options
+from .checking.check import check
+from .checking.check_report import CheckReport, Finding, SplitReport
+from .comparison.compare import NUMBERS, REPORT, compare, read_contenders
+from .comparison.comparison import Comparison, Contender, Reached
+from .config.config import Config, DataConfig, ModelConfig, TrainingConfig, options_of, read_config, write_config
+from .config.recipes import Preset, preset, preset_names, read_options
+from .inspection.gradients import GradientCheck, check_gradients
+from .inspection.info import LayerInfo, ModelInfo, describe, describe_model, describe_run
+from .inspection.receptive_field import measure_field
+from .inspection.warmup import WarmKernel, warmup
+from .parts.diagnose import DivergenceError
+from .parts.objective import LOSSES, Objective, loss_options
+from .prediction.evaluate import Evaluation, evaluate, evaluate_model
+from .prediction.export import export
+from .prediction.measures import METRICS, parse_metrics
+from .prediction.predict import Prediction, PredictionError, PredictOptions, predict
+from .prediction.segmenter import Segmenter, Views, parse_views, segment
+from .storage.history import EpochRow
+from .storage.progress import Best, Progress, TrainingResult, read_progress
+from .storage.run import Run, load_model, next_free_folder, open_run, read_folder
+from .training.callbacks import BatchReport, Callbacks, Together, TrainerView
+from .training.find_lr import RateTrial, find_lr
+from .training.prepare import Plan, prepare
+from .training.tensorboard import TensorBoard
+from .training.train import Trainer, check_new, resume, train
 
 __all__ = [
     "LOSSES",
@@ -69,6 +71,7 @@ __all__ = [
     "Together",
     "TrainOptions",
     "Trainer",
+    "TrainerView",
     "TrainingConfig",
     "TrainingResult",
     "Views",

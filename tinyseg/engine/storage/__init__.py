@@ -1,0 +1,1 @@
+"""A run on disk: its folder and files, how far it has come, and the weights that it begins with."""
