@@ -14,9 +14,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from tinyseg.data import mat_file
-from tinyseg.data.layout import mat_mask
-from tinyseg.data.mat_file import Unread, read_variable
+from tinyseg.data.formats import mat_file
+from tinyseg.data.formats.mat_file import Unread, read_variable
+from tinyseg.data.layouts.layout import mat_mask
 from tinyseg.errors import DataError
 
 CELLS = np.empty((1, 3), object)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tinyseg import reading
 from tinyseg.data import read_classes, read_mapping
-from tinyseg.data.layout import read_list
+from tinyseg.data.layouts.layout import read_list
 from tinyseg.engine import read_config, recipes
 from tinyseg.engine.class_weights import class_weights
 from tinyseg.engine.predict import listed

@@ -2,7 +2,7 @@
 
 A data set yields one :class:`Sample` at a time and keeps no images in memory; batches, shuffling and random
 changes are the loader's and the transforms' affair. Any class with the members of :class:`Dataset` is a data set:
-there is nothing to inherit from, though :class:`~tinyseg.data.layout.Layout` does most of the work for files.
+there is nothing to inherit from, though :class:`~tinyseg.data.layouts.layout.Layout` does most of the work for files.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .ahead import in_order
+from .loading.prefetch import in_order
 
 IGNORE_INDEX = 255
 """The value of a mask's pixel that belongs to no class: it counts neither in a loss nor in a score."""

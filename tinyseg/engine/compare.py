@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import DRAWN_SIZE, Dataset, get_kind
-from ..data.coco_instances import CROWDS
+from ..data.layouts.coco_instances import CROWDS
 from ..errors import CheckpointError, InputError, OptionError, flag
 from ..files import naming, remove_half_written, write_text
 from ..lock import locked

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..autograd import no_grad
 from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
-from ..data.layout import layout_of
+from ..data.layouts.layout import layout_of
 from ..errors import OutOfMemoryError
 from ..metrics import ConfusionMatrix
 from ..models import SegmentationModel

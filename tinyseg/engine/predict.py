@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data import Classes, read_image
-from ..data.images import palette_image
-from ..data.listing import image_files
+from ..data.formats.image_folder import image_files
+from ..data.formats.images import palette_image
 from ..errors import DataError, InputError, WriteError, many
 from ..files import remove_half_written, writing
 from ..lock import locked

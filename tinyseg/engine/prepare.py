@@ -26,9 +26,9 @@ from ..data import (
     read_mapping,
 )
 from ..data.dataset import MaskRanges
-from ..data.layout import Layout, layout_of
-from ..data.mapping import format_key
-from ..data.mapping import listed as listed_values
+from ..data.labels.mapping import format_key
+from ..data.labels.mapping import listed as listed_values
+from ..data.layouts.layout import Layout, layout_of
 from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip

@@ -1,0 +1,260 @@
+"""What all layouts on disk have in common: pairs of files, and masks that are numbers or colours with a meaning.
+
+A layout says which files there are (``pairs``), what the numbers in its masks mean (``table``) and, where a mask is
+no plain image file, how to read it (``raw_mask``). Everything else is here. Nothing is read before it is asked for,
+and nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataError, InputError
+from ...paths import PathLike, printable
+from ...reading import read_text
+from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
+from ..formats.image_file import check_pixels
+from ..formats.images import read_header, read_image, read_raw_mask
+from ..formats.mat_file import read_variable
+from ..labels.mapping import Table, color_table, identity_table, to_labels
+
+Pair = tuple[Path, Path]
+
+
+class MissingSplitError(DataError):
+    """A data set is there, but this split of it is not."""
+
+
+class Remark(NamedTuple):
+    """What a user should know about the labels of a data set before training.
+
+    ``kind`` is a word for programs. What is ``serious`` is a problem, and keeps masks from holding what they should.
+    """
+
+    kind: str
+    text: str
+    serious: bool = False
+
+
+class Layout:
+    """A data set of image files and mask files; layouts inherit from it.
+
+    A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
+    samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
+    layout itself knows otherwise or not at all. ``as_stored``: images are not turned as their EXIF orientation says.
+    ``remarks``: what a user should know about the labels.
+    """
+
+    name: ClassVar[str]
+    splits: ClassVar[tuple[str, ...]] = ("train", "val")
+    """The splits that have labels."""
+    classes: Classes
+    in_channels: int = 3
+    root: Path
+    split: str
+    pairs: list[Pair]
+    mapping: Table | None = None
+    as_stored: bool = False
+    remarks: tuple[Remark, ...] = ()
+    has_own_classes: bool = False
+    """Whether these are a user's images in a public data set's layout, as a list of classes of their own tells."""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        index = check_index(index, len(self))
+        image, mask = self.image(index), self._labels(index)
+        self._check_size(index, mask.shape, (image.shape[0], image.shape[1]))
+        return Sample(image, mask, self.sample_name(index))
+
+    def image(self, index: int) -> NDArray[Any]:
+        """The image of sample ``index``."""
+        return read_image(self.pairs[index][0], self.in_channels, as_stored=self.as_stored)
+
+    def mask(self, index: int) -> NDArray[np.uint8]:
+        """The mask of sample ``index``, which must have the size that its image's header says."""
+        index = check_index(index, len(self))
+        mask = self._labels(index)
+        self._check_size(index, mask.shape, self.size(index))
+        return mask
+
+    def raw_mask(self, index: int) -> NDArray[Any]:
+        """What the mask of sample ``index`` stores: numbers ``(H, W)``, or colours ``(H, W, 3)``."""
+        return read_raw_mask(self.pairs[index][1], as_stored=self.as_stored)
+
+    def instances(self, index: int) -> NDArray[np.int32] | None:
+        """The objects of sample ``index``, numbered; None as long as a layout does not tell them apart."""
+        return None
+
+    def size(self, index: int) -> Size:
+        """Height and width of sample ``index``, from its image's header."""
+        return read_header(self.pairs[check_index(index, len(self))][0]).size_as(self.as_stored)
+
+    def mask_size(self, index: int) -> Size:
+        """Height and width of the mask of sample ``index``."""
+        height, width = self.raw_mask(index).shape[:2]
+        return height, width
+
+    def sample_name(self, index: int) -> str:
+        """The name of its image file, without the extension; with escapes where that is no text."""
+        return printable(self.pairs[check_index(index, len(self))][0].stem)
+
+    @property
+    def table(self) -> Table:
+        """What the numbers (and colours) of masks mean; a layout overrides it unless numbers are class indices."""
+        return {**identity_table(len(self.classes)), **color_table(self.classes), **self.known_colors}
+
+    @property
+    def meanings(self) -> Table:
+        """``table``, with what the user's mapping adds or replaces."""
+        return {**self.table, **(self.mapping or {})}
+
+    @property
+    def known_colors(self) -> Table:
+        """The colours that the data set, or its user, gives to classes; not those that are only for showing them."""
+        return color_table(self.classes)
+
+    @property
+    def stores_labels(self) -> bool:
+        """Whether masks are stored with numbers or colours, which may be others than they should be."""
+        return True
+
+    def _labels(self, index: int) -> NDArray[np.uint8]:
+        return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])
+
+    def _check_size(self, index: int, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
+        if mask != image:
+            image_path, mask_path = self.pairs[index]
+            raise DataError(
+                f"{mask_path}: the mask is {written(mask)} but its image {image_path.name} is {written(image)} "
+                f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
+            )
+
+
+def layout_of(dataset: Dataset) -> Layout | None:
+    """The layout inside of wrappers; None for data that is generated."""
+    while isinstance(dataset, Wrapper):
+        dataset = dataset.dataset
+    return dataset if isinstance(dataset, Layout) else None
+
+
+def written(size: tuple[int, ...]) -> str:
+    """``360x480``."""
+    return "x".join(str(length) for length in size)
+
+
+def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
+    """What to add to a message about sizes that differ, where the image would fit if it was turned otherwise."""
+    try:
+        header = read_header(image)
+    except DataError:
+        return ""
+    if mask != header.size_as(not as_stored) or header.size == header.stored_size:
+        return ""
+    if as_stored:
+        return "; they are once it is turned as its EXIF orientation says: leave out --as-stored"
+    return "; they are before it is turned as its EXIF orientation says: --as-stored leaves images as they are stored"
+
+
+def in_any_form(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, whose name may be stored in another form of Unicode.
+
+    A Mac writes é as two characters, most programs as one; they look alike and are other names.
+    """
+    path = folder / name
+    if name.isascii() or os.path.exists(path):
+        return path
+    others = (folder / unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    return next((other for other in others if os.path.exists(other)), path)
+
+
+def on_foreign_names(
+    root: Path, pairs: Sequence[Pair], published: re.Pattern[str], title: str, classes: Classes
+) -> tuple[Remark, ...]:
+    """What to know where images in a public data set's layout are not named as its own: its classes are taken."""
+    if not pairs or all(published.fullmatch(image.stem) for image, _ in pairs):
+        return ()
+    text = (
+        f"{root}: images are not named as those of {title}, but its classes are taken (1 is {classes.names[1]}): for "
+        "classes of your own put classes.txt there, with a name a line"
+    )
+    return (Remark("classes", text),)
+
+
+def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:
+    """``InputError`` unless ``split`` is one of ``splits``; ``why`` says what is the matter with the others."""
+    if split not in splits:
+        raise InputError(f"{name}: no split {split!r}; it has {', '.join(splits)}{why}")
+
+
+def find_root(root: PathLike, marks: Iterable[str], below: Iterable[str] = ()) -> Path:
+    """The folder with all of ``marks`` in it: ``root``, or what it holds under one of the names ``below``.
+
+    So a user may name the folder that was unpacked into, or the one that was unpacked. Raises ``DataError`` that says
+    what was expected.
+    """
+    marks = list(marks)
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
+    for folder in (root, *(root / name for name in below)):
+        if all((folder / mark).exists() for mark in marks):
+            return folder
+    missing = next(mark for mark in marks if not (root / mark).exists())
+    among = f", in it or in {', '.join(below)}" if below else ""
+    raise DataError(f"{root}: expected {', '.join(marks)}{among}; {missing} is not there")
+
+
+def read_split(path: Path) -> list[str]:
+    """The lines of the list of a split; ``MissingSplitError`` where there is none."""
+    if not path.is_file():
+        raise MissingSplitError(f"{path}: there is no such list, so no split {path.stem!r}")
+    return read_list(path)
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a text file that hold anything; ``DataError`` when it is not there or holds nothing."""
+    text = read_text(path, "list", missing="cannot be read as a list (no such file)", error=DataError)
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        raise DataError(f"{path}: lists no images")
+    return lines
+
+
+def mat_mask(path: Path, name: str) -> NDArray[Any]:
+    """A mask ``(H, W)`` of whole numbers in a MATLAB file."""
+    return whole_numbers(read_variable(path, name), name, path)
+
+
+def whole_numbers(values: Any, name: str, path: Path) -> NDArray[Any]:
+    """``values``, found as ``name`` in a MATLAB file, if they are a mask ``(H, W)``; ``DataError`` otherwise."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iuf":
+        what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{path}: {name} is {what}, expected a mask (H, W)")
+    check_pixels(path, (values.shape[0], values.shape[1]))
+    if values.dtype.kind != "f":
+        return values
+    if not (
+        np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53 and (values == np.rint(values)).all()
+    ):
+        raise DataError(f"{path}: {name} has values that are no whole numbers")
+    return values.astype(np.int64)
+
+
+def natural(path: Path) -> list[str | int]:
+    """A key that sorts ``2.png`` before ``10.png``.
+
+    >>> sorted([Path("10.png"), Path("2.png")], key=natural)[0].name
+    '2.png'
+    """
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", path.name)]
