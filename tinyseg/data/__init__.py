@@ -9,17 +9,12 @@
 from .dataset import (
     DRAWN_SIZE,
     IGNORE_INDEX,
-    ClassCounts,
     Classes,
     Dataset,
-    Normalisation,
     Sample,
     WithGeometric,
     WithInstances,
     Wrapper,
-    class_counts,
-    measure_normalisation,
-    median_frequency_weights,
 )
 from .formats.images import read_image, read_mask, write_palette_png
 from .instances import connected_cells, separated_cells
@@ -43,6 +38,13 @@ from .layouts.voc import VOC, VOC2011
 from .loading.border_weights import BorderWeights, border_term
 from .loading.cache import Cached, parse_bytes
 from .loading.loader import Batch, DataLoader
+from .loading.statistics import (
+    ClassCounts,
+    Normalisation,
+    class_counts,
+    measure_normalisation,
+    median_frequency_weights,
+)
 from .registry import DATASETS, Kind, get_kind, open_dataset
 from .synthetic.cells import Cells
 from .synthetic.shapes import Shapes

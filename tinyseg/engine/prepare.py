@@ -25,10 +25,10 @@ from ..data import (
     parse_table,
     read_mapping,
 )
-from ..data.dataset import MaskRanges
 from ..data.labels.mapping import format_key
 from ..data.labels.mapping import listed as listed_values
 from ..data.layouts.layout import Layout, layout_of
+from ..data.loading.statistics import MaskRanges
 from ..errors import DataError, InputError, flag, many
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, InputError, many
 from ...paths import PathLike
-from ..dataset import IGNORE_INDEX, MAX_CLASSES, Classes, Size, check_index
+from ..dataset import IGNORE_INDEX, MAX_CLASSES, Classes, Size, check_index, size_text
 from ..formats.images import read_header
 from ..formats.json_records import JsonRecords
 from ..labels.mapping import Table, category_table
@@ -37,7 +37,7 @@ from . import coco_records as fields
 from .coco_records import Identifier
 from .coco_shapes import shape_mask
 from .coco_stuff import find_images
-from .layout import Layout, Remark, check_split, in_any_form, turning, written
+from .layout import Layout, Remark, check_split, in_any_form, turning
 from .train_val_split import divide_by_name
 
 BACKGROUND = "background"
@@ -162,8 +162,8 @@ class CocoInstances(Layout):
         found = read_header(picture.file).size_as(self.as_stored)
         if found != picture.size:
             raise DataError(
-                f"{self.path}: {picture.file.name} is listed as {written(picture.size)} but the image is "
-                f"{written(found)} (height x width); they must be equal"
+                f"{self.path}: {picture.file.name} is listed as {size_text(picture.size)} but the image is "
+                f"{size_text(found)} (height x width); they must be equal"
                 f"{turning(picture.file, picture.size, self.as_stored)}"
             )
 

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 from ...errors import DataError, InputError, many
 from ...paths import PathLike
-from ..dataset import SPLITS, Classes
+from ..dataset import SPLITS, Classes, size_text
 from ..formats.image_folder import image_files
 from ..formats.images import read_header
 from ..labels.class_lists import CLASSES_FILE, read_classes, read_colors
 from ..labels.mapping import Table
-from .layout import Layout, MissingSplitError, Pair, check_split, turning, written
+from .layout import Layout, MissingSplitError, Pair, check_split, turning
 from .train_val_split import divide_by_name
 
 
@@ -191,8 +191,8 @@ def _check_headers(pairs: list[Pair], as_stored: bool) -> int:
         size, mask_size = image.size_as(as_stored), mask.size_as(as_stored)
         if size != mask_size:
             raise DataError(
-                f"{mask_path}: the mask is {written(mask_size)} but its image {image_path.name} is "
-                f"{written(size)} (height x width); they must be equal{turning(image_path, mask_size, as_stored)}"
+                f"{mask_path}: the mask is {size_text(mask_size)} but its image {image_path.name} is "
+                f"{size_text(size)} (height x width); they must be equal{turning(image_path, mask_size, as_stored)}"
             )
         channels = max(channels, image.channels)
     return channels

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...errors import DataError, InputError
 from ...paths import PathLike, printable
 from ...reading import read_text
-from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index
+from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, size_text
 from ..formats.image_file import check_pixels
 from ..formats.images import read_header, read_image, read_raw_mask
 from ..formats.mat_file import read_variable
@@ -135,7 +135,7 @@ class Layout:
         if mask != image:
             image_path, mask_path = self.pairs[index]
             raise DataError(
-                f"{mask_path}: the mask is {written(mask)} but its image {image_path.name} is {written(image)} "
+                f"{mask_path}: the mask is {size_text(mask)} but its image {image_path.name} is {size_text(image)} "
                 f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
             )
 
@@ -145,11 +145,6 @@ def layout_of(dataset: Dataset) -> Layout | None:
     while isinstance(dataset, Wrapper):
         dataset = dataset.dataset
     return dataset if isinstance(dataset, Layout) else None
-
-
-def written(size: tuple[int, ...]) -> str:
-    """``360x480``."""
-    return "x".join(str(length) for length in size)
 
 
 def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:

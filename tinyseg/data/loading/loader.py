@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, whole
-from ..dataset import Dataset, Sample, unit_range
-from ..layouts.layout import written
+from ..dataset import Dataset, Sample, size_text, unit_range
 from ..transforms import AnyTransform, as_transform
 from .prefetch import in_order
 
@@ -151,7 +150,7 @@ class DataLoader:
         if self.shuffle and len(runs) > 1:
             one, other = runs[0][0], runs[1][0]
             raise DataError(
-                f"{one.name} is {written(one.image.shape)} but {other.name} is {written(other.image.shape)} "
+                f"{one.name} is {size_text(one.image.shape)} but {other.name} is {size_text(other.image.shape)} "
                 "(height x width x channels): images of one batch must be of one size; "
                 "resize or crop them (--size), or take batches of 1"
             )
