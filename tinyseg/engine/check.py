@@ -19,7 +19,7 @@ from ..data.formats.images import Header, LossyMaskError, read_header
 from ..data.labels.class_lists import CLASSES_FILE
 from ..data.labels.mapping import Table, color_of, format_key, identity_table, value_counts
 from ..data.labels.proposal import is_smoothed, propose_mapping
-from ..data.layouts.layout import Layout, MissingSplitError, turning
+from ..data.layouts.layout import Layout, MissingSplitError, orientation_hint
 from ..data.layouts.orientation import Turn, turn_of, turning_note
 from ..data.loading.prefetch import in_order
 from ..data.loading.statistics import ClassCounts, MaskRanges
@@ -131,7 +131,7 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
         return
     if seen.size is not None and raw.shape[:2] != seen.size:
         mask_size, image_size = (f"{height}x{width}" for height, width in (raw.shape[:2], seen.size))
-        hint = turning(seen.image, raw.shape[:2], dataset.as_stored)
+        hint = orientation_hint(seen.image, raw.shape[:2], dataset.as_stored)
         text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width){hint}"
         seen.errors.append(("sizes", text, str(seen.mask)))
     values, counts = value_counts(raw)

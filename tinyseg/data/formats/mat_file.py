@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...paths import PathLike
 from ...reading import open_regular
+from .image_file import check_pixels
 
 MAX_BYTES = 8 * 89_478_485
 """Bytes of one variable, unpacked: a number of 8 bytes for each pixel of the largest image that is decoded."""
@@ -69,6 +70,26 @@ def read_variable(path: PathLike, name: str) -> Any:
     if content is None:
         raise DataError(f"{path}: has no variable {name!r}; it has {', '.join(names) or 'none'}")
     return value
+
+
+def read_mask_variable(path: PathLike, name: str) -> NDArray[Any]:
+    """A mask ``(H, W)`` of whole numbers in a MATLAB file."""
+    return whole_numbers(read_variable(path, name), name, path)
+
+
+def whole_numbers(values: Any, name: str, path: PathLike) -> NDArray[Any]:
+    """``values``, found as ``name`` in a MATLAB file, if they are a mask ``(H, W)``; ``DataError`` otherwise."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iuf":
+        what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise DataError(f"{path}: {name} is {what}, expected a mask (H, W)")
+    check_pixels(path, (values.shape[0], values.shape[1]))
+    if values.dtype.kind != "f":
+        return values
+    if not (
+        np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53 and (values == np.rint(values)).all()
+    ):
+        raise DataError(f"{path}: {name} has values that are no whole numbers")
+    return values.astype(np.int64)
 
 
 def _find(file: BinaryIO, name: str) -> tuple[_Bytes | None, list[str]]:

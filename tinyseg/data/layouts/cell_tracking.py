@@ -30,7 +30,7 @@ from ..formats.images import read_raw_mask
 from ..instances import renumbered, separated_cells
 from ..labels.mapping import Table
 from .layout import Layout, Pair, check_split
-from .train_val_split import divide_in_order
+from .train_val_split import split_in_order
 
 CLASSES = Classes(("background", "cell"), ((0, 0, 0), (80, 200, 120)))
 
@@ -80,7 +80,7 @@ class CellTracking(Layout):
         """The frames of a film that are this split; one of a single frame is for training, if there are others."""
         if len(film) == 1 < films:
             return film if self.split == "train" else []
-        return divide_in_order(self.root, film, self.split, val_fraction)
+        return split_in_order(self.root, film, self.split, val_fraction)
 
     def _frames(self, film: Path) -> list[Pair]:
         """The frames of a film that are labelled as a whole."""

@@ -37,8 +37,8 @@ from . import coco_records as fields
 from .coco_records import Identifier
 from .coco_shapes import shape_mask
 from .coco_stuff import find_images
-from .layout import Layout, Remark, check_split, in_any_form, turning
-from .train_val_split import divide_by_name
+from .layout import Layout, Remark, check_split, in_any_form, orientation_hint
+from .train_val_split import split_by_name
 
 BACKGROUND = "background"
 NO_CLASS = ("_background_", BACKGROUND)
@@ -104,7 +104,7 @@ class CocoInstances(Layout):
         self.pictures = sorted(index.pictures.values(), key=lambda picture: picture.file.name)
         if own.is_file():
             files = [picture.file.name for picture in self.pictures]
-            self.pictures = divide_by_name(self.root, self.pictures, files, split, val_fraction, seed)
+            self.pictures = split_by_name(self.root, self.pictures, files, split, val_fraction, seed)
         self.pairs = [(picture.file, self.path) for picture in self.pictures]
 
     def raw_mask(self, index: int) -> NDArray[Any]:
@@ -164,7 +164,7 @@ class CocoInstances(Layout):
             raise DataError(
                 f"{self.path}: {picture.file.name} is listed as {size_text(picture.size)} but the image is "
                 f"{size_text(found)} (height x width); they must be equal"
-                f"{turning(picture.file, picture.size, self.as_stored)}"
+                f"{orientation_hint(picture.file, picture.size, self.as_stored)}"
             )
 
 

@@ -11,7 +11,7 @@ Two layouts::
 In the first, a share of the images (``val_fraction``) is set aside as the split ``val``: each name, hashed with a
 seed, decides for itself, so that images that are added later move no other from one split to the other. The share
 is therefore met on average only. (An empty split is given one image all the same, see
-:func:`~tinyseg.data.layouts.train_val_split.divide_by_name`.)
+:func:`~tinyseg.data.layouts.train_val_split.split_by_name`.)
 ``classes.txt`` has a line for each class, in the order of its index: ``name`` or ``name R G B``.
 """
 
@@ -21,13 +21,13 @@ from typing import NamedTuple
 
 from ...errors import DataError, InputError, many
 from ...paths import PathLike
-from ..dataset import SPLITS, Classes, size_text
+from ..dataset import SPLITS, Classes
 from ..formats.image_folder import image_files
 from ..formats.images import read_header
 from ..labels.class_lists import CLASSES_FILE, read_classes, read_colors
 from ..labels.mapping import Table
-from .layout import Layout, MissingSplitError, Pair, check_split, turning
-from .train_val_split import divide_by_name
+from .layout import Layout, MissingSplitError, Pair, check_sizes, check_split
+from .train_val_split import split_by_name
 
 
 class Folder(Layout):
@@ -81,7 +81,7 @@ class Folder(Layout):
         self.pairs = found.pairs
         if not is_divided(self.root):
             names = [image.stem for image, _ in found.pairs]
-            self.pairs = divide_by_name(self.root, found.pairs, names, split, val_fraction, seed)
+            self.pairs = split_by_name(self.root, found.pairs, names, split, val_fraction, seed)
         self.in_channels = _check_headers(self.pairs, as_stored) if strict else _any_channels(self.pairs)
 
     @property
@@ -188,12 +188,7 @@ def _check_headers(pairs: list[Pair], as_stored: bool) -> int:
     channels = 1
     for image_path, mask_path in pairs:
         image, mask = read_header(image_path), read_header(mask_path)
-        size, mask_size = image.size_as(as_stored), mask.size_as(as_stored)
-        if size != mask_size:
-            raise DataError(
-                f"{mask_path}: the mask is {size_text(mask_size)} but its image {image_path.name} is "
-                f"{size_text(size)} (height x width); they must be equal{turning(image_path, mask_size, as_stored)}"
-            )
+        check_sizes((image_path, mask_path), mask.size_as(as_stored), image.size_as(as_stored), as_stored)
         channels = max(channels, image.channels)
     return channels
 

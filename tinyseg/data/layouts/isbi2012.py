@@ -11,6 +11,7 @@ As the challenge has it, or as folders of single images (PNG or TIFF)::
 slices validate; neighbouring slices look alike, so that they are not drawn by lot. The test volume has no labels.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from ..dataset import Classes, Size, check_index
 from ..formats.images import count_frames, read_header, read_image, read_raw_mask
 from ..instances import connected_cells
 from ..labels.mapping import Table
-from .layout import Layout, Pair, check_split, natural
-from .train_val_split import divide_in_order
+from .layout import Layout, Pair, check_split
+from .train_val_split import split_in_order
 
 CLASSES = Classes(("membrane", "cell"), ((0, 0, 0), (255, 255, 255)), void_color=(255, 0, 0))
 
@@ -63,7 +64,7 @@ class ISBI2012(Layout):
             pages = [((self.root / VOLUME, self.root / LABELS), frame) for frame in _frames(self.root)]
         else:
             pages = [(pair, None) for pair in _slices(self.root)]
-        chosen = divide_in_order(self.root, pages, split, val_fraction)
+        chosen = split_in_order(self.root, pages, split, val_fraction)
         self.pairs = [pair for pair, _ in chosen]
         self.frames = [frame for _, frame in chosen]
 
@@ -110,8 +111,17 @@ def _slices(root: Path) -> list[Pair]:
         labels = next((folder / name for name in ("label", "labels") if (folder / name).is_dir()), None)
         if images is None or labels is None:
             continue
-        files = sorted((path for path in images.iterdir() if path.suffix.lower() in SUFFIXES), key=natural)
+        files = sorted((path for path in images.iterdir() if path.suffix.lower() in SUFFIXES), key=_natural_key)
         if not files:
             raise DataError(f"{images}: no images in it")
         return [(path, labels / path.name) for path in files]
     raise DataError(f"{root}: expected {VOLUME} and {LABELS}, or the folders image/ and label/")
+
+
+def _natural_key(path: Path) -> list[str | int]:
+    """A key that sorts ``2.png`` before ``10.png``.
+
+    >>> sorted([Path("10.png"), Path("2.png")], key=_natural_key)[0].name
+    '2.png'
+    """
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", path.name)]

@@ -21,9 +21,7 @@ from ...errors import DataError, InputError
 from ...paths import PathLike, printable
 from ...reading import read_text
 from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, size_text
-from ..formats.image_file import check_pixels
 from ..formats.images import read_header, read_image, read_raw_mask
-from ..formats.mat_file import read_variable
 from ..labels.mapping import Table, color_table, identity_table, to_labels
 
 Pair = tuple[Path, Path]
@@ -73,7 +71,7 @@ class Layout:
     def __getitem__(self, index: int) -> Sample:
         index = check_index(index, len(self))
         image, mask = self.image(index), self._labels(index)
-        self._check_size(index, mask.shape, (image.shape[0], image.shape[1]))
+        check_sizes(self.pairs[index], mask.shape, image.shape[:2], self.as_stored)
         return Sample(image, mask, self.sample_name(index))
 
     def image(self, index: int) -> NDArray[Any]:
@@ -84,7 +82,7 @@ class Layout:
         """The mask of sample ``index``, which must have the size that its image's header says."""
         index = check_index(index, len(self))
         mask = self._labels(index)
-        self._check_size(index, mask.shape, self.size(index))
+        check_sizes(self.pairs[index], mask.shape, self.size(index), self.as_stored)
         return mask
 
     def raw_mask(self, index: int) -> NDArray[Any]:
@@ -131,13 +129,15 @@ class Layout:
     def _labels(self, index: int) -> NDArray[np.uint8]:
         return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])
 
-    def _check_size(self, index: int, mask: tuple[int, ...], image: tuple[int, ...]) -> None:
-        if mask != image:
-            image_path, mask_path = self.pairs[index]
-            raise DataError(
-                f"{mask_path}: the mask is {size_text(mask)} but its image {image_path.name} is {size_text(image)} "
-                f"(height x width); they must be equal{turning(image_path, mask, self.as_stored)}"
-            )
+
+def check_sizes(pair: Pair, mask: tuple[int, ...], image: tuple[int, ...], as_stored: bool) -> None:
+    """``DataError`` unless a mask, of the size ``mask``, has the size of its image."""
+    if mask != image:
+        image_path, mask_path = pair
+        raise DataError(
+            f"{mask_path}: the mask is {size_text(mask)} but its image {image_path.name} is {size_text(image)} "
+            f"(height x width); they must be equal{orientation_hint(image_path, mask, as_stored)}"
+        )
 
 
 def layout_of(dataset: Dataset) -> Layout | None:
@@ -147,7 +147,7 @@ def layout_of(dataset: Dataset) -> Layout | None:
     return dataset if isinstance(dataset, Layout) else None
 
 
-def turning(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
+def orientation_hint(image: Path, mask: tuple[int, ...], as_stored: bool) -> str:
     """What to add to a message about sizes that differ, where the image would fit if it was turned otherwise."""
     try:
         header = read_header(image)
@@ -224,32 +224,3 @@ def read_list(path: Path) -> list[str]:
     if not lines:
         raise DataError(f"{path}: lists no images")
     return lines
-
-
-def mat_mask(path: Path, name: str) -> NDArray[Any]:
-    """A mask ``(H, W)`` of whole numbers in a MATLAB file."""
-    return whole_numbers(read_variable(path, name), name, path)
-
-
-def whole_numbers(values: Any, name: str, path: Path) -> NDArray[Any]:
-    """``values``, found as ``name`` in a MATLAB file, if they are a mask ``(H, W)``; ``DataError`` otherwise."""
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "iuf":
-        what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise DataError(f"{path}: {name} is {what}, expected a mask (H, W)")
-    check_pixels(path, (values.shape[0], values.shape[1]))
-    if values.dtype.kind != "f":
-        return values
-    if not (
-        np.isfinite(values).all() and np.abs(values).max(initial=0) < 2**53 and (values == np.rint(values)).all()
-    ):
-        raise DataError(f"{path}: {name} has values that are no whole numbers")
-    return values.astype(np.int64)
-
-
-def natural(path: Path) -> list[str | int]:
-    """A key that sorts ``2.png`` before ``10.png``.
-
-    >>> sorted([Path("10.png"), Path("2.png")], key=natural)[0].name
-    '2.png'
-    """
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", path.name)]

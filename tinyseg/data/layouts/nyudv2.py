@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
+from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, check_split, find_root, mat_mask, read_split
+from .layout import Layout, check_split, find_root, read_split
 
 CLASSES = Classes.named((
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
@@ -49,4 +50,4 @@ class NYUDv2(Layout):
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The variable ``segmentation``."""
-        return mat_mask(self.pairs[index][1], "segmentation")
+        return read_mask_variable(self.pairs[index][1], "segmentation")

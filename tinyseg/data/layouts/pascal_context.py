@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, Classes
+from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table
-from .layout import Layout, check_split, find_root, mat_mask, read_list, read_split
+from .layout import Layout, check_split, find_root, read_list, read_split
 
 BACKGROUND = "background"
 
@@ -57,7 +58,7 @@ class PascalContext(Layout):
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The variable ``LabelMap``."""
-        return mat_mask(self.pairs[index][1], "LabelMap")
+        return read_mask_variable(self.pairs[index][1], "LabelMap")
 
 
 def _table(root: Path, numbers: dict[str, int], chosen: list[str]) -> Table:

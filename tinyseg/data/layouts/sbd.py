@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...paths import PathLike
 from ..dataset import check_index
-from ..formats.mat_file import read_variable
+from ..formats.mat_file import read_variable, whole_numbers
 from ..labels.mapping import Table
-from .layout import Layout, check_split, find_root, read_split, whole_numbers
+from .layout import Layout, check_split, find_root, read_split
 from .voc import CLASSES
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
+from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, check_split, find_root, mat_mask, read_split
-from .train_val_split import divide_by_name
+from .layout import Layout, check_split, find_root, read_split
+from .train_val_split import split_by_name
 
 FOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
 
@@ -60,7 +61,7 @@ class SiftFlow(Layout):
         self.split, self.mapping = split, mapping
         names = read_split(self.root / ("test.txt" if split == "test" else "trainval.txt"))
         if split != "test":
-            names = divide_by_name(self.root, names, names, split, val_fraction, seed)
+            names = split_by_name(self.root, names, names, split, val_fraction, seed)
         images, masks = self.root / "Images" / FOLDER, self.root / self.labels / FOLDER
         self.pairs = [(images / f"{name}.jpg", masks / f"{name}.mat") for name in names]
 
@@ -71,7 +72,7 @@ class SiftFlow(Layout):
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The variable ``S``."""
-        return mat_mask(self.pairs[index][1], "S")
+        return read_mask_variable(self.pairs[index][1], "S")
 
 
 class SiftFlowGeometric(SiftFlow):

@@ -26,7 +26,7 @@ from ..formats.mat_file import read_variable
 from ..labels.mapping import Table, numbered_from
 from .layout import Layout, check_split, find_root
 from .nyudv2 import CLASSES as NYU_CLASSES
-from .train_val_split import divide_by_name
+from .train_val_split import split_by_name
 
 # NYUDv2's 40 without the three that are a rest of some kind.
 CLASSES = Classes.named(NYU_CLASSES.names[:37])
@@ -69,7 +69,7 @@ class SunRGBD(Layout):
         chosen = list(enumerate(test)) if split == "test" else list(enumerate(train, len(test)))
         if split != "test":
             names = [folder for _, folder in chosen]
-            chosen = divide_by_name(self.root, chosen, names, split, val_fraction, seed)
+            chosen = split_by_name(self.root, chosen, names, split, val_fraction, seed)
         self.rows = [row for row, _ in chosen]
         self.names = [folder for _, folder in chosen]
         self.pairs = [(_image_in(self.root / folder), self.root / LABELS) for folder in self.names]

@@ -21,7 +21,7 @@ def check_fraction(where: PathLike, fraction: float | None) -> float:
     return chosen
 
 
-def divide_by_name(
+def split_by_name(
     where: PathLike, items: Sequence[Item], names: Sequence[str], split: str, fraction: float | None, seed: int
 ) -> list[Item]:
     """The part of ``items`` that is ``split``: each name, hashed with a seed, decides for itself.
@@ -30,7 +30,7 @@ def divide_by_name(
     that leaves a split empty, it gets the one that is nearest to belonging there; only that one can move later.
 
     >>> names = [f"photo{number}" for number in range(10)]
-    >>> divide_by_name("folder", names, names, "val", 0.2, seed=0)
+    >>> split_by_name("folder", names, names, "val", 0.2, seed=0)
     ['photo1']
     """
     share = check_fraction(where, fraction)
@@ -41,13 +41,13 @@ def divide_by_name(
     return [item for place, item in zip(places, items, strict=True) if (place < border) == (split == "val")]
 
 
-def divide_in_order(where: PathLike, items: Sequence[Item], split: str, fraction: float | None) -> list[Item]:
+def split_in_order(where: PathLike, items: Sequence[Item], split: str, fraction: float | None) -> list[Item]:
     """The part of ``items``, slices or frames, that is ``split``: the last ones validate.
 
     Neighbours in a stack or a film look alike; drawn by lot, each of those that validate would lie between two that
     were trained on.
 
-    >>> divide_in_order("stack", list(range(25)), "val", None)
+    >>> split_in_order("stack", list(range(25)), "val", None)
     [20, 21, 22, 23, 24]
     """
     share = check_fraction(where, fraction)

@@ -33,7 +33,7 @@ from ..instances import renumbered
 from ..labels.class_lists import find_own_classes
 from ..labels.mapping import Table, color_codes, color_table
 from .layout import Layout, MissingSplitError, Pair, Remark, find_root, in_any_form, on_foreign_names, read_list
-from .train_val_split import divide_by_name
+from .train_val_split import split_by_name
 
 CLASSES = Classes.named((
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -104,7 +104,7 @@ class VOC(Layout):
         pairs = [self._pair(line) for line in self._all(lists / f"{there[0]}.txt" if there else None)]
         what = f"the only list is {there[0]}.txt" if there else "there is no list of images"
         self.remarks += (Remark("split", f"{self.root}: {what}: a share of its images validates"),)
-        return divide_by_name(self.root, pairs, [image.stem for image, _ in pairs], split, val_fraction, seed)
+        return split_by_name(self.root, pairs, [image.stem for image, _ in pairs], split, val_fraction, seed)
 
     def _all(self, path: Path | None) -> list[str]:
         """The images in a list, or else those that have masks."""
