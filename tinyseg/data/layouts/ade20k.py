@@ -13,10 +13,9 @@
 from pathlib import Path
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, Classes
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, MissingSplitError, check_split, find_root, read_list
+from .layout import Layout, MissingSplitError, read_list
 
 COUNT = 150
 FOLDERS = {"train": "training", "val": "validation"}
@@ -26,16 +25,15 @@ class ADE20K(Layout):
     """ADE20K; ``root`` is ``ADEChallengeData2016`` or the folder that holds it."""
 
     name = "ade20k"
+    marks = ("images", "annotations")
+    below = ("ADEChallengeData2016",)
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, ("images", "annotations"), ("ADEChallengeData2016",))
-        self.split, self.mapping = split, mapping
+    def _find_files(self) -> None:
         self.classes = _classes(self.root / "objectInfo150.txt")
-        images = sorted((self.root / "images" / FOLDERS[split]).glob("*.jpg"))
+        folder, masks = (self.root / mark / FOLDERS[self.split] for mark in self.marks)
+        images = sorted(folder.glob("*.jpg"))
         if not images:
-            raise MissingSplitError(f"{self.root / 'images' / FOLDERS[split]}: no images NAME.jpg in it")
-        masks = self.root / "annotations" / FOLDERS[split]
+            raise MissingSplitError(f"{folder}: no images NAME.jpg in it")
         self.pairs = [(image, masks / f"{image.stem}.png") for image in images]
 
     @property

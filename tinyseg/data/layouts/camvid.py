@@ -18,11 +18,10 @@ import re
 from pathlib import Path, PurePosixPath
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
 from ..labels.class_lists import find_own_classes
 from ..labels.mapping import Table, color_table, identity_table
-from .layout import Layout, MissingSplitError, Pair, check_split, in_any_form, on_foreign_names, read_list
+from .layout import Layout, MissingSplitError, Pair, in_any_form, on_foreign_names, read_list
 
 VOID = 11
 
@@ -57,16 +56,12 @@ class CamVid(Layout):
     name = "camvid"
     splits = SPLITS
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        self.root, self.split, self.mapping = Path(root), split, mapping
-        check_split("camvid", split, SPLITS)
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder")
+    def _find_files(self) -> None:
         listed = find_own_classes(self.root)
         self.has_own_classes = listed is not None
         self.classes = CLASSES if listed is None else listed.classes
         self._own = listed
-        self.pairs = _read_list(self.root, split)
+        self.pairs = _read_list(self.root, self.split)
         if listed is None:
             self.remarks = on_foreign_names(self.root, self.pairs, PUBLISHED, "CamVid", CLASSES)
 

@@ -24,13 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import Classes, check_index
 from ..formats.images import read_raw_mask
 from ..instances import renumbered, separated_cells
-from ..labels.mapping import Table
-from .layout import Layout, Pair, check_split
-from .train_val_split import split_in_order
+from .layout import Pair
+from .train_val_split import SplitInOrder
 
 CLASSES = Classes(("background", "cell"), ((0, 0, 0), (80, 200, 120)))
 
@@ -40,7 +38,7 @@ COMPLETE = 0.8
 LABELS = {"gold": "GT", "silver": "ST"}
 
 
-class CellTracking(Layout):
+class CellTracking(SplitInOrder):
     """The labelled frames of a data set of the challenge.
 
     Args:
@@ -55,32 +53,22 @@ class CellTracking(Layout):
     classes = CLASSES
     in_channels = 1
     labels = "gold"
+    why_no_other = "; the challenge's test films have no public labels"
 
-    def __init__(
-        self,
-        root: PathLike,
-        split: str = "train",
-        *,
-        val_fraction: float | None = None,
-        mapping: Table | None = None,
-    ) -> None:
-        check_split(self.name, split, self.splits, "; the challenge's test films have no public labels")
-        self.root, self.split, self.mapping = Path(root), split, mapping
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder")
+    def _find_files(self) -> None:
         self.left_out: list[Path] = []
         films = [self._frames(folder) for folder in sorted(self.root.iterdir()) if _is_film(folder)]
         whole = [film for film in films if film]
         if not whole:
             suffix = LABELS[self.labels]
             raise DataError(f"{self.root}: no frame is labelled as a whole; expected 01/ and 01_{suffix}/SEG/")
-        self.pairs = [pair for film in whole for pair in self._part(film, len(whole), val_fraction)]
+        self.pairs = [pair for film in whole for pair in self._part(film, len(whole))]
 
-    def _part(self, film: list[Pair], films: int, val_fraction: float | None) -> list[Pair]:
+    def _part(self, film: list[Pair], films: int) -> list[Pair]:
         """The frames of a film that are this split; one of a single frame is for training, if there are others."""
         if len(film) == 1 < films:
             return film if self.split == "train" else []
-        return split_in_order(self.root, film, self.split, val_fraction)
+        return self.part(film)
 
     def _frames(self, film: Path) -> list[Pair]:
         """The frames of a film that are labelled as a whole."""

@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, Classes, check_index
 from ..formats.images import read_raw_mask
 from ..labels.mapping import Table
-from .layout import Layout, MissingSplitError, Pair, check_split, find_root
+from .layout import Layout, MissingSplitError, Pair
 
 CLASSES = Classes(
     (
@@ -54,12 +53,11 @@ class Cityscapes(Layout):
 
     name = "cityscapes"
     classes = CLASSES
+    marks = ("leftImg8bit", "gtFine")
+    why_no_other = "; the labels of the test images are not public"
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits, "; the labels of the test images are not public")
-        self.root = find_root(root, ("leftImg8bit", "gtFine"))
-        self.split, self.mapping = split, mapping
-        self.kind, self.pairs = _find_pairs(self.root, split)
+    def _find_files(self) -> None:
+        self.kind, self.pairs = _find_pairs(self.root, self.split)
 
     @property
     def table(self) -> Table:

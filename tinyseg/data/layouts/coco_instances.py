@@ -37,8 +37,8 @@ from . import coco_records as fields
 from .coco_records import Identifier
 from .coco_shapes import shape_mask
 from .coco_stuff import find_images
-from .layout import Layout, Remark, check_split, in_any_form, orientation_hint
-from .train_val_split import split_by_name
+from .layout import Remark, in_any_form, orientation_hint
+from .train_val_split import SplitByName
 
 BACKGROUND = "background"
 NO_CLASS = ("_background_", BACKGROUND)
@@ -56,7 +56,7 @@ class _Picture(NamedTuple):
     objects: list[tuple[int, int]]
 
 
-class CocoInstances(Layout):
+class CocoInstances(SplitByName):
     """Objects in JSON.
 
     Args:
@@ -72,6 +72,8 @@ class CocoInstances(Layout):
     """
 
     name = "coco-instances"
+    stores_labels = False
+    """Masks are drawn here, and whatever is in them is what it means."""
 
     def __init__(
         self,
@@ -83,28 +85,29 @@ class CocoInstances(Layout):
         mapping: Table | None = None,
         crowds: str | None = None,
     ) -> None:
-        check_split(self.name, split, self.splits)
         if crowds not in (None, *CROWDS):
             raise InputError(f"{self.name}: unknown --crowds {crowds!r}; there are {', '.join(CROWDS)}")
-        self.root, self.split, self.mapping = Path(root), split, mapping
         self.crowds_are_objects = crowds == "objects"
+        super().__init__(root, split, val_fraction=val_fraction, seed=seed, mapping=mapping)
+
+    def _find_files(self) -> None:
         own = self.root / "annotations.json"
         self.has_own_classes = own.is_file()
-        self.path = own if own.is_file() else self.root / "annotations" / f"instances_{split}2017.json"
-        index = _Index(own.parent if own.is_file() else find_images(self.root, split))
+        self.path = own if own.is_file() else self.root / "annotations" / f"instances_{self.split}2017.json"
+        index = _Index(own.parent if own.is_file() else find_images(self.root, self.split))
         self.records = JsonRecords(self.path, index.visit)
         index.check(self.path)
         names = index.ordered_names()
         self.class_of: dict[Identifier, int] = {key: number for number, key in enumerate(names, 1)}
         self._drawn_as = {**dict.fromkeys(index.no_class, 0), **self.class_of}
         self.classes = Classes.named([BACKGROUND, *names.values()])
-        self._meanings = category_table(self.class_of, len(self.classes), mapping, self.path)
+        self._meanings = category_table(self.class_of, len(self.classes), self.mapping, self.path)
         self.remarks = () if self.crowds_are_objects else _on_crowds(index)
         self.remarks += _on_outlines(index)
         self.pictures = sorted(index.pictures.values(), key=lambda picture: picture.file.name)
         if own.is_file():
             files = [picture.file.name for picture in self.pictures]
-            self.pictures = split_by_name(self.root, self.pictures, files, split, val_fraction, seed)
+            self.pictures = self.part(self.pictures, files)
         self.pairs = [(picture.file, self.path) for picture in self.pictures]
 
     def raw_mask(self, index: int) -> NDArray[Any]:
@@ -115,11 +118,6 @@ class CocoInstances(Layout):
     def meanings(self) -> Table:
         """Classes stand for themselves, unless the mapping has another one for the number of their category."""
         return self._meanings
-
-    @property
-    def stores_labels(self) -> bool:
-        """Masks are drawn here, and whatever is in them is what it means."""
-        return False
 
     def instances(self, index: int) -> NDArray[np.int32] | None:
         """The objects, numbered by size from the largest; crowds are none, unless they are taken for objects."""

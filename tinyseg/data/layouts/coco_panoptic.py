@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, MAX_CLASSES, Classes, Color, check_index
 from ..formats.images import read_raw_mask
 from ..formats.json_records import JsonRecords
@@ -30,7 +29,7 @@ from ..labels.mapping import Table, category_table
 from . import coco_records as fields
 from .coco_records import Identifier
 from .coco_stuff import find_images
-from .layout import Layout, check_split, in_any_form
+from .layout import Layout, in_any_form
 
 VOID = 0
 """The segment of pixels that belong to none, unless a file lists a segment of this number."""
@@ -51,15 +50,15 @@ class CocoPanoptic(Layout):
     """
 
     name = "coco-panoptic"
+    stores_labels = False
+    """Files store segments, whose categories the JSON says."""
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root, self.split, self.mapping = Path(root), split, mapping
-        images, annotations = find_images(self.root, split), self.root / "annotations"
-        self.path = annotations / f"panoptic_{split}2017.json"
+    def _find_files(self) -> None:
+        images, annotations = find_images(self.root, self.split), self.root / "annotations"
+        self.path = annotations / f"panoptic_{self.split}2017.json"
         self._index()
-        self._meanings = category_table(self.class_of, len(self.classes), mapping, self.path)
-        masks = annotations / f"panoptic_{split}2017"
+        self._meanings = category_table(self.class_of, len(self.classes), self.mapping, self.path)
+        masks = annotations / f"panoptic_{self.split}2017"
         self.pairs = [
             (in_any_form(images, f"{Path(name).stem}.jpg"), in_any_form(masks, name)) for name, _ in self.annotations
         ]
@@ -95,11 +94,6 @@ class CocoPanoptic(Layout):
     def meanings(self) -> Table:
         """Classes stand for themselves, unless the mapping has another one for the number of their category."""
         return self._meanings
-
-    @property
-    def stores_labels(self) -> bool:
-        """Files store segments, whose categories the JSON says."""
-        return False
 
     def raw_mask(self, index: int) -> NDArray[Any]:
         """The class of each pixel, before any mapping; 255 for void."""

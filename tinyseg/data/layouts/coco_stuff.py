@@ -13,10 +13,8 @@ dropped these classes); 255 is void.
 from pathlib import Path
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import Classes
-from ..labels.mapping import Table
-from .layout import Layout, MissingSplitError, check_split
+from .layout import Layout, MissingSplitError
 
 CLASSES = Classes.named((
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -49,14 +47,12 @@ class CocoStuff(Layout):
     name = "coco-stuff"
     classes = CLASSES
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root, self.split, self.mapping = Path(root), split, mapping
-        images = find_images(self.root, split)
-        folders = [self.root / name / f"{split}2017" for name in MAPS]
+    def _find_files(self) -> None:
+        images = find_images(self.root, self.split)
+        folders = [self.root / name / f"{self.split}2017" for name in MAPS]
         masks = next((folder for folder in folders if folder.is_dir()), None)
         if masks is None:
-            raise DataError(f"{self.root}: expected {' or '.join(f'{name}/{split}2017' for name in MAPS)}")
+            raise DataError(f"{self.root}: expected {' or '.join(f'{name}/{self.split}2017' for name in MAPS)}")
         files = sorted(masks.glob("*.png"))
         if not files:
             raise DataError(f"{masks}: no masks NAME.png in it")
@@ -65,8 +61,6 @@ class CocoStuff(Layout):
 
 def find_images(root: Path, split: str) -> Path:
     """The folder of COCO's photographs of a split."""
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
     for folder in (root / f"{split}2017", root / "images" / f"{split}2017"):
         if folder.is_dir():
             return folder

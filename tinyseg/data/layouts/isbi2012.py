@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike, printable
+from ...paths import printable
 from ..dataset import Classes, Size, check_index
 from ..formats.images import count_frames, read_header, read_image, read_raw_mask
 from ..instances import connected_cells
 from ..labels.mapping import Table
-from .layout import Layout, Pair, check_split
-from .train_val_split import split_in_order
+from .layout import Pair
+from .train_val_split import SplitInOrder
 
 CLASSES = Classes(("membrane", "cell"), ((0, 0, 0), (255, 255, 255)), void_color=(255, 0, 0))
 
@@ -34,7 +34,7 @@ SUFFIXES = (".png", ".tif", ".tiff")
 WHERE = ("", "train", "data/membrane/train", "membrane/train")
 
 
-class ISBI2012(Layout):
+class ISBI2012(SplitInOrder):
     """The labelled slices of ISBI 2012 EM.
 
     Args:
@@ -46,25 +46,15 @@ class ISBI2012(Layout):
     name = "isbi2012"
     classes = CLASSES
     in_channels = 1
+    why_no_other = "; the test volume has no labels"
 
-    def __init__(
-        self,
-        root: PathLike,
-        split: str = "train",
-        *,
-        val_fraction: float | None = None,
-        mapping: Table | None = None,
-    ) -> None:
-        check_split(self.name, split, self.splits, "; the test volume has no labels")
-        self.root, self.split, self.mapping = Path(root), split, mapping
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder")
+    def _find_files(self) -> None:
         pages: list[tuple[Pair, int | None]]
         if (self.root / VOLUME).is_file():
             pages = [((self.root / VOLUME, self.root / LABELS), frame) for frame in _frames(self.root)]
         else:
             pages = [(pair, None) for pair in _slices(self.root)]
-        chosen = split_in_order(self.root, pages, split, val_fraction)
+        chosen = self.part(pages)
         self.pairs = [pair for pair, _ in chosen]
         self.frames = [frame for _, frame in chosen]
 

@@ -45,15 +45,31 @@ class Remark(NamedTuple):
 class Layout:
     """A data set of image files and mask files; layouts inherit from it.
 
-    A layout's ``__init__`` sets ``root``, ``split``, ``classes`` and ``pairs``, the (image, mask) files of its
-    samples in order. ``mapping``, where a user gives one, says what numbers and colours of its masks mean that the
-    layout itself knows otherwise or not at all. ``as_stored``: images are not turned as their EXIF orientation says.
-    ``remarks``: what a user should know about the labels.
+    Args:
+        root: the data set's folder, or the one that holds it.
+        split: one of ``splits``.
+        mapping: what numbers and colours of its masks mean that the layout itself knows otherwise or not at all.
+
+    A layout says what it is called and what its folder holds (``marks``); its ``_find_files`` sets ``pairs``, the
+    (image, mask) files of its samples in order, and ``classes`` where its files list them. ``as_stored``: images are
+    not turned as their EXIF orientation says. ``remarks``: what a user should know about the labels.
+
+    Raises ``InputError`` for another split, ``DataError`` when the folder is not as the layout says.
     """
 
     name: ClassVar[str]
     splits: ClassVar[tuple[str, ...]] = ("train", "val")
     """The splits that have labels."""
+    why_no_other: ClassVar[str] = ""
+    """What the message about an unknown split adds: the labels of the test images are not public, say."""
+    lists_splits: ClassVar[bool] = False
+    """Whether a folder may list splits of other names, so that ``_find_files`` looks for them."""
+    marks: ClassVar[tuple[str, ...]] = ()
+    """Files and folders by which the data set's folder is known."""
+    below: ClassVar[tuple[str, ...]] = ()
+    """Names that it may have in the folder that a user gives."""
+    stores_labels: ClassVar[bool] = True
+    """Whether masks are stored with numbers or colours, which may be others than they should be."""
     classes: Classes
     in_channels: int = 3
     root: Path
@@ -64,6 +80,17 @@ class Layout:
     remarks: tuple[Remark, ...] = ()
     has_own_classes: bool = False
     """Whether these are a user's images in a public data set's layout, as a list of classes of their own tells."""
+
+    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
+        if not self.lists_splits:
+            check_split(self.name, split, self.splits, self.why_no_other)
+        self.root = find_root(root, self.marks, self.below)
+        self.split, self.mapping = split, mapping
+        self._find_files()
+
+    def _find_files(self) -> None:
+        """Set ``pairs``, and what else the files in ``root`` say of ``split``; each layout has its own."""
+        raise NotImplementedError(f"{type(self).__name__}._find_files")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -120,11 +147,6 @@ class Layout:
     def known_colors(self) -> Table:
         """The colours that the data set, or its user, gives to classes; not those that are only for showing them."""
         return color_table(self.classes)
-
-    @property
-    def stores_labels(self) -> bool:
-        """Whether masks are stored with numbers or colours, which may be others than they should be."""
-        return True
 
     def _labels(self, index: int) -> NDArray[np.uint8]:
         return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])

@@ -14,11 +14,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
 from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, check_split, find_root, read_split
+from .layout import Layout, read_split
 
 CLASSES = Classes.named((
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
@@ -34,13 +33,11 @@ class NYUDv2(Layout):
     name = "nyudv2"
     splits = SPLITS
     classes = CLASSES
+    marks = ("data/images", "segmentation")
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, ("data/images", "segmentation"))
-        self.split, self.mapping = split, mapping
-        names = [f"img_{line.removeprefix('img_')}" for line in read_split(self.root / f"{split}.txt")]
-        images, masks = self.root / "data" / "images", self.root / "segmentation"
+    def _find_files(self) -> None:
+        names = [f"img_{line.removeprefix('img_')}" for line in read_split(self.root / f"{self.split}.txt")]
+        images, masks = (self.root / mark for mark in self.marks)
         self.pairs = [(images / f"{name}.png", masks / f"{name}.mat") for name in names]
 
     @property

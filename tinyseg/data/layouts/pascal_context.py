@@ -19,11 +19,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, Classes
 from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table
-from .layout import Layout, check_split, find_root, read_list, read_split
+from .layout import Layout, read_list, read_split
 
 BACKGROUND = "background"
 
@@ -35,19 +34,17 @@ class PascalContext(Layout):
     """PASCAL Context; ``root`` holds ``VOC2010`` and ``trainval``."""
 
     name = "pascal-context"
+    marks = ("VOC2010/JPEGImages", "trainval", "labels.txt", "59_labels.txt")
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, ("VOC2010/JPEGImages", "trainval", "labels.txt", "59_labels.txt"))
-        self.split, self.mapping = split, mapping
+    def _find_files(self) -> None:
         numbers = {name: number for number, name in _numbered(self.root / "labels.txt")}
         chosen = [name for _, name in _numbered(self.root / "59_labels.txt") if name != BACKGROUND]
         self.classes = Classes.named(chosen)
         self._table: Table = _table(self.root, numbers, chosen)
-        listed = read_split(self.root / "VOC2010" / "ImageSets" / "Main" / f"{split}.txt")
+        listed = read_split(self.root / "VOC2010" / "ImageSets" / "Main" / f"{self.split}.txt")
         names = [name for name in listed if (self.root / "trainval" / f"{name}.mat").is_file()]
         if not names:
-            raise DataError(f"{self.root / 'trainval'}: has no mask of the split {split!r}")
+            raise DataError(f"{self.root / 'trainval'}: has no mask of the split {self.split!r}")
         images = self.root / "VOC2010" / "JPEGImages"
         self.pairs = [(images / f"{name}.jpg", self.root / "trainval" / f"{name}.mat") for name in names]
 

@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike
 from ..dataset import check_index
 from ..formats.mat_file import read_variable, whole_numbers
-from ..labels.mapping import Table
-from .layout import Layout, check_split, find_root, read_split
+from .layout import Layout, read_split
 from .voc import CLASSES
 
 
@@ -31,12 +29,11 @@ class SBD(Layout):
 
     name = "sbd"
     classes = CLASSES
+    marks = ("img", "cls")
+    below = ("dataset", "benchmark_RELEASE/dataset")
 
-    def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, ("img", "cls"), ("dataset", "benchmark_RELEASE/dataset"))
-        self.split, self.mapping = split, mapping
-        names = read_split(self.root / f"{split}.txt")
+    def _find_files(self) -> None:
+        names = read_split(self.root / f"{self.split}.txt")
         self.pairs = [(self.root / "img" / f"{name}.jpg", self.root / "cls" / f"{name}.mat") for name in names]
 
     def raw_mask(self, index: int) -> NDArray[Any]:

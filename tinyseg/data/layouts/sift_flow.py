@@ -16,12 +16,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
 from ..formats.mat_file import read_mask_variable
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, check_split, find_root, read_split
-from .train_val_split import split_by_name
+from .layout import read_split
+from .train_val_split import SplitByName
 
 FOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
 
@@ -33,7 +32,7 @@ SEMANTIC = Classes.named((
 GEOMETRIC = Classes.named(("sky", "horizontal", "vertical"))
 
 
-class SiftFlow(Layout):
+class SiftFlow(SplitByName):
     """SIFT Flow's semantic classes.
 
     Args:
@@ -45,24 +44,13 @@ class SiftFlow(Layout):
     name = "sift-flow"
     splits = SPLITS
     classes = SEMANTIC
-    labels = "SemanticLabels"
+    marks = (f"Images/{FOLDER}", f"SemanticLabels/{FOLDER}")
 
-    def __init__(
-        self,
-        root: PathLike,
-        split: str = "train",
-        *,
-        val_fraction: float | None = None,
-        seed: int = 0,
-        mapping: Table | None = None,
-    ) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, (f"Images/{FOLDER}", f"{self.labels}/{FOLDER}"))
-        self.split, self.mapping = split, mapping
-        names = read_split(self.root / ("test.txt" if split == "test" else "trainval.txt"))
-        if split != "test":
-            names = split_by_name(self.root, names, names, split, val_fraction, seed)
-        images, masks = self.root / "Images" / FOLDER, self.root / self.labels / FOLDER
+    def _find_files(self) -> None:
+        names = read_split(self.root / ("test.txt" if self.split == "test" else "trainval.txt"))
+        if self.split != "test":
+            names = self.part(names, names)
+        images, masks = (self.root / mark for mark in self.marks)
         self.pairs = [(images / f"{name}.jpg", masks / f"{name}.mat") for name in names]
 
     @property
@@ -80,4 +68,4 @@ class SiftFlowGeometric(SiftFlow):
 
     name = "sift-flow-geometric"
     classes = GEOMETRIC
-    labels = "GeoLabels"
+    marks = (f"Images/{FOLDER}", f"GeoLabels/{FOLDER}")

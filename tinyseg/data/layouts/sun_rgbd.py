@@ -20,13 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, InputError, how_to_install
-from ...paths import PathLike
 from ..dataset import IGNORE_INDEX, SPLITS, Classes, check_index
 from ..formats.mat_file import read_variable
 from ..labels.mapping import Table, numbered_from
-from .layout import Layout, check_split, find_root
 from .nyudv2 import CLASSES as NYU_CLASSES
-from .train_val_split import split_by_name
+from .train_val_split import SplitByName
 
 # NYUDv2's 40 without the three that are a rest of some kind.
 CLASSES = Classes.named(NYU_CLASSES.names[:37])
@@ -35,7 +33,7 @@ LABELS = "SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat"
 LISTS = "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
 
 
-class SunRGBD(Layout):
+class SunRGBD(SplitByName):
     """SUN RGB-D.
 
     Args:
@@ -49,27 +47,16 @@ class SunRGBD(Layout):
     name = "sun-rgbd"
     splits = SPLITS
     classes = CLASSES
+    marks = (LABELS, LISTS)
 
-    def __init__(
-        self,
-        root: PathLike,
-        split: str = "train",
-        *,
-        val_fraction: float | None = None,
-        seed: int = 0,
-        mapping: Table | None = None,
-    ) -> None:
-        check_split(self.name, split, self.splits)
-        self.root = find_root(root, (LABELS, LISTS))
-        self.split, self.mapping = split, mapping
+    def _find_files(self) -> None:
         self._file, self._lock = _open(self.root / LABELS), threading.Lock()
         test, train = (_folders(self.root / LISTS, name) for name in ("alltest", "alltrain"))
         if (stored := self._stored().shape[0]) != len(test) + len(train):
             raise DataError(f"{self.root / LABELS}: has {stored} masks for {len(test)} + {len(train)} images")
-        chosen = list(enumerate(test)) if split == "test" else list(enumerate(train, len(test)))
-        if split != "test":
-            names = [folder for _, folder in chosen]
-            chosen = split_by_name(self.root, chosen, names, split, val_fraction, seed)
+        chosen = list(enumerate(test)) if self.split == "test" else list(enumerate(train, len(test)))
+        if self.split != "test":
+            chosen = self.part(chosen, [folder for _, folder in chosen])
         self.rows = [row for row, _ in chosen]
         self.names = [folder for _, folder in chosen]
         self.pairs = [(_image_in(self.root / folder), self.root / LABELS) for folder in self.names]

@@ -1,4 +1,4 @@
-"""Which images validate, where a data set leaves that open."""
+"""Which images validate, where a data set leaves that open, and what layouts inherit from then."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from ...errors import DataError, InputError
 from ...paths import PathLike, name_bytes
+from ..labels.mapping import Table
+from .layout import Layout
 
 VAL_FRACTION = 0.2
 """The share that validates when none is given."""
@@ -54,6 +56,56 @@ def split_in_order(where: PathLike, items: Sequence[Item], split: str, fraction:
     _check_count(where, len(items))
     held_out = min(len(items) - 1, max(1, round(share * len(items))))
     return list(items[-held_out:] if split == "val" else items[:-held_out])
+
+
+class SplitByName(Layout):
+    """A layout of which a share of the images validates, those of each name for themselves.
+
+    Args:
+        root, split, mapping: as of every layout.
+        val_fraction: the share that validates; 0.2 if not given.
+        seed: which images those are; see :func:`split_by_name`.
+    """
+
+    def __init__(
+        self,
+        root: PathLike,
+        split: str = "train",
+        *,
+        val_fraction: float | None = None,
+        seed: int = 0,
+        mapping: Table | None = None,
+    ) -> None:
+        self.val_fraction, self.seed = val_fraction, seed
+        super().__init__(root, split, mapping=mapping)
+
+    def part(self, items: Sequence[Item], names: Sequence[str]) -> list[Item]:
+        """The part of ``items`` that is this layout's split."""
+        return split_by_name(self.root, items, names, self.split, self.val_fraction, self.seed)
+
+
+class SplitInOrder(Layout):
+    """A layout of which the last slices or frames validate.
+
+    Args:
+        root, split, mapping: as of every layout.
+        val_fraction: the share that validates; 0.2 if not given.
+    """
+
+    def __init__(
+        self,
+        root: PathLike,
+        split: str = "train",
+        *,
+        val_fraction: float | None = None,
+        mapping: Table | None = None,
+    ) -> None:
+        self.val_fraction = val_fraction
+        super().__init__(root, split, mapping=mapping)
+
+    def part(self, items: Sequence[Item]) -> list[Item]:
+        """The part of ``items`` that is this layout's split."""
+        return split_in_order(self.root, items, self.split, self.val_fraction)
 
 
 def _check_count(where: PathLike, count: int) -> None:

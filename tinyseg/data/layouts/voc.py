@@ -26,14 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, InputError
-from ...paths import PathLike
 from ..dataset import Classes, check_index
 from ..formats.images import read_raw_mask
 from ..instances import renumbered
 from ..labels.class_lists import find_own_classes
 from ..labels.mapping import Table, color_codes, color_table
-from .layout import Layout, MissingSplitError, Pair, Remark, find_root, in_any_form, on_foreign_names, read_list
-from .train_val_split import split_by_name
+from .layout import MissingSplitError, Pair, Remark, in_any_form, on_foreign_names, read_list
+from .train_val_split import SplitByName
 
 CLASSES = Classes.named((
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -49,7 +48,7 @@ PUBLISHED = re.compile("[0-9]{4}_[0-9]{6}")
 """The names of Pascal VOC's own photographs."""
 
 
-class VOC(Layout):
+class VOC(SplitByName):
     """Pascal VOC of one year, or images of one's own in its layout.
 
     Args:
@@ -57,31 +56,23 @@ class VOC(Layout):
         split: ``"train"``, ``"val"``, or the name of another list.
         val_fraction, seed: where there is one list that is no split, or none: the share that validates, by a hash of
             each name.
-        year: 2011 or 2012.
 
-    Raises ``DataError`` when the folder is not as above, or there is no list of this name.
+    ``year`` is 2012, or 2011 (``VOC2011``). Raises ``DataError`` when the folder is not as above, or there is no list
+    of this name.
     """
 
     name = "voc2012"
     year = 2012
+    marks = ("JPEGImages", FOLDERS[0])
+    below = (f"VOC{year}", f"VOCdevkit/VOC{year}")
+    lists_splits = True
 
-    def __init__(
-        self,
-        root: PathLike,
-        split: str = "train",
-        *,
-        val_fraction: float | None = None,
-        seed: int = 0,
-        mapping: Table | None = None,
-    ) -> None:
-        own = f"VOC{self.year}"
-        self.root = find_root(root, ("JPEGImages", FOLDERS[0]), (own, f"VOCdevkit/{own}"))
-        self.split, self.mapping = split, mapping
+    def _find_files(self) -> None:
         listed = find_own_classes(self.root)
         self.has_own_classes = listed is not None
         self.classes = CLASSES if listed is None else listed.classes
         self._colors = color_table(CLASSES) if listed is None else listed.colors
-        self.pairs = self._pairs(split, val_fraction, seed)
+        self.pairs = self._pairs(self.split)
         if listed is None:
             self.remarks += on_foreign_names(self.root, self.pairs, PUBLISHED, "Pascal VOC", CLASSES)
 
@@ -90,11 +81,11 @@ class VOC(Layout):
         """Pascal VOC's, or those that the list of classes gives."""
         return self._colors
 
-    def _pairs(self, split: str, val_fraction: float | None, seed: int) -> list[Pair]:
+    def _pairs(self, split: str) -> list[Pair]:
         lists = self.root / "ImageSets" / "Segmentation"
         there = sorted(path.stem for path in lists.glob("*.txt"))
         if split in there:
-            if val_fraction is not None:
+            if self.val_fraction is not None:
                 raise InputError(f"{lists}: has the lists {', '.join(there)}; leave --val-fraction out")
             return [self._pair(line) for line in read_list(lists / f"{split}.txt")]
         if split not in self.splits or len(there) > 1 or there in (["train"], ["val"]):
@@ -104,7 +95,7 @@ class VOC(Layout):
         pairs = [self._pair(line) for line in self._all(lists / f"{there[0]}.txt" if there else None)]
         what = f"the only list is {there[0]}.txt" if there else "there is no list of images"
         self.remarks += (Remark("split", f"{self.root}: {what}: a share of its images validates"),)
-        return split_by_name(self.root, pairs, [image.stem for image, _ in pairs], split, val_fraction, seed)
+        return self.part(pairs, [image.stem for image, _ in pairs])
 
     def _all(self, path: Path | None) -> list[str]:
         """The images in a list, or else those that have masks."""
@@ -172,3 +163,4 @@ class VOC2011(VOC):
 
     name = "voc2011"
     year = 2011
+    below = (f"VOC{year}", f"VOCdevkit/VOC{year}")
