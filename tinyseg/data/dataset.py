@@ -264,6 +264,12 @@ def check_index(index: int, length: int) -> int:
     return index % length
 
 
+def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:
+    """``InputError`` unless ``split`` is one of ``splits``; ``why`` says what is the matter with the others."""
+    if split not in splits:
+        raise InputError(f"{name}: no split {split!r}; it has {', '.join(splits)}{why}")
+
+
 def unit_range(image: NDArray[Any]) -> NDArray[np.float32]:
     """An image in 0..1 as ``float32``: bytes are divided by 255, floats stay.
 

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 from ...errors import DataError, InputError, many
 from ...paths import PathLike
-from ..dataset import SPLITS, Classes
+from ..dataset import SPLITS, Classes, check_split
 from ..formats.image_folder import image_files
 from ..formats.images import read_header
 from ..labels.class_lists import CLASSES_FILE, read_classes, read_colors
 from ..labels.mapping import Table
-from .layout import Layout, MissingSplitError, Pair, check_sizes, check_split
+from .layout import Layout, MissingSplitError, Pair, check_sizes
 from .train_val_split import split_by_name
 
 

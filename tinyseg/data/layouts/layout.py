@@ -17,10 +17,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError, InputError
+from ...errors import DataError
 from ...paths import PathLike, printable
 from ...reading import read_text
-from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, size_text
+from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, check_split, size_text
 from ..formats.images import read_header, read_image, read_raw_mask
 from ..labels.mapping import Table, color_table, identity_table, to_labels
 
@@ -205,12 +205,6 @@ def on_foreign_names(
         "classes of your own put classes.txt there, with a name a line"
     )
     return (Remark("classes", text),)
-
-
-def check_split(name: str, split: str, splits: Sequence[str], why: str = "") -> None:
-    """``InputError`` unless ``split`` is one of ``splits``; ``why`` says what is the matter with the others."""
-    if split not in splits:
-        raise InputError(f"{name}: no split {split!r}; it has {', '.join(splits)}{why}")
 
 
 def find_root(root: PathLike, marks: Iterable[str], below: Iterable[str] = ()) -> Path:

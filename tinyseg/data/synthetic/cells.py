@@ -9,23 +9,17 @@ Distances are cut at a few radii around each cell, so an image costs its cells' 
 """
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import InputError
-from ..dataset import DRAWN_SIZE, SPLITS, Classes, Sample, Size, check_index
-from ..instances import separated_cells
+from ..dataset import Classes, Sample, Size
+from ..instances import renumbered, separated_cells
+from .generated import Generated
 
 Array = NDArray[np.float32]
-
-COUNTS = {"train": 500, "val": 50, "test": 50}
-MIN_SIZE = 32
-
-STREAM = 11
-"""Keeps the random numbers of the images apart from those of a loader, and of ``shapes``, with the same seed."""
 
 CLASSES = Classes(("background", "cell"), ((0, 0, 0), (80, 200, 120)))
 
@@ -40,7 +34,7 @@ class Drawing(NamedTuple):
     instances: NDArray[np.int32]
 
 
-class Cells:
+class Cells(Generated):
     """Grey images of cells that touch.
 
     Sample ``index`` depends on ``(seed, split, index)`` alone. The mask is 1 inside a cell, and 0 outside and where
@@ -60,52 +54,21 @@ class Cells:
     """
 
     name = "cells"
-    splits = SPLITS
     classes = CLASSES
     in_channels = 1
-
-    def __init__(
-        self, split: str = "train", *, count: int | None = None, size: Size = DRAWN_SIZE, seed: int = 0
-    ) -> None:
-        if split not in SPLITS:
-            raise InputError(f"cells: no split {split!r}; it has {', '.join(SPLITS)}")
-        if min(size) < MIN_SIZE:
-            raise InputError(f"cells: size {size[0]}x{size[1]} is too small, give {MIN_SIZE}x{MIN_SIZE} or more")
-        if seed < 0:
-            raise InputError(f"cells: the seed must be 0 or more, got {seed}")
-        self.split = split
-        self.count = COUNTS[split] if count is None else count
-        if self.count < 1:
-            raise InputError(f"cells: expected 1 image or more, got count {self.count}")
-        self.image_size, self.seed = size, seed
-
-    def __len__(self) -> int:
-        return self.count
+    counts: ClassVar = {"train": 500, "val": 50, "test": 50}
+    stream = 11
 
     def __getitem__(self, index: int) -> Sample:
         drawing = self._drawn(index)
         return Sample(drawing.image, separated_cells(drawing.instances), self.sample_name(index))
 
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        """The mask of sample ``index``; it is drawn with its image."""
-        return self[index].mask
-
     def instances(self, index: int) -> NDArray[np.int32]:
         """The cells of sample ``index``; they touch where the mask keeps them apart."""
         return self._drawn(index).instances
 
-    def size(self, index: int) -> Size:
-        """Height and width; all images have the same."""
-        check_index(index, self.count)
-        return self.image_size
-
-    def sample_name(self, index: int) -> str:
-        """``cells-val-7``."""
-        return f"cells-{self.split}-{check_index(index, self.count)}"
-
     def _drawn(self, index: int) -> Drawing:
-        index = check_index(index, self.count)
-        return draw(np.random.default_rng([self.seed, SPLITS.index(self.split), index, STREAM]), self.image_size)
+        return draw(self._generator(index), self.image_size)
 
 
 def draw(rng: np.random.Generator, size: Size) -> Drawing:
@@ -114,8 +77,7 @@ def draw(rng: np.random.Generator, size: Size) -> Drawing:
     instances = np.zeros(size, np.int32)
     for number, (row, column, radius) in enumerate(_places(rng, size), 1):
         _draw_cell(rng, (row, column, radius), number, nearest, instances)
-    values, inverse = np.unique(instances, return_inverse=True)  # a cell may be hidden by its neighbours
-    instances = (inverse.reshape(size) + (values[0] != 0)).astype(np.int32)
+    instances = renumbered(instances)  # a cell may be hidden by its neighbours
     return Drawing(_shaded(rng, size, nearest, instances), instances)
 
 

@@ -11,25 +11,19 @@ pixel. One formula then gives the mask (distance < 0), the antialiased edge and 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import InputError
-from ..dataset import DRAWN_SIZE, SPLITS, Classes, Sample, Size, check_index
+from ..dataset import Classes, Sample
+from .generated import Generated
 
 Array = NDArray[np.float32]
 
-COUNTS = {"train": 2000, "val": 200, "test": 200}
-MIN_SIZE = 32
-
 MAX_TURN = math.radians(20)
 """Forms are tilted by up to this much: enough to need a network, and learned in minutes."""
-
-STREAM = 5
-"""Keeps the random numbers of the images apart from those of a loader with the same seed."""
 
 
 # --- Forms: signed distances in units of the radius, scaled so that each covers an area of pi ---------------
@@ -140,7 +134,7 @@ def _paint(rng: np.random.Generator, x: Array, y: Array, unit: float, color: Arr
 # --- The data set --------------------------------------------------------------------------------------------
 
 
-class Shapes:
+class Shapes(Generated):
     """Images of textured, overlapping disks, squares, triangles, rings and crosses on a textured ground.
 
     Sample ``index`` depends on ``(seed, split, index)`` alone: not on the order of asking, nor on threads. The
@@ -163,55 +157,17 @@ class Shapes:
     """
 
     name = "shapes"
-    splits = SPLITS
     classes = CLASSES
     in_channels = 3
-
-    def __init__(
-        self,
-        split: str = "train",
-        *,
-        count: int | None = None,
-        size: Size = DRAWN_SIZE,
-        seed: int = 0,
-    ) -> None:
-        if split not in SPLITS:
-            raise InputError(f"shapes: no split {split!r}; it has {', '.join(SPLITS)}")
-        if min(size) < MIN_SIZE:
-            raise InputError(f"shapes: size {size[0]}x{size[1]} is too small, give {MIN_SIZE}x{MIN_SIZE} or more")
-        if seed < 0:
-            raise InputError(f"shapes: the seed must be 0 or more, got {seed}")
-        self.split = split
-        self.count = COUNTS[split] if count is None else count
-        if self.count < 1:
-            raise InputError(f"shapes: expected 1 image or more, got count {self.count}")
-        self.image_size = size
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return self.count
+    counts: ClassVar = {"train": 2000, "val": 200, "test": 200}
+    stream = 5
 
     def __getitem__(self, index: int) -> Sample:
-        index = check_index(index, self.count)
-        rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index, STREAM])
-        image, mask = draw(rng, self.image_size)
+        image, mask = draw(self._generator(index), self.image_size)
         return Sample(image, mask, self.sample_name(index))
-
-    def mask(self, index: int) -> NDArray[np.uint8]:
-        """The mask of sample ``index``; it is drawn with its image."""
-        return self[index].mask
 
     def instances(self, index: int) -> None:
         """Shapes are not told apart."""
-
-    def size(self, index: int) -> Size:
-        """Height and width; all images have the same."""
-        check_index(index, self.count)
-        return self.image_size
-
-    def sample_name(self, index: int) -> str:
-        """``shapes-val-7``."""
-        return f"shapes-{self.split}-{check_index(index, self.count)}"
 
 
 class _Scene(NamedTuple):
