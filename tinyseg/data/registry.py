@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError, flag
-from ..paths import PathLike
+from ..files import PathLike
 from .dataset import Dataset, Size, WithGeometric, WithInstances
 from .labels.mapping import Table
 from .layouts.ade20k import ADE20K

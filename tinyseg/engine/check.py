@@ -25,7 +25,7 @@ from ..data.loading.prefetch import in_order
 from ..data.loading.statistics import ClassCounts, MaskRanges
 from ..data.registry import Kind
 from ..errors import DataError, InputError, many
-from ..paths import PathLike
+from ..files import PathLike
 from .check_report import CheckReport, Finding, SplitReport
 from .image_notes import depth_note
 from .prepare import TrainOptions, check_labels, mixed_ranges, open_splits

@@ -18,10 +18,8 @@ from typing import Any
 from ..data import DRAWN_SIZE, Dataset, get_kind
 from ..data.layouts.coco_instances import CROWDS
 from ..errors import CheckpointError, InputError, OptionError, flag
-from ..files import naming, remove_half_written, write_text
-from ..lock import locked
+from ..files import PathLike, locked, naming, remove_half_written, write_text
 from ..nn.init import skip
-from ..paths import PathLike
 from .callbacks import Callbacks
 from .compare_page import page
 from .compare_pictures import check_layers, look

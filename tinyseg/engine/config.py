@@ -19,8 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from ..data import Classes, Normalise, augmentations
 from ..data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, distinct
 from ..errors import InputError
-from ..files import write_text
-from ..reading import open_regular, read_toml
+from ..files import open_regular, read_toml, write_text
 from .bounds import check_numbers
 
 Size = tuple[int, int]

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import random, viz
 from ..data import Batch, DataLoader
+from ..files import PathLike
 from ..optim.lr_scheduler import LambdaLR
-from ..paths import PathLike
 from .diagnose import DivergenceError
 from .learner import Learner
 from .pipeline import training_loader

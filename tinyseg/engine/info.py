@@ -16,12 +16,12 @@ from typing import Any
 
 from .. import models
 from ..autograd import Edge, Node
+from ..files import PathLike
 from ..geometry import Field
 from ..models import Classifier, Network
 from ..nn import Module
 from ..nn.init import skip
 from ..ops.creation import zeros
-from ..paths import PathLike
 from ..tensor import Tensor
 from .config import Size
 from .memory import saved_bytes

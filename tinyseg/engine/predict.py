@@ -19,11 +19,8 @@ from ..data import Classes, read_image
 from ..data.formats.image_folder import image_files
 from ..data.formats.images import palette_image
 from ..errors import DataError, InputError, WriteError, many
-from ..files import remove_half_written, writing
-from ..lock import locked
+from ..files import PathLike, locked, read_text, remove_half_written, writing
 from ..nn.utils import fuse
-from ..paths import PathLike
-from ..reading import read_text
 from ..viz import overlay, stretched
 from .image_notes import unlike_training
 from .ledger import Ledger

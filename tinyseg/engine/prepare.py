@@ -30,9 +30,9 @@ from ..data.labels.mapping import listed as listed_values
 from ..data.layouts.layout import Layout, layout_of
 from ..data.loading.statistics import MaskRanges
 from ..errors import DataError, InputError, flag, many
+from ..files import printable
 from ..models import Network, Preprocessing, SegmentationModel
 from ..nn.init import skip
-from ..paths import printable
 from .bounds import check_numbers
 from .class_weights import BY_NAME, class_weights
 from .config import Config, DataConfig, ModelConfig, Size, TrainingConfig, format_color

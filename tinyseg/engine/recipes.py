@@ -23,7 +23,7 @@ from typing import Any, get_type_hints
 
 from .. import models
 from ..errors import InputError
-from ..reading import parse_toml, read_toml
+from ..files import parse_toml, read_toml
 from .config import convert, read_config
 from .objective import parse_border_weights, parse_loss_options
 from .prepare import TrainOptions, options_of

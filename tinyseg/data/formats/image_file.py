@@ -24,8 +24,7 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 from ...errors import DataError, many
-from ...paths import PathLike
-from ...reading import open_regular
+from ...files import PathLike, open_regular
 from . import tiff_tags
 from .tiff_tags import Page, TiffError
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import DataError
-from ...files import writing
-from ...paths import PathLike
+from ...files import PathLike, writing
 from ..dataset import IGNORE_INDEX, Classes
 from ..labels.mapping import color_table, identity_table, to_labels
 from .image_file import DEEP_MODES, GREY_MODES, OpenImage, opened

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...errors import DataError
-from ...reading import open_regular
+from ...files import open_regular
 
 CHUNK = 2**22
 

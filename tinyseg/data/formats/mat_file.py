@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike
-from ...reading import open_regular
+from ...files import PathLike, open_regular
 from .image_file import check_pixels
 
 MAX_BYTES = 8 * 89_478_485

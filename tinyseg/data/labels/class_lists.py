@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
-from ...paths import PathLike
-from ...reading import read_text
+from ...files import PathLike, read_text
 from ..dataset import IGNORE_INDEX, Classes, Color
 
 CLASSES_FILE = "classes.txt"

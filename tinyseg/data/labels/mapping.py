@@ -18,9 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, InputError
-from ...files import write_text
-from ...paths import PathLike
-from ...reading import read_toml
+from ...files import PathLike, read_toml, write_text
 from ..dataset import IGNORE_INDEX, Classes, Color
 
 Table = Mapping[int | Color, int]

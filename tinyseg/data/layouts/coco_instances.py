@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, InputError, many
-from ...paths import PathLike
+from ...files import PathLike
 from ..dataset import IGNORE_INDEX, MAX_CLASSES, Classes, Size, check_index, size_text
 from ..formats.images import read_header
 from ..formats.json_records import JsonRecords

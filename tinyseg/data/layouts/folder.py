@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError, InputError, many
-from ...paths import PathLike
+from ...files import PathLike
 from ..dataset import SPLITS, Classes, check_split
 from ..formats.image_folder import image_files
 from ..formats.images import read_header

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import printable
+from ...files import printable
 from ..dataset import Classes, Size, check_index
 from ..formats.images import count_frames, read_header, read_image, read_raw_mask
 from ..instances import connected_cells

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ...paths import PathLike, printable
-from ...reading import read_text
+from ...files import PathLike, printable, read_text
 from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, check_split, size_text
 from ..formats.images import read_header, read_image, read_raw_mask
 from ..labels.mapping import Table, color_table, identity_table, to_labels

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ...errors import DataError, InputError
-from ...paths import PathLike, name_bytes
+from ...files import PathLike, name_bytes
 from ..labels.mapping import Table
 from .layout import Layout
 

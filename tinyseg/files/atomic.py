@@ -22,7 +22,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import WriteError
+from ..errors import WriteError
 from .paths import PathLike
 
 _ASIDE = re.compile(r"\.tinyseg-[0-9a-f]{16}\.partial")

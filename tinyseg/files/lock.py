@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import InUseError
-from .files import naming
+from ..errors import InUseError
+from .atomic import naming
 from .paths import PathLike
 
 LOCK = ".tinyseg.lock"

@@ -11,11 +11,10 @@ import errno
 import os
 import re
 import stat
-import tomllib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import InputError
+from ..errors import InputError
 from .paths import PathLike
 
 MOST_BYTES, MOST_TOML_BYTES = 2**26, 2**22
@@ -106,6 +105,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     >>> parse_toml("[model]\\nname = 'unet'")
     {'model': {'name': 'unet'}}
     """
+    import tomllib
+
     _check_keys(text)
     try:
         table = tomllib.loads(text)
