@@ -4,6 +4,15 @@
 >>> val = open_dataset("shapes", "val", size=(64, 64))
 >>> len(val), val[0].image.shape
 (200, (64, 64, 3))
+
+Its parts, of which each imports only those in rows below its own::
+
+    registry
+    loading
+    layouts  synthetic  transforms
+    formats
+    labels
+    dataset  instances
 """
 
 from .dataset import (
