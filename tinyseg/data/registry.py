@@ -194,7 +194,7 @@ def get_kind(name: str) -> Kind:
     return DATASETS[name]
 
 
-def _check_classes(name: str, asked: int | None, classes: Any) -> None:
+def _check_classes(name: str, requested: int | None, classes: Any) -> None:
     """``InputError`` when a number of classes was asked for that the data set does not have."""
-    if asked is not None and classes is not None and asked != len(classes):
-        raise InputError(f"the data set {name!r} has {len(classes)} classes, not --num-classes {asked}")
+    if requested is not None and classes is not None and requested != len(classes):
+        raise InputError(f"the data set {name!r} has {len(classes)} classes, not --num-classes {requested}")

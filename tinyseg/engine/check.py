@@ -21,7 +21,7 @@ from ..data.labels.mapping import Table, color_of, format_key, identity_table, v
 from ..data.labels.proposal import is_smoothed, propose_mapping
 from ..data.layouts.layout import Layout, MissingSplitError, orientation_hint
 from ..data.layouts.orientation import Turn, turn_of, turning_note
-from ..data.loading.prefetch import in_order
+from ..data.loading.prefetch import prefetched
 from ..data.loading.statistics import ClassCounts, MaskRanges
 from ..data.registry import Kind
 from ..errors import DataError, InputError, many
@@ -67,7 +67,7 @@ def check(
     for dataset in datasets:
         part = SplitReport(dataset.split, len(dataset), _published(dataset, get_kind(data)).get(dataset.split))
         checker.splits.append(part)
-        for seen in in_order(partial(_examine, dataset), range(len(dataset)), workers):
+        for seen in prefetched(partial(_examine, dataset), range(len(dataset)), workers):
             checker.add(part, seen)
             done += 1
             if progress is not None:

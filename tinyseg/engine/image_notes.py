@@ -15,7 +15,7 @@ from ..data import Dataset
 from ..data.formats.images import Header, read_header
 from ..data.layouts.layout import Layout, layout_of
 from ..data.layouts.orientation import Turn, is_uncertain, turn_of, turning_note
-from ..data.loading.prefetch import in_order
+from ..data.loading.prefetch import prefetched
 from ..errors import DataError, many
 from .config import DataConfig
 
@@ -27,7 +27,7 @@ def look_at(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, ...]]:
     left_out: Counter[str] = Counter()
     for dataset in filter(None, map(layout_of, datasets)):
         depths.append(Counter())
-        for header, turn in in_order(_Seen(dataset), range(len(dataset))):
+        for header, turn in prefetched(_Seen(dataset), range(len(dataset))):
             if header is not None:
                 depths[-1][header.depth] += 1
                 left_out.update(header.notes)

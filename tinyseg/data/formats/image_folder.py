@@ -11,7 +11,7 @@ def image_files(folder: Path) -> list[Path]:
     """The files in ``folder`` whose names end as those of images do, in the order of their names.
 
     Hidden files are passed by (macOS puts ``._a.png`` next to ``a.png`` on foreign disks), and so are folders. A link
-    that leads nowhere counts: whoever reads it says so.
+    that leads nowhere is listed: reading it raises the error.
     """
     endings = suffixes()
     return sorted(

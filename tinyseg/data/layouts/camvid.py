@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 
 from ...errors import DataError
 from ..dataset import IGNORE_INDEX, SPLITS, Classes
-from ..labels.class_lists import find_own_classes
 from ..labels.mapping import Table, color_table, identity_table
 from .layout import Layout, MissingSplitError, Pair, in_any_form, on_foreign_names, read_list
 
@@ -57,25 +56,17 @@ class CamVid(Layout):
     splits = SPLITS
 
     def _find_files(self) -> None:
-        listed = find_own_classes(self.root)
-        self.has_own_classes = listed is not None
-        self.classes = CLASSES if listed is None else listed.classes
-        self._own = listed
+        self._find_classes(CLASSES)
         self.pairs = _read_list(self.root, self.split)
-        if listed is None:
+        if not self.has_own_classes:
             self.remarks = on_foreign_names(self.root, self.pairs, PUBLISHED, "CamVid", CLASSES)
 
     @property
     def table(self) -> Table:
         """Classes are numbered from 0, void is 11; with a list of their own, it is 255."""
-        if self._own is not None:
+        if self.has_own_classes:
             return super().table
         return {**identity_table(len(CLASSES)), **color_table(CLASSES), VOID: IGNORE_INDEX}
-
-    @property
-    def known_colors(self) -> Table:
-        """CamVid's, or those that the list of classes gives."""
-        return color_table(CLASSES) if self._own is None else self._own.colors
 
 
 def _read_list(root: Path, split: str) -> list[Pair]:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Size = tuple[int, int]
-
+from ..dataset import Size
 
 FARTHEST = 1e9
 """The largest coordinate of a corner: beyond it differences lose the pixels."""

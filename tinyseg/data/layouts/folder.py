@@ -72,7 +72,7 @@ class Folder(Layout):
             raise DataError(f"{self.root}: no such folder")
         self.classes = _find_classes(self.root, num_classes)
         # Now and not for each mask: they would all change with the file.
-        self._colors = read_colors(self.root / CLASSES_FILE) if (self.root / CLASSES_FILE).is_file() else {}
+        self.listed_colors = read_colors(self.root / CLASSES_FILE) if (self.root / CLASSES_FILE).is_file() else {}
         check_split(str(root), split, SPLITS)
         found = _match(_folder_of(self.root, split, val_fraction))
         if strict or not found.pairs:
@@ -83,11 +83,6 @@ class Folder(Layout):
             names = [image.stem for image, _ in found.pairs]
             self.pairs = split_by_name(self.root, found.pairs, names, split, val_fraction, seed)
         self.in_channels = _check_headers(self.pairs, as_stored) if strict else _any_channels(self.pairs)
-
-    @property
-    def known_colors(self) -> Table:
-        """Those that ``classes.txt`` gives."""
-        return self._colors
 
 
 def _find_classes(root: Path, num_classes: int | None) -> Classes:

@@ -21,6 +21,7 @@ from ...errors import DataError
 from ...files import PathLike, printable, read_text
 from ..dataset import Classes, Dataset, Sample, Size, Wrapper, check_index, check_split, size_text
 from ..formats.images import read_header, read_image, read_raw_mask
+from ..labels.class_lists import find_own_classes
 from ..labels.mapping import Table, color_table, identity_table, to_labels
 
 Pair = tuple[Path, Path]
@@ -79,6 +80,8 @@ class Layout:
     remarks: tuple[Remark, ...] = ()
     has_own_classes: bool = False
     """Whether these are a user's images in a public data set's layout, as a list of classes of their own tells."""
+    listed_colors: Table | None = None
+    """The colours that a user's list gives to classes; None where those of the data set count."""
 
     def __init__(self, root: PathLike, split: str = "train", *, mapping: Table | None = None) -> None:
         if not self.lists_splits:
@@ -90,6 +93,13 @@ class Layout:
     def _find_files(self) -> None:
         """Set ``pairs``, and what else the files in ``root`` say of ``split``; each layout has its own."""
         raise NotImplementedError(f"{type(self).__name__}._find_files")
+
+    def _find_classes(self, published: Classes) -> None:
+        """Set ``classes`` to those of a user's list in ``root``, or to the published ones where there is no list."""
+        listed = find_own_classes(self.root)
+        self.has_own_classes = listed is not None
+        self.classes = published if listed is None else listed.classes
+        self.listed_colors = None if listed is None else listed.colors
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -145,7 +155,7 @@ class Layout:
     @property
     def known_colors(self) -> Table:
         """The colours that the data set, or its user, gives to classes; not those that are only for showing them."""
-        return color_table(self.classes)
+        return color_table(self.classes) if self.listed_colors is None else self.listed_colors
 
     def _labels(self, index: int) -> NDArray[np.uint8]:
         return to_labels(self.raw_mask(index), self.meanings, self.classes, self.pairs[index][1])

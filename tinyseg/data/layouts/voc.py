@@ -29,8 +29,7 @@ from ...errors import DataError, InputError
 from ..dataset import Classes, check_index
 from ..formats.images import read_raw_mask
 from ..instances import renumbered
-from ..labels.class_lists import find_own_classes
-from ..labels.mapping import Table, color_codes, color_table
+from ..labels.mapping import color_codes
 from .layout import MissingSplitError, Pair, Remark, in_any_form, on_foreign_names, read_list
 from .train_val_split import SplitByName
 
@@ -68,18 +67,10 @@ class VOC(SplitByName):
     lists_splits = True
 
     def _find_files(self) -> None:
-        listed = find_own_classes(self.root)
-        self.has_own_classes = listed is not None
-        self.classes = CLASSES if listed is None else listed.classes
-        self._colors = color_table(CLASSES) if listed is None else listed.colors
+        self._find_classes(CLASSES)
         self.pairs = self._pairs(self.split)
-        if listed is None:
+        if not self.has_own_classes:
             self.remarks += on_foreign_names(self.root, self.pairs, PUBLISHED, "Pascal VOC", CLASSES)
-
-    @property
-    def known_colors(self) -> Table:
-        """Pascal VOC's, or those that the list of classes gives."""
-        return self._colors
 
     def _pairs(self, split: str) -> list[Pair]:
         lists = self.root / "ImageSets" / "Segmentation"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import DataError, whole
 from ..dataset import Dataset, Sample, size_text, unit_range
 from ..transforms import AnyTransform, as_transform
-from .prefetch import in_order
+from .prefetch import prefetched
 
 
 class Batch(NamedTuple):
@@ -119,7 +119,7 @@ class DataLoader:
         self.waited = 0.0
         chunks = self._chunks(number)
         load = partial(self._load, number)
-        with closing(in_order(load, chunks, self.workers, self.prefetch, "tinyseg-loader")) as made:
+        with closing(prefetched(load, chunks, self.workers, self.prefetch, "tinyseg-loader")) as made:
             for _ in chunks:
                 yield from self._timed(partial(next, made))
 

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def prefetched(
     work: Callable[[Item], Result],
     items: Sequence[Item],
     workers: int = 2,
@@ -26,7 +26,7 @@ def in_order(
     than requested, those do. What ``work`` raises is raised here. When the caller stops early, the threads finish
     what they are at, and end.
 
-    >>> list(in_order(lambda number: number**2, range(5)))
+    >>> list(prefetched(lambda number: number**2, range(5)))
     [0, 1, 4, 9, 16]
     """
     todo: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()

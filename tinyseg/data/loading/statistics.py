@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset import IGNORE_INDEX, Dataset, unit_range
-from .prefetch import in_order
+from .prefetch import prefetched
 
 
 class MaskRanges(NamedTuple):
@@ -60,7 +60,7 @@ def class_counts(dataset: Dataset) -> ClassCounts:
     pixels = np.zeros(count, np.int64)
     image_pixels = np.zeros(count, np.int64)
     ignored, ranges = 0, MaskRanges()
-    for histogram in in_order(
+    for histogram in prefetched(
         lambda index: np.bincount(dataset.mask(index).ravel(), minlength=256), range(len(dataset))
     ):
         pixels += histogram[:count]
@@ -114,7 +114,7 @@ def measure_normalisation(dataset: Dataset, limit: int = 200) -> Normalisation:
     total = np.zeros(dataset.in_channels)
     squares = np.zeros(dataset.in_channels)
     pixels = 0
-    for part, part_squares, part_pixels in in_order(lambda index: _moments(dataset[index].image), chosen):
+    for part, part_squares, part_pixels in prefetched(lambda index: _moments(dataset[index].image), chosen):
         total += part
         squares += part_squares
         pixels += part_pixels
