@@ -61,7 +61,7 @@ class Layout:
     splits: ClassVar[tuple[str, ...]] = ("train", "val")
     """The splits that have labels."""
     why_no_other: ClassVar[str] = ""
-    """What the message about an unknown split adds: the labels of the test images are not public, say."""
+    """What the message about an unknown split adds, such as that the labels of the test images are not public."""
     lists_splits: ClassVar[bool] = False
     """Whether a folder may list splits of other names, so that ``_find_files`` looks for them."""
     marks: ClassVar[tuple[str, ...]] = ()
