@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tinyseg import files
+from tinyseg.files import atomic
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
@@ -25,4 +25,4 @@ def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         raw = Raw(path, mode.replace("b", ""))
         return io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
 
-    monkeypatch.setattr(files, "open", open_short, raising=False)
+    monkeypatch.setattr(atomic, "open", open_short, raising=False)

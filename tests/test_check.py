@@ -19,8 +19,8 @@ from tests.test_data_layouts import TINY
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.data import Classes, Folder, parse_table, read_mapping, write_mapping
-from tinyseg.data.mapping import color_table, identity_table
-from tinyseg.data.proposal import propose_mapping
+from tinyseg.data.labels.mapping import color_table, identity_table
+from tinyseg.data.labels.proposal import propose_mapping
 from tinyseg.engine import TrainOptions, prepare
 from tinyseg.errors import InputError
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyseg.data import BorderWeights, Cells, Sample, Shapes, border_term, border_weights, separated_cells
+from tinyseg.data import BorderWeights, Cells, Sample, Shapes, border_term, separated_cells
+from tinyseg.data.loading import border_weights
 from tinyseg.errors import InputError
 
 Array = np.ndarray[Any, Any]

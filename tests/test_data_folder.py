@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tinyseg.data import class_counts, open_dataset, read_classes
-from tinyseg.data.folder import Folder
+from tinyseg.data.layouts.folder import Folder
 from tinyseg.errors import DataError, InputError
 
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinyseg.data import Classes, mapping, read_image, read_mask, write_palette_png
+from tinyseg.data import Classes, read_image, read_mask, write_palette_png
 from tinyseg.data.dataset import voc_palette
-from tinyseg.data.images import read_header
-from tinyseg.data.mapping import color_table, to_labels, value_counts
+from tinyseg.data.formats.images import read_header
+from tinyseg.data.labels import mapping
+from tinyseg.data.labels.mapping import color_table, to_labels, value_counts
 from tinyseg.errors import DataError
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)

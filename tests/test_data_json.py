@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from tinyseg.data import json_records
-from tinyseg.data.coco_shapes import decode_counts, polygon_mask, run_length_mask, shape_mask
-from tinyseg.data.json_records import JsonRecords
+from tinyseg.data.formats import json_records
+from tinyseg.data.formats.json_records import JsonRecords
+from tinyseg.data.layouts.coco_shapes import decode_counts, polygon_mask, run_length_mask, shape_mask
 from tinyseg.errors import DataError
 
 CONTENT = {

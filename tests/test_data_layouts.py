@@ -320,8 +320,8 @@ def test_real_cityscapes(data_root: Path) -> None:
     ids = np.asarray(Image.open(root / path))
     train_ids = val.mask(0)
     # The files were made smaller one by one, so borders differ: in 77 pixels.
-    from tinyseg.data.cityscapes import CLASSES, FROM_IDS
-    from tinyseg.data.mapping import to_labels
+    from tinyseg.data.labels.mapping import to_labels
+    from tinyseg.data.layouts.cityscapes import CLASSES, FROM_IDS
 
     assert (to_labels(ids, FROM_IDS, CLASSES, path) != train_ids).sum() == 77
     instances = val.instances(0)
@@ -399,7 +399,7 @@ def test_real_coco_panoptic(data_root: Path, tmp_path: Path) -> None:
 @pytest.mark.data
 def test_real_compressed_run_lengths(data_root: Path) -> None:
     """The authors wrote the same segments as PNG and as compressed run lengths."""
-    from tinyseg.data.coco_shapes import shape_mask
+    from tinyseg.data.layouts.coco_shapes import shape_mask
 
     real = at(data_root, "coco_panoptic", "sample_data")
     panoptic = json.loads((real / "panoptic_examples.json").read_text())

@@ -266,7 +266,7 @@ def test_everything_random_is_the_same_for_any_number_of_threads() -> None:
 def test_waiting_is_measured(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that moves on by a second when it is read: a second for each batch, none for the caller's work."""
     ticks = itertools.count()
-    monkeypatch.setattr("tinyseg.data.loader.time.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("tinyseg.data.loading.loader.time.perf_counter", lambda: next(ticks))
     loader = DataLoader(Sizes([(4, 4)] * 4), 1, workers=workers)
     assert loader.waited == 0
     for epoch in range(2):

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tinyseg.data import Dataset, Shapes, class_counts, measure_normalisation, open_dataset
-from tinyseg.data.shapes import FORMS
+from tinyseg.data.synthetic.shapes import FORMS
 from tinyseg.errors import InputError
 from tinyseg.metrics import ConfusionMatrix
 

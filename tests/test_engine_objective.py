@@ -210,7 +210,7 @@ def test_metrics_by_name() -> None:
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pictures(monkeypatch)
     monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path / "cache")
-    monkeypatch.setattr("tinyseg.data.cells.COUNTS", {"train": 4, "val": 2, "test": 1})
+    monkeypatch.setattr("tinyseg.data.Cells.counts", {"train": 4, "val": 2, "test": 1})
     flags = ("--model", "unet", "--width", "4", "--depth", "2", "--batch-size", "4", "--epochs", "1", "--quiet")
     code, _, errors = call(
         "train", "--data", "cells", "--size", "64x64", *flags, "--loss", "dice+ce", "--loss-options", "ce_weight=0.5",

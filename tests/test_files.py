@@ -24,8 +24,16 @@ from tinyseg.data import Classes, write_mapping, write_palette_png
 from tinyseg.engine import EpochRow
 from tinyseg.engine.storage.history import write_json_lines, write_metrics
 from tinyseg.errors import InUseError, WriteError
-from tinyseg.files import append_line, is_half_written, remove_half_written, write_bytes, write_text, writing
-from tinyseg.lock import LOCK, locked
+from tinyseg.files import (
+    LOCK,
+    append_line,
+    is_half_written,
+    locked,
+    remove_half_written,
+    write_bytes,
+    write_text,
+    writing,
+)
 
 TWO = Classes.named(["ground", "thing"])
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, (0.5, 0.5), 0, 1.0)
@@ -282,8 +290,8 @@ CALLS |= {"tempfile.NamedTemporaryFile", "tempfile.TemporaryFile", "tempfile.mkd
 ALLOWED = {
     ("viz/figures.py", "figure.savefig"),
     ("viz/inline.py", "figure.savefig"),
-    ("lock.py", "os.open"),
-    ("reading.py", "os.open"),
+    ("files/lock.py", "os.open"),
+    ("files/reading.py", "os.open"),
 }
 
 
@@ -314,8 +322,8 @@ def test_nobody_else_opens_a_file_for_writing() -> None:
         (path.relative_to(PACKAGE).as_posix(), call) for path in sources(PACKAGE) for call in writers_in(parse(path))
     }
     ours = {"open", "os.replace", "tempfile.TemporaryFile", "write_bytes"}
-    assert {call for path, call in found if path == "files.py"} == ours
-    assert {entry for entry in found if entry[0] != "files.py"} == ALLOWED
+    assert {call for path, call in found if path == "files/atomic.py"} == ours
+    assert {entry for entry in found if entry[0] != "files/atomic.py"} == ALLOWED
 
 
 def test_that_test_sees_writers() -> None:
@@ -349,7 +357,7 @@ def environment() -> dict[str, str]:
 
 HOLDER = """
 import sys, time
-from tinyseg.lock import locked
+from tinyseg.files import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -388,7 +396,7 @@ def test_a_lock_is_held_once_in_a_process(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no open file")
 def test_a_lock_of_a_deleted_file_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its holder deletes the file just when another one has opened it: that one must not think it has the lock."""
-    from tinyseg import lock
+    from tinyseg.files import lock
 
     real, first = lock._take, []
 
@@ -404,7 +412,7 @@ def test_a_lock_of_a_deleted_file_does_not_count(tmp_path: Path, monkeypatch: py
 
 
 def test_a_disk_that_has_no_locks_is_worked_on_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinyseg import lock
+    from tinyseg.files import lock
 
     def take(descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

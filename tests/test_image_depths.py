@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.data import Sample, read_image
-from tinyseg.data.images import read_raw_mask
+from tinyseg.data.formats.images import read_raw_mask
 from tinyseg.data.transforms import RandomNoise, augmentations
 
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from tests.tiffs import RGB, WHITE_IS_ZERO, Page, write_tiff
-from tinyseg.data.image_file import suffixes
-from tinyseg.data.images import LossyMaskError, count_frames, read_header, read_image, read_raw_mask
+from tinyseg.data.formats.image_file import suffixes
+from tinyseg.data.formats.images import LossyMaskError, count_frames, read_header, read_image, read_raw_mask
 from tinyseg.errors import DataError
 
 SIZE = (5, 7)

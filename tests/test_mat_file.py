@@ -14,9 +14,8 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from tinyseg.data import mat_file
-from tinyseg.data.layout import mat_mask
-from tinyseg.data.mat_file import Unread, read_variable
+from tinyseg.data.formats import mat_file
+from tinyseg.data.formats.mat_file import Unread, read_mask_variable, read_variable
 from tinyseg.errors import DataError
 
 CELLS = np.empty((1, 3), object)
@@ -202,5 +201,5 @@ def test_other_files_are_named_for_what_they_are(tmp_path: Path) -> None:
 )
 def test_what_is_no_mask(tmp_path: Path, value: Any, words: str) -> None:
     with pytest.raises(DataError, match=rf"m.mat: S .*{words}"):
-        mat_mask(saved(tmp_path / "m.mat", S=value), "S")
-    assert mat_mask(saved(tmp_path / "m.mat", S=np.array([[3.0]])), "S").tolist() == [[3]]
+        read_mask_variable(saved(tmp_path / "m.mat", S=value), "S")
+    assert read_mask_variable(saved(tmp_path / "m.mat", S=np.array([[3.0]])), "S").tolist() == [[3]]

@@ -15,7 +15,7 @@ from tests.tiffs import Page, write_tiff
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.data import Folder, open_dataset, read_image
-from tinyseg.data.images import read_header, read_raw_mask
+from tinyseg.data.formats.images import read_header, read_raw_mask
 from tinyseg.errors import DataError, InputError
 
 ORIENTATION = 0x0112

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyseg import reading
 from tinyseg.data import read_classes, read_mapping
 from tinyseg.data.layout import read_list
 from tinyseg.engine import read_config
@@ -20,7 +19,7 @@ from tinyseg.engine.config import recipes
 from tinyseg.engine.parts.class_weights import class_weights
 from tinyseg.engine.prediction.predict import listed
 from tinyseg.errors import DataError, InputError
-from tinyseg.reading import parse_toml, read_text, read_toml
+from tinyseg.files import parse_toml, read_text, read_toml, reading
 
 READERS = [
     read_toml,

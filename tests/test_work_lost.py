@@ -27,7 +27,7 @@ from tinyseg.checkpoint import load
 from tinyseg.engine.prediction import segmenter
 from tinyseg.engine.prediction.ledger import LEDGER
 from tinyseg.errors import InputError, InUseError, OutOfMemoryError, WriteError
-from tinyseg.lock import LOCK, locked
+from tinyseg.files import LOCK, locked
 
 HALF = ".tinyseg-0123456789abcdef.partial"
 

@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CheckpointError
-from .files import write_bytes
+from .files import PathLike, write_bytes
 from .finite import damage, is_representable
 from .models.expectations import expectations, stored
 from .models.network import Conventions, Network
 from .nn import Module
-from .paths import PathLike
 from .tensor import Tensor, tensor
 
 METADATA_KEY = "tinyseg"

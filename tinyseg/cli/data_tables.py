@@ -74,7 +74,7 @@ def print_check(console: Console, report: CheckReport) -> None:
     for finding in report.problems:
         _print_finding(console, "PROBLEM", finding, report.root)
     if report.mapping:
-        from ..data.mapping import format_key
+        from ..data.labels.mapping import format_key
 
         meant = [f"{format_key(key)} = {value}" for key, value in report.mapping.items()]
         line(console, f"a mapping that may be meant: {_first(meant)}; --fix-mapping FILE writes it")
@@ -106,7 +106,7 @@ def _print_classes(console: Console, report: CheckReport) -> None:
 
 
 def _print_values(console: Console, report: CheckReport) -> None:
-    from ..data.mapping import format_key
+    from ..data.labels.mapping import format_key
 
     found = [format_key(key) for key in report.values]
     line(console, f"values in masks: {_first(found, 40)}")

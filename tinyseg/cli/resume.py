@@ -45,7 +45,7 @@ def _settled(config: Config) -> dict[str, Any]:
     """The options of a run, model options among them, with what stands for those that were left out."""
     from .. import engine
     from ..data import DRAWN_SIZE, VAL_FRACTION, get_kind
-    from ..data.coco_instances import CROWDS
+    from ..data.layouts.coco_instances import CROWDS
 
     data = config.data
     settled = vars(engine.options_of(config))

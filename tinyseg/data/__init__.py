@@ -4,47 +4,59 @@
 >>> val = open_dataset("shapes", "val", size=(64, 64))
 >>> len(val), val[0].image.shape
 (200, (64, 64, 3))
+
+Its parts, of which each imports only those in rows below its own::
+
+    registry
+    loading
+    layouts  synthetic  transforms
+    formats
+    labels
+    dataset  instances
 """
 
-from .ade20k import ADE20K
-from .border_weights import BorderWeights, border_term
-from .cache import Cached, parse_bytes
-from .camvid import CamVid
-from .cell_tracking import CellTracking, CellTrackingSilver
-from .cells import Cells
-from .cityscapes import Cityscapes
-from .coco_instances import CocoInstances
-from .coco_panoptic import CocoPanoptic
-from .coco_stuff import CocoStuff
 from .dataset import (
     DRAWN_SIZE,
     IGNORE_INDEX,
-    ClassCounts,
     Classes,
     Dataset,
-    Normalisation,
     Sample,
     WithGeometric,
     WithInstances,
     Wrapper,
+)
+from .formats.images import read_image, read_mask, write_palette_png
+from .instances import connected_cells, separated_cells
+from .labels.mapping import check_mapping, parse_table, read_mapping, write_mapping
+from .layouts.ade20k import ADE20K
+from .layouts.camvid import CamVid
+from .layouts.cell_tracking import CellTracking, CellTrackingSilver
+from .layouts.cityscapes import Cityscapes
+from .layouts.coco_instances import CocoInstances
+from .layouts.coco_panoptic import CocoPanoptic
+from .layouts.coco_stuff import CocoStuff
+from .layouts.folder import Folder, is_divided, read_classes
+from .layouts.isbi2012 import ISBI2012
+from .layouts.nyudv2 import NYUDv2
+from .layouts.pascal_context import PascalContext
+from .layouts.sbd import SBD
+from .layouts.sift_flow import SiftFlow, SiftFlowGeometric
+from .layouts.sun_rgbd import SunRGBD
+from .layouts.train_val_split import VAL_FRACTION
+from .layouts.voc import VOC, VOC2011
+from .loading.border_weights import BorderWeights, border_term
+from .loading.cache import Cached, parse_bytes
+from .loading.loader import Batch, DataLoader
+from .loading.statistics import (
+    ClassCounts,
+    Normalisation,
     class_counts,
     measure_normalisation,
     median_frequency_weights,
 )
-from .division import VAL_FRACTION
-from .folder import Folder, is_divided, read_classes
-from .images import read_image, read_mask, write_palette_png
-from .instances import connected_cells, separated_cells
-from .isbi2012 import ISBI2012
-from .loader import Batch, DataLoader
-from .mapping import check_mapping, parse_table, read_mapping, write_mapping
-from .nyudv2 import NYUDv2
-from .pascal_context import PascalContext
 from .registry import DATASETS, Kind, get_kind, open_dataset
-from .sbd import SBD
-from .shapes import Shapes
-from .sift_flow import SiftFlow, SiftFlowGeometric
-from .sun_rgbd import SunRGBD
+from .synthetic.cells import Cells
+from .synthetic.shapes import Shapes
 from .transforms import (
     AUGMENTATIONS,
     ColourJitter,
@@ -64,7 +76,6 @@ from .transforms import (
     augmentations,
     parse_augmentations,
 )
-from .voc import VOC, VOC2011
 
 __all__ = [
     "ADE20K",

@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError, flag
-from ..paths import PathLike
-from .ade20k import ADE20K
-from .camvid import CamVid
-from .cell_tracking import CellTracking, CellTrackingSilver
-from .cells import Cells
-from .cityscapes import Cityscapes
-from .coco_instances import CocoInstances
-from .coco_panoptic import CocoPanoptic
-from .coco_stuff import CocoStuff
+from ..files import PathLike
 from .dataset import Dataset, Size, WithGeometric, WithInstances
-from .folder import Folder
-from .isbi2012 import ISBI2012
-from .layout import Layout
-from .mapping import Table
-from .nyudv2 import NYUDv2
-from .pascal_context import PascalContext
-from .sbd import SBD
-from .shapes import Shapes
-from .sift_flow import SiftFlow, SiftFlowGeometric
-from .sun_rgbd import SunRGBD
-from .voc import VOC, VOC2011
+from .labels.mapping import Table
+from .layouts.ade20k import ADE20K
+from .layouts.camvid import CamVid
+from .layouts.cell_tracking import CellTracking, CellTrackingSilver
+from .layouts.cityscapes import Cityscapes
+from .layouts.coco_instances import CocoInstances
+from .layouts.coco_panoptic import CocoPanoptic
+from .layouts.coco_stuff import CocoStuff
+from .layouts.folder import Folder
+from .layouts.isbi2012 import ISBI2012
+from .layouts.layout import Layout
+from .layouts.nyudv2 import NYUDv2
+from .layouts.pascal_context import PascalContext
+from .layouts.sbd import SBD
+from .layouts.sift_flow import SiftFlow, SiftFlowGeometric
+from .layouts.sun_rgbd import SunRGBD
+from .layouts.voc import VOC, VOC2011
+from .synthetic.cells import Cells
+from .synthetic.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def open_dataset(
         count: how many images are drawn.
         val_fraction: the share that validates, where that is not published.
         seed: of the images that are drawn, or of that share.
-        mapping: what numbers and colours in masks mean (``tinyseg.data.mapping``).
+        mapping: what numbers and colours in masks mean (``tinyseg.data.labels.mapping``).
         crowds: what becomes of crowds in COCO's outlines: "ignore", or "objects".
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
         geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
@@ -194,7 +194,7 @@ def get_kind(name: str) -> Kind:
     return DATASETS[name]
 
 
-def _check_classes(name: str, asked: int | None, classes: Any) -> None:
+def _check_classes(name: str, requested: int | None, classes: Any) -> None:
     """``InputError`` when a number of classes was asked for that the data set does not have."""
-    if asked is not None and classes is not None and asked != len(classes):
-        raise InputError(f"the data set {name!r} has {len(classes)} classes, not --num-classes {asked}")
+    if requested is not None and classes is not None and requested != len(classes):
+        raise InputError(f"the data set {name!r} has {len(classes)} classes, not --num-classes {requested}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..checkpoint import METADATA_KEY, parse_metadata
 from ..errors import CheckpointError
-from ..paths import PathLike
+from ..files import PathLike
 from .archive import Archive, ArchiveError
 from .npy import array_of
 from .pickle_machine import PickleError

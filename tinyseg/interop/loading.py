@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from ..autograd import no_grad
 from ..checkpoint import listed
 from ..errors import CheckpointError, many
+from ..files import PathLike
 from ..finite import damage, is_representable, pieces
 from ..models.expectations import stored
 from ..models.fixed_bilinear import FixedBilinear
 from ..models.network import Network, Preprocessing
 from ..nn import ConvTranspose2d, Module
-from ..paths import PathLike
 from ..tensor import Tensor, tensor
 from .file import Weights, read
 from .names import (

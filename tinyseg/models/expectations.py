@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import CheckpointError
+from ..files import PathLike
 from ..nn import Module
-from ..paths import PathLike
 from .network import Conventions, Network, Preprocessing
 
 _TYPES = {"pad_maps": bool, "skip_first": bool, "dilation": int, "scale": float, "kind": str, "padding": str}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..data.dataset import Classes
-from ..paths import PathLike
+from ..files import PathLike
 from .figures import literal, new_figure, save
 from .palettes import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..paths import PathLike
+from ..files import PathLike
 from .figures import new_figure, save, text_width
 from .layout import Arrow, Layout, Point, layered
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..data.dataset import Classes
+from ..files import PathLike
 from ..metrics import ConfusionMatrix
-from ..paths import PathLike
 from .figures import as_array, literal, new_figure, save
 
 WRITTEN = 30

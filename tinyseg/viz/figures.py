@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..files import write_bytes
-from ..paths import PathLike
+from ..files import PathLike, write_bytes
 from ..tensor import Tensor
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..paths import PathLike
+from ..files import PathLike
 from .figures import as_array, as_column, new_figure, plain_axes, save
 from .palettes import BLUE, GREY, LINES, ORANGE
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dataset import IGNORE_INDEX, Classes
-from ..paths import PathLike
+from ..files import PathLike
 from .figures import literal, new_figure, save, text_width
 from .overlays import as_rgb, colorize, stretched
 from .palettes import GREY

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..autograd import Edge, Node
-from ..paths import PathLike
+from ..files import PathLike
 from ..tensor import Tensor
 from ..tensor_base import TensorBase
 from .boxes import Arrow, Box, save_boxes

@@ -151,7 +151,7 @@ class RandomCrop(Transform):
             sample = _extended(sample, [(lack // 2, lack - lack // 2) for lack in missing])
         spans = [(0, length - wanted) for wanted, length in zip(self.size, sample.mask.shape, strict=True)]
         if self.rare and rng.random() < self.rare:
-            spans = self._around(_pixel_of_some_class(sample.mask, rng), spans)
+            spans = self._starts_with(_pixel_of_some_class(sample.mask, rng), spans)
         top, left = (int(rng.integers(low, high + 1)) for low, high in spans)
         window = slice(top, top + self.size[0]), slice(left, left + self.size[1])
 
@@ -160,7 +160,7 @@ class RandomCrop(Transform):
 
         return moved(sample, cut, lambda labels, _: cut(labels))
 
-    def _around(self, pixel: Size | None, spans: list[Size]) -> list[Size]:
+    def _starts_with(self, pixel: Size | None, spans: list[Size]) -> list[Size]:
         """Where a window may begin so that ``pixel`` lies in it."""
         if pixel is None:
             return spans

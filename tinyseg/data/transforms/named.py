@@ -51,13 +51,13 @@ def parse_augmentations(text: str) -> tuple[str, ...]:
     """
     if text.strip() == NONE:
         return ()
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for part in text.split(","):
         name, numbers = _parse(part.strip())
-        if name in asked:
+        if name in requested:
             raise InputError(f"--augment: {name!r} is named twice")
-        asked[name] = name + ("=" + ":".join(f"{number:g}" for number in numbers) if numbers else "")
-    return tuple(asked[name] for name in AUGMENTATIONS if name in asked)
+        requested[name] = name + ("=" + ":".join(f"{number:g}" for number in numbers) if numbers else "")
+    return tuple(requested[name] for name in AUGMENTATIONS if name in requested)
 
 
 def _parse(text: str) -> tuple[str, tuple[float, ...]]:
@@ -97,14 +97,14 @@ def augmentations(specifications: Sequence[str], crop: Size | None, spread: floa
     >>> [type(step).__name__ for step in augmentations(("scale=0.75:1.5", "flip"), (64, 64))]
     ['RandomScale', 'RandomCrop', 'RandomFlip']
     """
-    asked = dict(_parse(text) for text in specifications)
+    requested = dict(_parse(text) for text in specifications)
     steps: list[Transform] = []
     for name in AUGMENTATIONS:
         if name == "rare":
             if crop is not None:
-                steps.append(RandomCrop(crop, *asked.get(name, (0.0,))))
-        elif name == "noise" and name in asked and spread is not None:
-            steps.append(_create(name, (*asked[name], spread)))
-        elif name in asked:
-            steps.append(_create(name, asked[name]))
+                steps.append(RandomCrop(crop, *requested.get(name, (0.0,))))
+        elif name == "noise" and name in requested and spread is not None:
+            steps.append(_create(name, (*requested[name], spread)))
+        elif name in requested:
+            steps.append(_create(name, requested[name]))
     return steps

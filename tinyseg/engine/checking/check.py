@@ -67,7 +67,7 @@ def check(
     for dataset in datasets:
         part = SplitReport(dataset.split, len(dataset), _published(dataset, get_kind(data)).get(dataset.split))
         checker.splits.append(part)
-        for seen in in_order(partial(_examine, dataset), range(len(dataset)), workers):
+        for seen in prefetched(partial(_examine, dataset), range(len(dataset)), workers):
             checker.add(part, seen)
             done += 1
             if progress is not None:
@@ -131,7 +131,7 @@ def _examine_mask(dataset: Layout, index: int, seen: _Seen) -> None:
         return
     if seen.size is not None and raw.shape[:2] != seen.size:
         mask_size, image_size = (f"{height}x{width}" for height, width in (raw.shape[:2], seen.size))
-        hint = turning(seen.image, raw.shape[:2], dataset.as_stored)
+        hint = orientation_hint(seen.image, raw.shape[:2], dataset.as_stored)
         text = f"{seen.mask}: the mask is {mask_size} but its image is {image_size} (height x width){hint}"
         seen.errors.append(("sizes", text, str(seen.mask)))
     values, counts = value_counts(raw)

@@ -27,7 +27,7 @@ def notes_on_images(datasets: Sequence[Dataset]) -> tuple[list[str], tuple[int, 
     left_out: Counter[str] = Counter()
     for dataset in filter(None, map(layout_of, datasets)):
         depths.append(Counter())
-        for header, turn in in_order(_Seen(dataset), range(len(dataset))):
+        for header, turn in prefetched(_Seen(dataset), range(len(dataset))):
             if header is not None:
                 depths[-1][header.depth] += 1
                 left_out.update(header.notes)

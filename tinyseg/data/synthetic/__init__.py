@@ -1,0 +1,1 @@
+"""Synthetic data sets: images that are generated from a seed. Nothing to download."""
