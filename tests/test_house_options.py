@@ -119,8 +119,8 @@ def test_every_default_may_be_given_in_a_file_and_is_in_its_range() -> None:
 
 def test_defaults_that_are_described_are_those_of_the_code() -> None:
     from tinyseg.data import VAL_FRACTION
-    from tinyseg.data.coco_instances import CROWDS
     from tinyseg.data.dataset import MAX_CLASSES
+    from tinyseg.data.layouts.coco_instances import CROWDS
     from tinyseg.engine.training.prepare import AUGMENT, AUGMENT_DRAWN
 
     shown = {name: option.default_text for name, option in TRAIN_OPTIONS.items()}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyseg.data import read_classes, read_mapping
-from tinyseg.data.layout import read_list
+from tinyseg.data.layouts.layout import read_list
 from tinyseg.engine import read_config
 from tinyseg.engine.config import recipes
 from tinyseg.engine.parts.class_weights import class_weights

@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import Classes, Folder, check_mapping, get_kind, open_dataset, parse_table, read_mapping
-from ...data.ahead import in_order
-from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, ClassCounts, Color, MaskRanges, Size
-from ...data.folder import CLASSES_FILE
-from ...data.images import Header, LossyMaskError, read_header
-from ...data.layout import Layout, MissingSplitError, turning
-from ...data.mapping import Table, color_of, format_key, identity_table, value_counts
-from ...data.orientation import Turn, turn_of, turning_note
-from ...data.proposal import is_smoothed, propose_mapping
+from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
+from ...data.formats.images import Header, LossyMaskError, read_header
+from ...data.labels.class_lists import CLASSES_FILE
+from ...data.labels.mapping import Table, color_of, format_key, identity_table, value_counts
+from ...data.labels.proposal import is_smoothed, propose_mapping
+from ...data.layouts.layout import Layout, MissingSplitError, orientation_hint
+from ...data.layouts.orientation import Turn, turn_of, turning_note
+from ...data.loading.prefetch import prefetched
+from ...data.loading.statistics import ClassCounts, MaskRanges
 from ...data.registry import Kind
 from ...errors import DataError, InputError, many
+from ...files import PathLike
 from ...options import TrainOptions
-from ...paths import PathLike
 from ..parts.image_notes import depth_note
 from ..training.prepare import check_labels, mixed_ranges, open_splits
 from .check_report import CheckReport, Finding, SplitReport

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...data import Classes
 from ...data.dataset import IGNORE_INDEX, MAX_CLASSES, Color, Size
-from ...data.mapping import format_key
+from ...data.labels.mapping import format_key
 
 
 @dataclass(frozen=True)

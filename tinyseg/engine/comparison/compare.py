@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ...data import DRAWN_SIZE, Dataset, get_kind
-from ...data.coco_instances import CROWDS
+from ...data.layouts.coco_instances import CROWDS
 from ...errors import CheckpointError, InputError, OptionError, flag
-from ...files import naming, remove_half_written, write_text
-from ...lock import locked
+from ...files import PathLike, locked, naming, remove_half_written, write_text
 from ...nn.init import skip
 from ...options import TrainOptions, in_files
-from ...paths import PathLike
 from ..config.config import Config
 from ..config.recipes import read_options
 from ..inspection.info import DEFAULT_SIZE, ModelInfo, describe_model

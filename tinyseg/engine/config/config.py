@@ -16,11 +16,10 @@ from typing import Any, get_type_hints
 from ...data import Classes, Normalise, augmentations, get_kind
 from ...data.dataset import IGNORE_INDEX, Color, distinct
 from ...errors import InputError
-from ...files import write_text
+from ...files import open_regular, read_toml, write_text
 from ...options import TRAIN_OPTIONS, ImageOptions, TrainingOptions, TrainOptions, check
 from ...options.declaration import is_required
 from ...options.values import convert
-from ...reading import open_regular, read_toml
 
 _MARK = "# Written by tinyseg train"
 """What the file begins with; one that a user has written does not."""

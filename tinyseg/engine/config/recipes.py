@@ -21,9 +21,9 @@ from typing import Any
 
 from ... import models
 from ...errors import InputError
+from ...files import parse_toml, read_toml
 from ...options import TRAIN_OPTIONS
 from ...options.values import convert
-from ...reading import parse_toml, read_toml
 from .config import options_of, read_config
 
 Options = dict[str, Any]

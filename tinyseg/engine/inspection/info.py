@@ -17,12 +17,12 @@ from typing import Any
 from ... import models
 from ...autograd import Edge, Node
 from ...creation import zeros
+from ...files import PathLike
 from ...geometry import Field
 from ...models import Classifier, Network
 from ...nn import Module
 from ...nn.init import skip
 from ...options import Size
-from ...paths import PathLike
 from ...tensor import Tensor
 from ...tensor_base import TensorBase
 from ..parts.pipeline import check_size, create_model

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data import ClassCounts, Classes, median_frequency_weights
 from ...errors import InputError, many
-from ...reading import read_text
+from ...files import read_text
 
 BY_NAME = ("none", "median", "inverse", "log")
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...data import Dataset
-from ...data.ahead import in_order
-from ...data.images import Header, read_header
-from ...data.layout import Layout, layout_of
-from ...data.orientation import Turn, is_uncertain, turn_of, turning_note
+from ...data.formats.images import Header, read_header
+from ...data.layouts.layout import Layout, layout_of
+from ...data.layouts.orientation import Turn, is_uncertain, turn_of, turning_note
+from ...data.loading.prefetch import prefetched
 from ...errors import DataError, many
 from ..config.config import DataConfig
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from ...autograd import no_grad
 from ...data import Batch, DataLoader, WithInstances, get_kind, is_divided
-from ...data.layout import layout_of
+from ...data.layouts.layout import layout_of
 from ...errors import OutOfMemoryError
+from ...files import PathLike
 from ...metrics import ConfusionMatrix
 from ...models import SegmentationModel
 from ...models.fcn_paper import TwoScores
 from ...nn.utils import fuse
-from ...paths import PathLike
 from ...tensor import tensor
 from ..config.config import Config
 from ..parts.diagnose import check_scores

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...checkpoint import save_weights
 from ...errors import InputError
-from ...paths import PathLike
+from ...files import PathLike
 from ..storage.run import load_model, open_run
 
 

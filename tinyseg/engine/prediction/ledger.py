@@ -16,8 +16,7 @@ from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
 from ...errors import InputError
-from ...files import append_line, write_text
-from ...reading import open_regular
+from ...files import append_line, open_regular, write_text
 
 LEDGER = ".tinyseg-predictions"
 

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data import Classes, read_image
-from ...data.images import palette_image
-from ...data.listing import image_files
+from ...data.formats.image_folder import image_files
+from ...data.formats.images import palette_image
 from ...errors import DataError, InputError, WriteError, many
-from ...files import remove_half_written, writing
-from ...lock import locked
+from ...files import PathLike, locked, read_text, remove_half_written, writing
 from ...nn.utils import fuse
-from ...paths import PathLike
-from ...reading import read_text
 from ...viz import overlay, stretched
 from ..parts.image_notes import unlike_training
 from ..storage.run import load_model, open_run

@@ -24,11 +24,9 @@ from pathlib import Path
 
 from ...checkpoint import Checkpoint, load, load_weights
 from ...errors import CheckpointError, InputError
-from ...files import is_half_written, naming, remove_half_written
-from ...lock import LOCK, locked
+from ...files import LOCK, PathLike, is_half_written, locked, naming, remove_half_written
 from ...models import SegmentationModel
 from ...nn.init import skip
-from ...paths import PathLike
 from ..config.config import Config, is_written, read_config
 from ..parts.pipeline import create_model
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from ... import random, viz
 from ...data import Batch, DataLoader
+from ...files import PathLike
 from ...optim.lr_scheduler import LambdaLR
-from ...paths import PathLike
 from ..parts.diagnose import DivergenceError
 from ..parts.pipeline import training_loader
 from ..storage.initial_weights import initial_model

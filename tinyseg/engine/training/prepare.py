@@ -25,11 +25,12 @@ from ...data import (
     parse_table,
     read_mapping,
 )
-from ...data.dataset import MaskRanges
-from ...data.layout import Layout, layout_of
-from ...data.mapping import format_key
-from ...data.mapping import listed as listed_values
+from ...data.labels.mapping import format_key
+from ...data.labels.mapping import listed as listed_values
+from ...data.layouts.layout import Layout, layout_of
+from ...data.loading.statistics import MaskRanges
 from ...errors import DataError, InputError, flag, many
+from ...files import printable
 from ...models import Network, Preprocessing, SegmentationModel
 from ...nn.init import skip
 from ...options import (
@@ -43,7 +44,6 @@ from ...options import (
     TrainOptions,
     check,
 )
-from ...paths import printable
 from ..config.config import Config, DataConfig, ModelConfig, TrainingConfig, format_color
 from ..inspection.memory import check_memory
 from ..parts.class_weights import BY_NAME, class_weights

@@ -22,10 +22,8 @@ from ...backend import empty_cache, get_default_device
 from ...checkpoint import load_weights, save_weights
 from ...data import Batch, Cached, Dataset
 from ...errors import CheckpointError, InputError, OutOfMemoryError, many
-from ...files import remove_half_written, write_text
-from ...lock import locked
+from ...files import PathLike, locked, remove_half_written, write_text
 from ...nn.init import skip
-from ...paths import PathLike
 from ..config.config import Config, write_config
 from ..parts.diagnose import DivergenceError
 from ..parts.optimization import depends_on_epochs, steps_of_epoch
