@@ -24,8 +24,8 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "files", "finite", "geometry", "lock", "paths", "random"),
-    ("backend", "reading"),
+    ("errors", "files", "finite", "geometry", "random"),
+    ("backend",),
     ("tensor_base", "cuda"),
     ("autograd",),
     ("ops",),
@@ -41,10 +41,6 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BESIDE = {
     ("finite", "errors"),
     ("files", "errors"),
-    ("files", "paths"),
-    ("lock", "errors"),
-    ("lock", "files"),
-    ("lock", "paths"),
     ("checkpoint", "models"),
     ("viz", "data"),
     ("viz", "metrics"),
