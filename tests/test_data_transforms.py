@@ -44,7 +44,7 @@ def sample(height: int, width: int, dtype: type = np.uint8) -> Sample:
     image = np.stack([mask, mask, mask], axis=2)
     if dtype is np.float32:
         image = image.astype(np.float32) / np.float32(255)
-    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), mask.copy())
+    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), {"a": mask.copy()})
 
 
 def grey(values: Any, mask: Any = None) -> Sample:
@@ -91,7 +91,7 @@ def test_all_parts_have_one_size_and_labels_are_picked(transform: Transform) -> 
         moved = transform(given, rng(seed))
         assert moved.instances is not None
         assert moved.weights is not None
-        np.testing.assert_array_equal(moved.geometric, moved.mask)
+        np.testing.assert_array_equal(moved.extra["a"], moved.mask)
         assert moved.image.shape[:2] == moved.mask.shape == moved.instances.shape == moved.weights.shape
         assert set(np.unique(moved.mask)) <= {*np.unique(given.mask), 255}
         kept = moved.mask != 255

@@ -24,7 +24,7 @@ from .dataset import (
     Dataset,
     Normalisation,
     Sample,
-    WithGeometric,
+    WithExtra,
     WithInstances,
     Wrapper,
     class_counts,
@@ -40,10 +40,10 @@ from .loader import Batch, DataLoader
 from .mapping import check_mapping, parse_table, read_mapping, write_mapping
 from .nyudv2 import NYUDv2
 from .pascal_context import PascalContext
-from .registry import DATASETS, Kind, get_kind, open_dataset
+from .registry import DATASETS, EXTRA_TARGETS, Kind, get_kind, open_dataset
 from .sbd import SBD
 from .shapes import Shapes
-from .sift_flow import SiftFlow, SiftFlowGeometric
+from .sift_flow import SiftFlow, SiftFlowGeometric, WithGeometric
 from .sun_rgbd import SunRGBD
 from .transforms import (
     AUGMENTATIONS,
@@ -71,6 +71,7 @@ __all__ = [
     "AUGMENTATIONS",
     "DATASETS",
     "DRAWN_SIZE",
+    "EXTRA_TARGETS",
     "IGNORE_INDEX",
     "ISBI2012",
     "SBD",
@@ -116,6 +117,7 @@ __all__ = [
     "SiftFlowGeometric",
     "SunRGBD",
     "Transform",
+    "WithExtra",
     "WithGeometric",
     "WithInstances",
     "Wrapper",

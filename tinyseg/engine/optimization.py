@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .. import optim
+from .. import models, optim
 from ..errors import InputError
 from ..nn import Module
 from ..optim.groups import begins
@@ -25,7 +25,7 @@ from .config import TrainingConfig
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 SCHEDULES = ("poly", "cosine", "step", "multistep", "exponential", "onecycle", "plateau", "constant")
-STAGES = ("front-end", "context")
+STAGES = tuple(stage for stages in models.stages().values() for stage in stages)
 
 
 def frozen_parts(model: Module, prefixes: Sequence[str]) -> list[Module]:

@@ -27,8 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.dilated import DilatedNet
-from ..models.fcn_paper import FCN
-from ..models.fcn_small import SmallFCN
+from ..models.fcn_decoder import FCNDecoder
 from ..models.network import CAFFE, IMAGENET, INCEPTION, Conventions, Network, Preprocessing
 from ..models.segnet import DEPTHS, SegNet
 from ..models.unet import UNet
@@ -163,7 +162,7 @@ _FCN_CONSTANTS = {
 
 def constants(model: Module) -> Mapping[str, str]:
     """What ``model`` may start without, whatever the file: it begins with constants, and is not drawn at random."""
-    return _COUNTS | (_FCN_CONSTANTS if isinstance(model, (FCN, SmallFCN)) else {})
+    return _COUNTS | (_FCN_CONSTANTS if isinstance(model, FCNDecoder) else {})
 
 
 def parts_of_its_own(model: Module) -> Mapping[str, str]:

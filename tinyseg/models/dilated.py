@@ -21,12 +21,10 @@ from . import vgg
 from .borders import mirrored
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
 from .network import Conventions
-from .segmentation import SegmentationModel
+from .segmentation import SegmentationModel, Stage
 
 MARGIN = 186
 STRIDE = 8
-STAGES = ("front-end", "context")
-
 DILATIONS = (1, 1, 2, 4, 8, 16, 1)
 CITYSCAPES_DILATIONS = (1, 1, 2, 4, 8, 16, 32, 64, 1)
 LARGE = (2, 2, 4, 8, 16, 32, 32)
@@ -103,6 +101,8 @@ class ContextModule(Module):
 class DilatedNet(SegmentationModel):
     """``front_end``, then ``context`` (an ``Identity`` for 'none'); see ``train_stage`` for training in two steps."""
 
+    stages = (Stage("front-end"), Stage("context", frozen="front_end", made_by="front-end"))
+
     def __init__(
         self, num_classes: int, in_channels: int, context: str, padding: str, width: int, sigma: float
     ) -> None:
@@ -134,7 +134,7 @@ class DilatedNet(SegmentationModel):
         frozen, and the module learns on its scores. None, as at first: all of it learns.
         """
         if stage is not None:
-            check_choice(self.name, "stage", stage, STAGES)
+            check_choice(self.name, "stage", stage, [one.name for one in self.stages])
         if stage == "context" and isinstance(self.context, nn.Identity):
             raise ValueError("dilatednet: has no context module to train; build it with context='basic' or 'large'")
         self.requires_grad_(True)
