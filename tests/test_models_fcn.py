@@ -160,11 +160,11 @@ def test_a_finer_network_says_at_first_what_its_source_said(backbone: str, tmp_p
     for name in ("fcn16s", "fcn8s"):
         net = build(name, backbone).eval()
         report = begin(net, source, tmp_path)
-        fresh = {key.split(".")[0] for key in ours(report, "missing")} - {net._last()}
+        fresh = {key.split(".")[0] for key in ours(report, "missing")} - {net._upsamplings[-1].layer}
         assert all(key.startswith(("score_", "upscore")) for key in fresh), fresh
         assert len(fresh) == 2
         assert not report.of("reshaped", "unexpected")
-        assert [entry.theirs for entry in report.of("skipped")] == [f"{source._last()}.weight"]
+        assert [entry.theirs for entry in report.of("skipped")] == [f"{source._upsamplings[-1].layer}.weight"]
         scores, finer = coarse_scores(net, image)
         np.testing.assert_array_equal(scores, before)
         # A new skip adds nothing: its scores are zero whatever the image is.

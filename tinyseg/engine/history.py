@@ -54,7 +54,7 @@ class EpochRow:
         """The row as a checkpoint keeps it; the accuracy of an extra target that the run has not is None."""
         state = asdict(self)
         accuracies = state.pop("extra_accuracies")
-        return state | {column(target): accuracies.get(target) for target in EXTRA_TARGETS}
+        return state | {column(target): accuracies.get(target) for target in (*EXTRA_TARGETS, *accuracies)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> EpochRow:

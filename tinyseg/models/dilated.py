@@ -20,7 +20,7 @@ from ..tensor import Tensor
 from . import vgg
 from .borders import mirrored
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
-from .network import Conventions
+from .network import Conventions, SeparatePart
 from .segmentation import SegmentationModel, Stage
 
 MARGIN = 186
@@ -116,6 +116,13 @@ class DilatedNet(SegmentationModel):
     def score_layers(self) -> tuple[str, ...]:
         """The front end's last; the context module, which is of the classes' size too, is a part of its own."""
         return ("front_end.final",)
+
+    @property
+    def separate_parts(self) -> dict[str, SeparatePart]:
+        """The context module, which learns after the front end, and need not be the one that the front end's run was
+        built with.
+        """
+        return {"context": SeparatePart("context module", "starts as the identity")}
 
     @property
     def conventions(self) -> Conventions:

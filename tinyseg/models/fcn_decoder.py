@@ -100,6 +100,15 @@ class FCNDecoder(SegmentationModel):
         return tuple(f"{layer}{head}" for head in heads for layer in layers)
 
     @property
+    def constant_starts(self) -> Mapping[str, str]:
+        """Those of ``score_layers``."""
+        return {
+            r"score_\w+\.(weight|bias)": "starts at zero",
+            r"score\d\.(weight|bias)": "starts at zero",
+            r"(upscore\w*|up\d?)\.weight": "starts as bilinear upsampling",
+        }
+
+    @property
     def extra_classes(self) -> dict[str, int]:
         """Of the heads beside the one of the classes."""
         return {target: head.classes for target, head in self.extra.items()}
