@@ -47,6 +47,11 @@ def sample(height: int, width: int, dtype: type = np.uint8) -> Sample:
     return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), {"a": mask.copy()})
 
 
+def planes(sample: Sample) -> list[Any]:
+    """All arrays of a sample."""
+    return [*sample[:2], sample.instances, sample.weights, *sample.extra.values()]
+
+
 def grey(values: Any, mask: Any = None) -> Sample:
     image = np.array(values, np.uint8)
     return Sample(image[:, :, None], np.zeros_like(image) if mask is None else np.array(mask, np.uint8), "grey")
@@ -72,15 +77,15 @@ PLACES = ALL[:7]
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: Transform, dtype: type) -> None:
     given = sample(11, 14, dtype)
-    before = [np.array(part) for part in given[:2] + given[3:]]
+    before = [np.array(part) for part in planes(given)]
     for seed in range(4):
         one, other = transform(given, rng(seed)), transform(given, rng(seed))
-        for first, second, old in zip(one[:2] + one[3:], other[:2] + other[3:], before, strict=True):
+        for first, second, old in zip(planes(one), planes(other), before, strict=True):
             np.testing.assert_array_equal(first, second)
             assert first.dtype == old.dtype
         assert one.image.max() <= (255 if dtype is np.uint8 else 1)
         assert one.name == "sample"
-    for part, old in zip(given[:2] + given[3:], before, strict=True):
+    for part, old in zip(planes(given), before, strict=True):
         np.testing.assert_array_equal(part, old)
 
 
