@@ -164,8 +164,8 @@ def open_dataset(
         raise InputError(f"the data set {name!r} takes no --as-stored; leave it out")
     dataset = _create(kind, split, options, as_stored)
     _check_classes(name, num_classes, dataset.classes)
-    if asked := {target: classes for target, classes in extra.items() if classes}:
-        dataset = WithExtra(dataset, _extra(kind, name, asked, split, options, as_stored))
+    if wanted := {target: classes for target, classes in extra.items() if classes}:
+        dataset = WithExtra(dataset, _extra(kind, name, wanted, split, options, as_stored))
     return WithInstances(dataset) if instances else dataset
 
 
@@ -179,12 +179,12 @@ def _create(kind: Kind, split: str, options: Mapping[str, Any], as_stored: bool)
 
 
 def _extra(
-    kind: Kind, name: str, asked: Mapping[str, int], split: str, options: Mapping[str, Any], as_stored: bool
+    kind: Kind, name: str, wanted: Mapping[str, int], split: str, options: Mapping[str, Any], as_stored: bool
 ) -> dict[str, Dataset]:
     """The same images in the classes of each extra target; ``InputError`` where there are none, or not so many."""
     given = {key: value for key, value in options.items() if key != "mapping"}
     found = {}
-    for target, classes in asked.items():
+    for target, classes in wanted.items():
         if target not in kind.extra:
             having = ", ".join(other for other, one in DATASETS.items() if target in one.extra)
             raise InputError(f"the data set {name!r} has no {target} classes; {having} has")

@@ -10,7 +10,7 @@ map further up, once and twice, which knows less about what is there and more ab
                     + --x2---/
                     x8 -> pixels
 
-What the maps are, and where their units stand, is the trunk's affair: ``fcn_paper.py``, ``fcn_small.py``.
+The trunk says what the maps are and where their units stand: ``fcn_paper.py``, ``fcn_small.py``.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class ScoredMap(NamedTuple):
 
 
 class Upsampling(NamedTuple):
-    """A layer that enlarges scores: its name and its kernel, the ``padding`` that it takes off on each side, and
-    which of its units stands where the first one of its target does: ``cut``, negative where the target is cut.
+    """A layer that enlarges scores, its kernel, and the ``padding`` that it takes off on each side. ``cut``: which of
+    its units stands where the first unit of its target does; negative where it is the target that is cut.
     """
 
     layer: str
@@ -101,7 +101,7 @@ class FCNDecoder(SegmentationModel):
 
     @property
     def constant_starts(self) -> Mapping[str, str]:
-        """Those of ``score_layers``."""
+        """The weights of ``score_layers``."""
         return {
             r"score_\w+\.(weight|bias)": "starts at zero",
             r"score\d\.(weight|bias)": "starts at zero",
@@ -110,7 +110,7 @@ class FCNDecoder(SegmentationModel):
 
     @property
     def extra_classes(self) -> dict[str, int]:
-        """Of the heads beside the one of the classes."""
+        """Classes of each extra head, by the name of its target."""
         return {target: head.classes for target, head in self.extra.items()}
 
     def trunk(self) -> list[nn.Module]:

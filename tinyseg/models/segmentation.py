@@ -26,8 +26,9 @@ class Outputs(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A stage that a network may be trained in. ``frozen``: the part of the network that stays as it is meanwhile, so
-    that weights have to bring it, and ``made_by``: the stage that trains it; both empty where there is none.
+    """A stage of training. ``frozen``: the part of the network that is not trained in this stage, and has to come
+    with the weights that the stage begins with; ``made_by``: the stage that trains it. Both are empty where nothing
+    is frozen.
     """
 
     name: str
@@ -92,7 +93,7 @@ class SegmentationModel(Network):
 
     @property
     def extra_classes(self) -> Mapping[str, int]:
-        """How many classes each extra target has that the network has a head for, by the name of the target."""
+        """The number of classes of each extra target that there is a head for, by the name of the target."""
         return {}
 
     def outputs(self, input: Tensor, extra: Collection[str] = ()) -> Outputs:
@@ -108,8 +109,8 @@ class SegmentationModel(Network):
             raise InputError(f"{self.name} has one head, and none for {missing[0]} classes")
 
     def loss_of(self, outputs: Outputs, labels: Tensor, criterion: Criterion, extra: Mapping[str, Tensor]) -> Tensor:
-        """The loss of what the network gave: ``criterion`` of the logits, to which a network with more heads adds
-        that of the scores of each of the ``extra`` targets, whose labels (N, H, W) come by name.
+        """The loss of ``outputs``: ``criterion`` of the logits and the labels. ``extra``: labels (N, H, W) of extra
+        targets by name; a network with heads for them adds their losses.
         """
         return criterion(outputs.logits, labels)
 

@@ -11,9 +11,7 @@ from .. import nn
 from ..tensor import Tensor
 from .layers import check_width, draw
 from .segmentation import SegmentationModel
-
-DEPTHS = (2, 2, 3, 3, 3)
-"""Convolutions in each stage of VGG16."""
+from .vgg import DEPTHS
 
 
 class SegNet(SegmentationModel):
