@@ -22,7 +22,6 @@ from tinyseg.engine.learner import Learner
 from tinyseg.engine.objective import Objective
 from tinyseg.engine.pipeline import create_model, training_loader
 from tinyseg.errors import InputError
-from tinyseg.models.segmentation import Outputs
 
 MODEL = {"backbone": "alexnet", "width": 1, "geometric_classes": 3}
 
@@ -71,7 +70,7 @@ def test_the_loss_is_that_of_both_heads(root: Path) -> None:
     config = engine.prepare(options(root)).config
     objective, model = Objective(config), create_model(config)
     labels = np.array([[[0, 32, 255]]])
-    scores = Outputs(tinyseg.randn(1, 33, 1, 3), {"geometric": tinyseg.randn(1, 3, 1, 3)})
+    scores = models.Outputs(tinyseg.randn(1, 33, 1, 3), {"geometric": tinyseg.randn(1, 3, 1, 3)})
     for geometric in ([[[2, 0, 1]]], [[[255, 1, 255]]]):
         extra = {"geometric": np.array(geometric)}
         batch = Batch(np.zeros((1, 3, 1, 3), np.float32), labels, ["a"], extra=extra)

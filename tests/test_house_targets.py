@@ -19,7 +19,8 @@ from tinyseg.engine.evaluate import evaluate_model
 from tinyseg.engine.history import EpochRow
 from tinyseg.engine.learner import Learner
 from tinyseg.errors import InputError
-from tinyseg.models.segmentation import Criterion, Outputs, SegmentationModel
+from tinyseg.models import Outputs, SegmentationModel
+from tinyseg.models.segmentation import Criterion
 
 PACKAGE = Path(tinyseg.__file__).parent
 ABOVE = ("engine", "cli", "viz", "interop", "console.py", "checkpoint.py", "data", "metrics")

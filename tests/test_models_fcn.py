@@ -12,7 +12,6 @@ import tinyseg
 from tinyseg import interop, models, nn
 from tinyseg.errors import CheckpointError, OptionError
 from tinyseg.geometry import Grid
-from tinyseg.models.segmentation import Outputs
 
 BACKBONES: list[tuple[str, str]] = [
     ("vgg16", "paper"),
@@ -274,7 +273,7 @@ def test_two_heads_of_sift_flow() -> None:
 
 
 def test_each_head_leaves_out_what_is_void_in_it() -> None:
-    scores = Outputs(tinyseg.randn(1, 33, 1, 2), {"geometric": tinyseg.randn(1, 3, 1, 2)})
+    scores = models.Outputs(tinyseg.randn(1, 33, 1, 2), {"geometric": tinyseg.randn(1, 3, 1, 2)})
     both = models.joint_loss(scores, tinyseg.tensor([[[5, 255]]]), tinyseg.tensor([[[255, 1]]])).item()
     log_softmax = nn.functional.log_softmax
     first, second = log_softmax(scores.logits, 1), log_softmax(scores.extra["geometric"], 1)

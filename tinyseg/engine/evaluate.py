@@ -21,8 +21,7 @@ from ..data import Batch, DataLoader, WithInstances, get_kind, is_divided
 from ..data.layout import layout_of
 from ..errors import OutOfMemoryError
 from ..metrics import ConfusionMatrix
-from ..models import SegmentationModel
-from ..models.segmentation import Outputs
+from ..models import Outputs, SegmentationModel
 from ..nn.utils import fuse
 from ..paths import PathLike
 from ..tensor import tensor
@@ -60,7 +59,7 @@ class Evaluation:
     @property
     def extra_accuracies(self) -> dict[str, float]:
         """The pixel accuracy of each extra target of which any pixel counts, by name."""
-        return {target: scores.pixel_accuracy for target, scores in self.extra.items()}
+        return {target: float(scores.pixel_accuracy) for target, scores in self.extra.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""

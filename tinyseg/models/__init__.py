@@ -18,7 +18,7 @@ from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
 from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed, joint_loss
 from .googlenet import googlenet
 from .network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
-from .segmentation import SegmentationModel
+from .segmentation import Outputs, SegmentationModel
 from .segnet import segnet
 from .unet import unet
 from .unet_paper import unet_paper
@@ -32,6 +32,7 @@ __all__ = [
     "Classifier",
     "Network",
     "Option",
+    "Outputs",
     "Preprocessing",
     "SegmentationModel",
     "all_options",
