@@ -86,9 +86,9 @@ class Learner:
 
     def _loss(self, batch: Batch, tensors: Sent) -> Tensor:
         criterion = partial(self.objective, weights=tensors.weights)
-        return self.model.loss(
-            tensors.images, tensors.labels, criterion, self.objective.counted(batch, tensors.extra)
-        )
+        extra = self.objective.counted(batch, tensors.extra)
+        # A network without extra targets need not know of them, also where it defines a loss of its own.
+        return self.model.loss(tensors.images, tensors.labels, criterion, **({"extra": extra} if extra else {}))
 
     def forget(self) -> None:
         """Let go of gradients and of batches that wait for others."""
