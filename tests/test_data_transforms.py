@@ -44,7 +44,12 @@ def sample(height: int, width: int, dtype: type = np.uint8) -> Sample:
     image = np.stack([mask, mask, mask], axis=2)
     if dtype is np.float32:
         image = image.astype(np.float32) / np.float32(255)
-    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), mask.copy())
+    return Sample(image, mask, "sample", mask.astype(np.int32), mask.astype(np.float32), {"a": mask.copy()})
+
+
+def planes(sample: Sample) -> list[Any]:
+    """All arrays of a sample."""
+    return [*sample[:2], sample.instances, sample.weights, *sample.extra.values()]
 
 
 def grey(values: Any, mask: Any = None) -> Sample:
@@ -72,15 +77,15 @@ PLACES = ALL[:7]
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_stay_inputs_are_left_alone_and_the_generator_decides(transform: Transform, dtype: type) -> None:
     given = sample(11, 14, dtype)
-    before = [np.array(part) for part in given[:2] + given[3:]]
+    before = [np.array(part) for part in planes(given)]
     for seed in range(4):
         one, other = transform(given, rng(seed)), transform(given, rng(seed))
-        for first, second, old in zip(one[:2] + one[3:], other[:2] + other[3:], before, strict=True):
+        for first, second, old in zip(planes(one), planes(other), before, strict=True):
             np.testing.assert_array_equal(first, second)
             assert first.dtype == old.dtype
         assert one.image.max() <= (255 if dtype is np.uint8 else 1)
         assert one.name == "sample"
-    for part, old in zip(given[:2] + given[3:], before, strict=True):
+    for part, old in zip(planes(given), before, strict=True):
         np.testing.assert_array_equal(part, old)
 
 
@@ -91,7 +96,7 @@ def test_all_parts_have_one_size_and_labels_are_picked(transform: Transform) -> 
         moved = transform(given, rng(seed))
         assert moved.instances is not None
         assert moved.weights is not None
-        np.testing.assert_array_equal(moved.geometric, moved.mask)
+        np.testing.assert_array_equal(moved.extra["a"], moved.mask)
         assert moved.image.shape[:2] == moved.mask.shape == moved.instances.shape == moved.weights.shape
         assert set(np.unique(moved.mask)) <= {*np.unique(given.mask), 255}
         kept = moved.mask != 255

@@ -22,7 +22,6 @@ from tinyseg.engine.parts.objective import Objective
 from tinyseg.engine.parts.pipeline import create_model, training_loader
 from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
-from tinyseg.models.fcn_paper import TwoScores
 
 MODEL = {"backbone": "alexnet", "width": 1, "geometric_classes": 3}
 
@@ -46,8 +45,7 @@ def test_samples_have_both_masks(root: Path) -> None:
     dataset = open_dataset("sift-flow", "train", root=root, geometric=3)
     sample = dataset[0]
     assert sample.mask[:3, 0].tolist() == [255, 0, 32]
-    assert sample.geometric is not None
-    assert sample.geometric[:3, 0].tolist() == [255, 0, 2]
+    assert sample.extra["geometric"][:3, 0].tolist() == [255, 0, 2]
     other = open_dataset("sift-flow-geometric", "val", root=root)
     with pytest.raises(InputError, match="have other images, or in another order"):
         WithGeometric(dataset, other)
@@ -59,28 +57,30 @@ def test_both_masks_are_moved_alike() -> None:
     mask = rng.integers(0, 5, (40, 48), np.uint8)
     image = rng.integers(0, 256, (40, 48, 3), np.uint8)
     steps = Compose(augmentations(tuple(AUGMENTATIONS), (32, 32)))
-    changed = steps(Sample(image, mask, "a", geometric=mask.copy()), np.random.default_rng(1))
-    assert changed.geometric is not None
+    changed = steps(Sample(image, mask, "a", extra={"geometric": mask.copy()}), np.random.default_rng(1))
     assert (changed.mask != mask[4:36, 8:40]).any()
-    np.testing.assert_array_equal(changed.geometric, changed.mask)
+    np.testing.assert_array_equal(changed.extra["geometric"], changed.mask)
     swap = Compose([lambda image, mask: (image[:, ::-1].copy(), mask[:, ::-1].copy())])
     with pytest.raises(ValueError, match="a second mask that would stay behind"):
-        swap(Sample(image, mask, "a", geometric=mask), rng)
+        swap(Sample(image, mask, "a", extra={"geometric": mask}), rng)
 
 
 def test_the_loss_is_that_of_both_heads(root: Path) -> None:
     """Where no pixel has a geometric class, the semantic one is left."""
-    objective = Objective(engine.prepare(options(root)).config)
+    config = engine.prepare(options(root)).config
+    objective, model = Objective(config), create_model(config)
     labels = np.array([[[0, 32, 255]]])
-    scores = TwoScores(tinyseg.randn(1, 33, 1, 3), tinyseg.randn(1, 3, 1, 3))
+    scores = models.Outputs(tinyseg.randn(1, 33, 1, 3), {"geometric": tinyseg.randn(1, 3, 1, 3)})
     for geometric in ([[[2, 0, 1]]], [[[255, 1, 255]]]):
-        batch = Batch(np.zeros((1, 3, 1, 3), np.float32), labels, ["a"], geometric=np.array(geometric))
-        truth = tinyseg.tensor(labels), tinyseg.tensor(np.array(geometric))
-        found = objective.joint(scores, *truth, batch).item()
+        extra = {"geometric": np.array(geometric)}
+        batch = Batch(np.zeros((1, 3, 1, 3), np.float32), labels, ["a"], extra=extra)
+        truth = tinyseg.tensor(labels), tinyseg.tensor(extra["geometric"])
+        found = model.loss_of(scores, truth[0], objective, objective.counted(batch, {"geometric": truth[1]})).item()
         assert found == pytest.approx(models.joint_loss(scores, *truth).item(), rel=1e-6)
-    batch = batch._replace(geometric=np.full((1, 1, 3), 255))
-    found = objective.joint(scores, truth[0], tinyseg.tensor(batch.geometric), batch).item()
-    assert found == objective(scores.semantic, truth[0]).item()
+    batch = batch._replace(extra={"geometric": np.full((1, 1, 3), 255)})
+    void = {"geometric": tinyseg.tensor(batch.extra["geometric"])}
+    found = model.loss_of(scores, truth[0], objective, objective.counted(batch, void)).item()
+    assert found == objective(scores.logits, truth[0]).item()
 
 
 def test_both_heads_are_trained_and_scored(root: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_both_heads_are_trained_and_scored(root: Path, tmp_path: Path) -> None:
     still = engine.train(engine.prepare(options(root, lr=1e-30, batch_size=6)), tmp_path / "still", log, workers=0)
     assert log.losses == [pytest.approx(math.log(33) + math.log(3), rel=1e-6)]
     assert still.history[0].val_loss == pytest.approx(math.log(33) + math.log(3), rel=1e-6)
-    assert still.history[0].geometric_accuracy == 0.5
+    assert still.history[0].extra_accuracies == {"geometric": 0.5}
     engine.train(engine.prepare(options(root)), tmp_path / "run", workers=0)
     weights = load(tmp_path / "run" / "last.safetensors").weights
     for name in ("score_fr.weight", "score_fr_geo.weight"):
@@ -108,7 +108,7 @@ def test_a_run_with_two_heads_goes_on_to_the_same_bits(root: Path, tmp_path: Pat
     engine.train(engine.prepare(options(root)), tmp_path / "parts", workers=0)
     parts = engine.resume(tmp_path / "parts", epochs=2, workers=1)
     for one, other in zip(whole.history, parts.history, strict=True):
-        assert (one.train_loss, one.geometric_accuracy) == (other.train_loss, other.geometric_accuracy)
+        assert (one.train_loss, one.extra_accuracies) == (other.train_loss, other.extra_accuracies)
     one, other = (load(tmp_path / name / "last.safetensors").weights for name in ("whole", "parts"))
     for name, value in one.items():
         np.testing.assert_array_equal(value.numpy(), other[name].numpy())

@@ -12,7 +12,6 @@ import tinyseg
 from tinyseg import interop, models, nn
 from tinyseg.errors import CheckpointError, OptionError
 from tinyseg.geometry import Grid
-from tinyseg.models.fcn_paper import TwoScores
 
 BACKBONES: list[tuple[str, str]] = [
     ("vgg16", "paper"),
@@ -160,11 +159,11 @@ def test_a_finer_network_says_at_first_what_its_source_said(backbone: str, tmp_p
     for name in ("fcn16s", "fcn8s"):
         net = build(name, backbone).eval()
         report = begin(net, source, tmp_path)
-        fresh = {key.split(".")[0] for key in ours(report, "missing")} - {net._last()}
+        fresh = {key.split(".")[0] for key in ours(report, "missing")} - {net._upsamplings[-1].layer}
         assert all(key.startswith(("score_", "upscore")) for key in fresh), fresh
         assert len(fresh) == 2
         assert not report.of("reshaped", "unexpected")
-        assert [entry.theirs for entry in report.of("skipped")] == [f"{source._last()}.weight"]
+        assert [entry.theirs for entry in report.of("skipped")] == [f"{source._upsamplings[-1].layer}.weight"]
         scores, finer = coarse_scores(net, image)
         np.testing.assert_array_equal(scores, before)
         # A new skip adds nothing: its scores are zero whatever the image is.
@@ -256,13 +255,13 @@ def test_two_heads_of_sift_flow() -> None:
     net = build("fcn16s", num_classes=33, geometric_classes=3)
     waken(net)
     image = tinyseg.rand(1, 3, 40, 50)
-    scores = net.both(image)
-    assert (scores.semantic.shape, scores.geometric.shape) == ((1, 33, 40, 50), (1, 3, 40, 50))
+    scores = net.outputs(image, ("geometric",))
+    assert (scores.logits.shape, scores.extra["geometric"].shape) == ((1, 33, 40, 50), (1, 3, 40, 50))
     semantic, geometric = (tinyseg.zeros(1, 40, 50, dtype="int64") + k for k in (32, 2))
     loss = models.joint_loss(scores, semantic, geometric)
     parts = [
         nn.functional.cross_entropy(one, labels).item()
-        for one, labels in ((scores.semantic, semantic), (scores.geometric, geometric))
+        for one, labels in ((scores.logits, semantic), (scores.extra["geometric"], geometric))
     ]
     assert loss.item() == pytest.approx(sum(parts))
     loss.backward()
@@ -270,20 +269,21 @@ def test_two_heads_of_sift_flow() -> None:
         assert parameter.grad is not None, name
     net.eval()
     with tinyseg.no_grad():
-        np.testing.assert_array_equal(net(image).numpy(), net.both(image).semantic.numpy())
+        np.testing.assert_array_equal(net(image).numpy(), net.outputs(image, ("geometric",)).logits.numpy())
 
 
 def test_each_head_leaves_out_what_is_void_in_it() -> None:
-    scores = TwoScores(tinyseg.randn(1, 33, 1, 2), tinyseg.randn(1, 3, 1, 2))
+    scores = models.Outputs(tinyseg.randn(1, 33, 1, 2), {"geometric": tinyseg.randn(1, 3, 1, 2)})
     both = models.joint_loss(scores, tinyseg.tensor([[[5, 255]]]), tinyseg.tensor([[[255, 1]]])).item()
     log_softmax = nn.functional.log_softmax
-    wanted = -log_softmax(scores.semantic, 1)[0, 5, 0, 0].item() - log_softmax(scores.geometric, 1)[0, 1, 0, 1].item()
+    first, second = log_softmax(scores.logits, 1), log_softmax(scores.extra["geometric"], 1)
+    wanted = -first[0, 5, 0, 0].item() - second[0, 1, 0, 1].item()
     assert both == pytest.approx(wanted, rel=1e-5)
 
 
 def test_one_head_has_no_other() -> None:
     with pytest.raises(ValueError, match="fcn16s: has one head"):
-        build("fcn16s").both(tinyseg.zeros(1, 3, 32, 32))
+        build("fcn16s").outputs(tinyseg.zeros(1, 3, 32, 32), ("geometric",))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -249,13 +249,13 @@ class TrainingDisplay(Callbacks):
 
     def epoch_done(self, row: EpochRow, is_best: bool) -> None:
         """A line that stays."""
-        second = "" if row.geometric_accuracy is None else f"  geometric accuracy {number(row.geometric_accuracy)}"
+        extra = "".join(f"  {target} accuracy {number(value)}" for target, value in row.extra_accuracies.items())
         epochs = self.trainer.config.training.epochs if self.trainer is not None else row.epoch
         idle = f" ({row.waited:.1f} s of it waiting for images)" if row.waited > NOTABLE_WAIT * row.seconds else ""
         line(
             self.console,
             f"epoch {row.epoch:>{len(str(epochs))}}/{epochs}  train loss {number(row.train_loss)}  "
-            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}{second}  {row.seconds:.1f} s{idle}"
+            f"val loss {number(row.val_loss)}  mean IU {number(row.mean_iu)}{extra}  {row.seconds:.1f} s{idle}"
             + ("  best" if is_best else ""),
         )
 
@@ -269,7 +269,7 @@ class TrainingDisplay(Callbacks):
         scores = result.best.scores(result.config)
         line(self.console, f"\nbest epoch: {result.best.epoch}")
         print_scores(self.console, scores, result.config.data.classes)
-        print_geometric(self.console, result.history[result.best.epoch - 1].geometric_accuracy)
+        print_extra(self.console, result.history[result.best.epoch - 1].extra_accuracies)
         line(self.console, f"weights, metrics.csv, curves.png and predictions.png are in {result.folder}")
 
 
@@ -315,10 +315,10 @@ def print_scores(console: Console, scores: ConfusionMatrix, classes: Classes) ->
         line(console, f"absent, in no label and never predicted, so in no mean: {names}")
 
 
-def print_geometric(console: Console, accuracy: float | None) -> None:
-    """The score of a second head, if there is one."""
-    if accuracy is not None:
-        line(console, f"geometric accuracy {number(accuracy)}")
+def print_extra(console: Console, accuracies: Mapping[str, float]) -> None:
+    """The score of each extra target, by its name."""
+    for target, accuracy in accuracies.items():
+        line(console, f"{target} accuracy {number(accuracy)}")
 
 
 def print_measures(console: Console, measures: dict[str, dict[str, Any]], classes: Classes) -> None:

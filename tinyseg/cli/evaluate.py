@@ -80,5 +80,5 @@ def evaluate(
         images = many(result.images, "image")
         console.line(output, f"{config.data.name}, {split}: {images}, loss {console.number(result.loss)}")
         console.print_scores(output, result.scores, config.data.classes)
-        console.print_geometric(output, result.geometric_accuracy)
+        console.print_extra(output, result.extra_accuracies)
         console.print_measures(output, result.measures, config.data.classes)

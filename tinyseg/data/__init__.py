@@ -21,7 +21,7 @@ from .dataset import (
     Classes,
     Dataset,
     Sample,
-    WithGeometric,
+    WithExtra,
     WithInstances,
     Wrapper,
 )
@@ -40,7 +40,7 @@ from .layouts.isbi2012 import ISBI2012
 from .layouts.nyudv2 import NYUDv2
 from .layouts.pascal_context import PascalContext
 from .layouts.sbd import SBD
-from .layouts.sift_flow import SiftFlow, SiftFlowGeometric
+from .layouts.sift_flow import SiftFlow, SiftFlowGeometric, WithGeometric
 from .layouts.sun_rgbd import SunRGBD
 from .layouts.train_val_split import VAL_FRACTION
 from .layouts.voc import VOC, VOC2011
@@ -54,7 +54,7 @@ from .loading.statistics import (
     measure_normalisation,
     median_frequency_weights,
 )
-from .registry import DATASETS, Kind, get_kind, open_dataset
+from .registry import DATASETS, EXTRA_TARGETS, Kind, get_kind, open_dataset
 from .synthetic.cells import Cells
 from .synthetic.shapes import Shapes
 from .transforms import (
@@ -82,6 +82,7 @@ __all__ = [
     "AUGMENTATIONS",
     "DATASETS",
     "DRAWN_SIZE",
+    "EXTRA_TARGETS",
     "IGNORE_INDEX",
     "ISBI2012",
     "SBD",
@@ -127,6 +128,7 @@ __all__ = [
     "SiftFlowGeometric",
     "SunRGBD",
     "Transform",
+    "WithExtra",
     "WithGeometric",
     "WithInstances",
     "Wrapper",

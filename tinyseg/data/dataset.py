@@ -6,7 +6,7 @@ there is nothing to inherit from, though :class:`~tinyseg.data.layouts.layout.La
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -42,8 +42,8 @@ class Sample(NamedTuple):
     8 bits a channel; ``mask`` is ``(H, W)`` ``uint8``: class indices, and 255 where a pixel is ignored.
     ``instances``, where they were asked for (:class:`WithInstances`), is ``(H, W)`` ``int32``: 0 where there is no
     object, and a number of its own for each object. ``weights`` is ``(H, W)`` ``float32``: how much each pixel
-    counts in the loss; 1 everywhere if there are none. ``geometric`` (:class:`WithGeometric`) is a second mask of the
-    same pixels, in other classes.
+    counts in the loss; 1 everywhere if there are none. ``extra`` (:class:`WithExtra`) holds more masks of the same
+    pixels, in other classes, by the names of these targets.
     """
 
     image: NDArray[Any]
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
     name: str
     instances: NDArray[np.int32] | None = None
     weights: NDArray[np.float32] | None = None
-    geometric: NDArray[np.uint8] | None = None
+    extra: Mapping[str, NDArray[np.uint8]] = {}
 
 
 def voc_palette(count: int) -> NDArray[np.uint8]:
@@ -239,22 +239,32 @@ class WithInstances(Wrapper):
         return self.dataset[index]._replace(instances=instances)
 
 
-class WithGeometric(Wrapper):
-    """``dataset`` with a second mask of each image in its samples: that of ``other``, the same images in other
-    classes, as SIFT Flow labels surfaces by what they are and by how they lie.
+class WithExtra(Wrapper):
+    """``dataset`` with more masks of each image in its samples: those of ``others``, which are, by the name of each
+    extra target, the same images in other classes, as SIFT Flow labels surfaces by what they are and by how they lie.
 
     Raises ``InputError`` if their images have other names.
     """
 
-    def __init__(self, dataset: Dataset, other: Dataset) -> None:
+    def __init__(self, dataset: Dataset, others: Mapping[str, Dataset]) -> None:
         super().__init__(dataset)
-        self.other = other
-        names = [[one.sample_name(index) for index in range(len(one))] for one in (dataset, other)]
-        if names[0] != names[1]:
-            raise InputError(f"{dataset.name} and {other.name}: have other images, or in another order")
+        self.others = dict(others)
+        for other in self.others.values():
+            names = [[one.sample_name(index) for index in range(len(one))] for one in (dataset, other)]
+            if names[0] != names[1]:
+                raise InputError(f"{dataset.name} and {other.name}: have other images, or in another order")
+
+    @property
+    def extra_classes(self) -> dict[str, Classes]:
+        """The classes of each extra target, by its name."""
+        return {name: other.classes for name, other in self.others.items()}
+
+    def extra(self, index: int) -> dict[str, NDArray[np.uint8]]:
+        """The masks of sample ``index`` in the classes of each extra target, by its name."""
+        return {name: other.mask(index) for name, other in self.others.items()}
 
     def __getitem__(self, index: int) -> Sample:
-        return self.dataset[index]._replace(geometric=self.other.mask(index))
+        return self.dataset[index]._replace(extra=self.extra(index))
 
 
 def check_index(index: int, length: int) -> int:

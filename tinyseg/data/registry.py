@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InputError, flag
 from ..files import PathLike
-from .dataset import Dataset, Size, WithGeometric, WithInstances
+from .dataset import Dataset, Size, WithExtra, WithInstances
 from .labels.mapping import Table
 from .layouts.ade20k import ADE20K
 from .layouts.camvid import CamVid
@@ -35,15 +35,15 @@ class Kind:
     """A data set that can be opened by its name.
 
     ``create(split=..., ...)`` opens it; ``takes`` names the options that mean something to it. ``published`` says how
-    many labelled images each split has, where that was published. One that is ``drawn`` has no files. ``geometric``
-    names the data set of the same images in geometric classes.
+    many labelled images each split has, where that was published. One that is ``drawn`` has no files. ``extra``
+    names, for each extra target of its samples, the data set of the same images in the classes of that target.
     """
 
     create: Callable[..., Any]
     title: str
     takes: tuple[str, ...]
     published: Mapping[str, int] = field(default_factory=dict)
-    geometric: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def drawn(self) -> bool:
@@ -88,11 +88,14 @@ DATASETS: dict[str, Kind] = {
     "cell-tracking": Kind(CellTracking, "films of cells (PhC-C2DH-U373, DIC-C2DH-HeLa ...)", _FILMS),
     "cell-tracking-silver": Kind(CellTrackingSilver, "the same, labelled by programs", _FILMS),
     "nyudv2": Kind(NYUDv2, "rooms, 40 classes", _FILES, _splits(381, 414, 654)),
-    "sift-flow": Kind(SiftFlow, "outdoor scenes, 33 classes", _DIVIDED, _SIFT, "sift-flow-geometric"),
+    "sift-flow": Kind(SiftFlow, "outdoor scenes, 33 classes", _DIVIDED, _SIFT, {"geometric": "sift-flow-geometric"}),
     "sift-flow-geometric": Kind(SiftFlowGeometric, "the same: sky, horizontal, vertical", _DIVIDED, _SIFT),
     "sun-rgbd": Kind(SunRGBD, "rooms, 37 classes (needs h5py)", _DIVIDED, _splits(5285, test=5050)),
 }
 """Every data set that :func:`open_dataset` knows."""
+
+EXTRA_TARGETS = tuple(dict.fromkeys(target for kind in DATASETS.values() for target in kind.extra))
+"""The names of all extra targets that samples of a data set may have."""
 
 
 def open_dataset(
@@ -108,8 +111,8 @@ def open_dataset(
     mapping: Table | None = None,
     crowds: str | None = None,
     instances: bool = False,
-    geometric: int = 0,
     as_stored: bool = False,
+    **extra: int,
 ) -> Dataset:
     """Open a data set by its name.
 
@@ -125,18 +128,21 @@ def open_dataset(
         mapping: what numbers and colours in masks mean (``tinyseg.data.labels.mapping``).
         crowds: what becomes of crowds in COCO's outlines: "ignore", or "objects".
         instances: samples have their objects, too; see :class:`~tinyseg.data.dataset.WithInstances`.
-        geometric: samples have a mask of so many geometric classes, too (sift-flow has 3); see
-            :class:`~tinyseg.data.dataset.WithGeometric`.
         as_stored: images are left as they are stored, and not turned as their EXIF orientation says.
+        extra: by the name of an extra target the number of its classes: samples have a mask of those, too, unless it
+            is 0. ``geometric=3`` is for sift-flow; see :class:`~tinyseg.data.dataset.WithExtra`.
 
     Raises ``InputError`` for an unknown name, or an option that is missing, impossible or of no use to this data
-    set; ``DataError`` when the files are not as they should be.
+    set, ``TypeError`` for the name of an extra target that no data set has; ``DataError`` when the files are not as
+    they should be.
 
     >>> open_dataset("imagenet", "train")
     Traceback (most recent call last):
     ...
     tinyseg.errors.InputError: no data set 'imagenet'; there are shapes, cells, folder, camvid, ...
     """
+    if unknown := [target for target in extra if target not in EXTRA_TARGETS]:
+        raise TypeError(f"open_dataset() got an unexpected keyword argument {unknown[0]!r}")
     kind = get_kind(name)
     given = {"size": size, "count": count, "val_fraction": val_fraction, "mapping": mapping, "crowds": crowds}
     for option, value in {"root": root, **given}.items():
@@ -158,8 +164,8 @@ def open_dataset(
         raise InputError(f"the data set {name!r} takes no --as-stored; leave it out")
     dataset = _create(kind, split, options, as_stored)
     _check_classes(name, num_classes, dataset.classes)
-    if geometric:
-        dataset = WithGeometric(dataset, _geometric(kind, name, geometric, split, options, as_stored))
+    if wanted := {target: classes for target, classes in extra.items() if classes}:
+        dataset = WithExtra(dataset, _extra(kind, name, wanted, split, options, as_stored))
     return WithInstances(dataset) if instances else dataset
 
 
@@ -172,19 +178,22 @@ def _create(kind: Kind, split: str, options: Mapping[str, Any], as_stored: bool)
     return dataset
 
 
-def _geometric(
-    kind: Kind, name: str, classes: int, split: str, options: Mapping[str, Any], as_stored: bool
-) -> Dataset:
-    """The same images in geometric classes; ``InputError`` where there are none, or not so many."""
-    if kind.geometric is None:
-        having = ", ".join(other for other, one in DATASETS.items() if one.geometric)
-        raise InputError(f"the data set {name!r} has no geometric classes; {having} has")
+def _extra(
+    kind: Kind, name: str, wanted: Mapping[str, int], split: str, options: Mapping[str, Any], as_stored: bool
+) -> dict[str, Dataset]:
+    """The same images in the classes of each extra target; ``InputError`` where there are none, or not so many."""
     given = {key: value for key, value in options.items() if key != "mapping"}
-    other = _create(DATASETS[kind.geometric], split, given, as_stored)
-    if len(other.classes) != classes:
-        named = ", ".join(other.classes.names)
-        raise InputError(f"{name}: --geometric-classes must be {len(other.classes)} ({named}), got {classes}")
-    return other
+    found = {}
+    for target, classes in wanted.items():
+        if target not in kind.extra:
+            having = ", ".join(other for other, one in DATASETS.items() if target in one.extra)
+            raise InputError(f"the data set {name!r} has no {target} classes; {having} has")
+        other = _create(DATASETS[kind.extra[target]], split, given, as_stored)
+        if len(other.classes) != classes:
+            option, named = flag(f"{target}_classes"), ", ".join(other.classes.names)
+            raise InputError(f"{name}: {option} must be {len(other.classes)} ({named}), got {classes}")
+        found[target] = other
+    return found
 
 
 def get_kind(name: str) -> Kind:

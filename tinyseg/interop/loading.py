@@ -25,7 +25,6 @@ from .names import (
     UPSAMPLING,
     Rule,
     Source,
-    changes,
     classifier_layers,
     constants,
     left_out,
@@ -206,7 +205,8 @@ class _Matching:
         self.layers = classifier_layers(self.source, model)
         self.constants = constants(model)
         self.parts = parts_of_its_own(model)
-        self.changes, self.meant_otherwise = changes(self.source, model), meant_otherwise(self.source, model)
+        self.changes = model.changes(self.source.conventions) if isinstance(model, Network) else {}
+        self.meant_otherwise = meant_otherwise(self.source, model)
         self.places = dict(model.named_modules())
         self.left_out = left_out(self.source, model)
         self.values: dict[str, NDArray[Any]] = {}

@@ -19,22 +19,11 @@ hold the same numbers in the same order.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..models.dilated import DilatedNet
-from ..models.fcn_paper import FCN
-from ..models.fcn_small import SmallFCN
 from ..models.network import CAFFE, IMAGENET, INCEPTION, Conventions, Network, Preprocessing
-from ..models.segnet import DEPTHS, SegNet
-from ..models.unet import UNet
 from ..nn import Module
-
-Change = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -154,64 +143,44 @@ UNKNOWN = Source("a source not known by its names", left_out=UPSAMPLING)
 """Weights that are taken by their names as they are."""
 
 _COUNTS = {r"(.*\.)?num_batches_tracked": "older files do not have it; it counts from 0"}
-_FCN_CONSTANTS = {
-    r"score_\w+\.(weight|bias)": "starts at zero",
-    r"score\d\.(weight|bias)": "starts at zero",
-    r"(upscore\w*|up\d?)\.weight": "starts as bilinear upsampling",
-}
 
 
 def constants(model: Module) -> Mapping[str, str]:
     """What ``model`` may start without, whatever the file: it begins with constants, and is not drawn at random."""
-    return _COUNTS | (_FCN_CONSTANTS if isinstance(model, (FCN, SmallFCN)) else {})
+    return _COUNTS | (dict(model.constant_starts) if isinstance(model, Network) else {})
 
 
 def parts_of_its_own(model: Module) -> Mapping[str, str]:
-    """What ``model`` may start without, whatever the file, though random numbers may be drawn for it: DilatedNet's
-    context module, which learns after the front end, and need not be the one that the front end's run was built with.
+    """What ``model`` may start without, whatever the file, though random numbers may be drawn for it: its
+    ``separate_parts``.
     """
-    return {r"context\.": "the context module starts as the identity"} if isinstance(model, DilatedNet) else {}
+    parts = model.separate_parts if isinstance(model, Network) else {}
+    return {rf"{re.escape(name)}\.": f"the {part.called} {part.start}" for name, part in parts.items()}
 
 
 def meant_otherwise(source: Source, model: Module) -> Mapping[str, str]:
-    """Patterns of names of ``model`` whose weights mean something else in the file, and what; those that ``changes``
-    converts, and those that the network adopts, are not among them.
+    """Patterns of names of ``model`` whose weights mean something else in the file, and what; those that the network
+    converts or adopts (``Network.adaptable``) are not among them.
     """
     found: dict[str, str] = {}
-    own: Conventions = model.conventions if isinstance(model, Network) else {}
-    for layers, here in own.items():
+    if not isinstance(model, Network):
+        return found
+    for layers, here in model.conventions.items():
         theirs = source.conventions.get(layers, {})
         differing = [
             f"for {name} {theirs[name]}, here {value}"
             for name, value in here.items()
-            if theirs.get(name, value) != value and name not in ("skip_first", "pad_maps")
+            if theirs.get(name, value) != value and name not in model.adaptable
         ]
         if differing:
             found[rf"{re.escape(layers)}\."] = ", ".join(differing)
     return found
 
 
-def changes(source: Source, model: Module) -> Mapping[str, Change]:
-    """Patterns of names of ``model`` whose weights have to be converted, and how: where a U-Net has its skips in the
-    other order.
-    """
-    if not isinstance(model, UNet):
-        return {}
-    there = source.conventions.get("merge", {}).get("skip_first", model.skip_first)
-    return {} if there == model.skip_first else {r"merge\.\d+\.0\.weight": _halves_exchanged}
-
-
-def _halves_exchanged(weight: NDArray[Any]) -> NDArray[Any]:
-    """A convolution's weight for concatenated maps in the other order."""
-    half = weight.shape[1] // 2
-    return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
-
-
 def left_out(source: Source, model: Module) -> Mapping[str, str]:
     """Patterns of names in the file that ``model`` may have no place for, and why."""
-    if isinstance(model, DilatedNet):
-        return {**source.left_out, r"context\.": "of another context module"}
-    return source.left_out
+    parts = model.separate_parts if isinstance(model, Network) else {}
+    return {**source.left_out, **{rf"{re.escape(name)}\.": f"of another {one.called}" for name, one in parts.items()}}
 
 
 def recognise(names: Iterable[str]) -> Source:
@@ -237,30 +206,7 @@ def classifier_layers(source: Source, model: Module) -> Mapping[str, str]:
     """For each layer that ``model`` has from the classifier that ``source`` is, its name there; empty where the model
     is no network that is made of a classifier, or ``source`` none.
     """
-    if not source.is_classifier:
-        return {}
-    if isinstance(model, SegNet):
-        return _segnet_layers(source.batch_norm)
-    layers: Mapping[str, str] = getattr(model, "classifier_names", {})
-    return layers
-
-
-def _segnet_layers(batch_norm: bool) -> dict[str, str]:
-    """The stages of SegNet's encoder are convolution, batch norm and ReLU in turn, as in ``features``; a pooling is
-    in ``features`` alone.
-
-    >>> _segnet_layers(batch_norm=True)["encoder.1.0"], _segnet_layers(batch_norm=False)["encoder.1.0"]
-    ('features.7', 'features.5')
-    """
-    names, place = {}, 0
-    for stage, depth in enumerate(DEPTHS):
-        for number in range(depth):
-            names[f"encoder.{stage}.{3 * number}"] = f"features.{place}"
-            if batch_norm:
-                names[f"encoder.{stage}.{3 * number + 1}"] = f"features.{place + 1}"
-            place += 3 if batch_norm else 2
-        place += 1
-    return names
+    return model.classifier_layers(source.batch_norm) if source.is_classifier and isinstance(model, Network) else {}
 
 
 def rules_for(source: Source, model: Module) -> tuple[Rule, ...]:

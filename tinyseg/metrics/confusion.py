@@ -14,8 +14,9 @@ and Darrell 2015, section 5)::
 A class in neither truth nor prediction is *absent*: it has no score (NaN here, None in :meth:`as_dict`) and
 counts in no mean. One that is only predicted has an IU of 0, and counts.
 
-The *geometric accuracy* of SIFT Flow (horizontal, vertical, sky) is the pixel accuracy of a matrix of those classes:
-of the network's second head, or of :meth:`ConfusionMatrix.grouped`, where one head's classes have a geometry each.
+The accuracy of an extra target, such as how surfaces lie in SIFT Flow (horizontal, vertical, sky), is the pixel
+accuracy of a matrix of its classes: of the network's second head, or of :meth:`ConfusionMatrix.grouped`, where each
+class of the one head belongs to one of them.
 """
 
 from collections.abc import Sequence

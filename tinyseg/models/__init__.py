@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, get_type_hints
 
 from ..errors import InputError, OptionError
 from .alexnet import alexnet
@@ -15,11 +15,10 @@ from .deconvnet import deconvnet
 from .deeplab import deeplab
 from .dilated import dilatednet
 from .fcdensenet import fcdensenet56, fcdensenet67, fcdensenet103
-from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed
-from .fcn_paper import joint_loss
+from .fcn import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn32s_fixed, joint_loss
 from .googlenet import googlenet
 from .network import CAFFE, IMAGENET, INCEPTION, Network, Preprocessing
-from .segmentation import SegmentationModel
+from .segmentation import Outputs, SegmentationModel
 from .segnet import segnet
 from .unet import unet
 from .unet_paper import unet_paper
@@ -33,6 +32,7 @@ __all__ = [
     "Classifier",
     "Network",
     "Option",
+    "Outputs",
     "Preprocessing",
     "SegmentationModel",
     "all_options",
@@ -42,6 +42,7 @@ __all__ = [
     "joint_loss",
     "names",
     "options",
+    "stages",
 ]
 
 _MODELS: dict[str, Callable[..., Network]] = {
@@ -129,6 +130,17 @@ def options(name: str) -> dict[str, Any]:
     """The options of a model and their defaults; raises ``InputError`` for an unknown name."""
     parameters = inspect.signature(_factory(name)).parameters.values()
     return {p.name: p.default for p in parameters if p.name not in ("num_classes", "in_channels")}
+
+
+def stages() -> dict[str, tuple[str, ...]]:
+    """The stages of each model that is trained in stages, in their order, by its name.
+
+    >>> stages()
+    {'dilatednet': ('front-end', 'context')}
+    """
+    made = {name: get_type_hints(factory)["return"] for name, factory in _MODELS.items()}
+    found = {name: getattr(kind, "stages", ()) for name, kind in made.items()}
+    return {name: tuple(stage.name for stage in stages) for name, stages in found.items() if stages}
 
 
 def _factory(name: str) -> Callable[..., Network]:

@@ -15,9 +15,8 @@ from .. import nn
 from ..tensor import Tensor
 from .layers import check_width, draw
 from .segmentation import SegmentationModel
+from .vgg import DEPTHS
 
-DEPTHS = (2, 2, 3, 3, 3)
-"""Convolutions in each stage of VGG16."""
 WINDOW = 7
 """Side of the maps that the fully connected layers see."""
 

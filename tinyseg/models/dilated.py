@@ -20,13 +20,11 @@ from ..tensor import Tensor
 from . import vgg
 from .borders import mirrored
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
-from .network import Conventions
-from .segmentation import SegmentationModel
+from .network import Conventions, SeparatePart
+from .segmentation import SegmentationModel, Stage
 
 MARGIN = 186
 STRIDE = 8
-STAGES = ("front-end", "context")
-
 DILATIONS = (1, 1, 2, 4, 8, 16, 1)
 CITYSCAPES_DILATIONS = (1, 1, 2, 4, 8, 16, 32, 64, 1)
 LARGE = (2, 2, 4, 8, 16, 32, 32)
@@ -103,6 +101,8 @@ class ContextModule(Module):
 class DilatedNet(SegmentationModel):
     """``front_end``, then ``context`` (an ``Identity`` for 'none'); see ``train_stage`` for training in two steps."""
 
+    stages = (Stage("front-end"), Stage("context", frozen="front_end", made_by="front-end"))
+
     def __init__(
         self, num_classes: int, in_channels: int, context: str, padding: str, width: int, sigma: float
     ) -> None:
@@ -116,6 +116,13 @@ class DilatedNet(SegmentationModel):
     def score_layers(self) -> tuple[str, ...]:
         """The front end's last; the context module, which is of the classes' size too, is a part of its own."""
         return ("front_end.final",)
+
+    @property
+    def separate_parts(self) -> dict[str, SeparatePart]:
+        """The context module, which learns after the front end, and need not be the one that the front end's run was
+        built with.
+        """
+        return {"context": SeparatePart("context module", "starts as the identity")}
 
     @property
     def conventions(self) -> Conventions:
@@ -134,7 +141,7 @@ class DilatedNet(SegmentationModel):
         frozen, and the module learns on its scores. None, as at first: all of it learns.
         """
         if stage is not None:
-            check_choice(self.name, "stage", stage, STAGES)
+            check_choice(self.name, "stage", stage, [one.name for one in self.stages])
         if stage == "context" and isinstance(self.context, nn.Identity):
             raise ValueError("dilatednet: has no context module to train; build it with context='basic' or 'large'")
         self.requires_grad_(True)

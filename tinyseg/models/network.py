@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from ..finite import check_normalisation
 from ..nn import Conv2d, Module
@@ -12,6 +14,16 @@ from ..tensor import Tensor
 
 Conventions = Mapping[str, Mapping[str, Any]]
 """Of layers, by what their names begin with, facts that the shapes of their weights do not show."""
+
+Change = Callable[[NDArray[Any]], NDArray[Any]]
+"""A conversion of a weight."""
+
+
+class SeparatePart(NamedTuple):
+    """A part of a network that need not come with the rest of it: what it is called, and how it starts."""
+
+    called: str
+    start: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,7 @@ class Network(Module):
         super().__init__()
         self.name, self.num_classes, self.in_channels = name, num_classes, in_channels
         self.preprocessing: Preprocessing | None = None
+        self.classifier_names: Mapping[str, str] = {}
         self._frozen: tuple[Module, ...] = ()
 
     @property
@@ -85,6 +98,33 @@ class Network(Module):
     def adopted(self) -> dict[str, Any]:
         """The options, as ``models.create`` takes them, that ``adopt`` may have changed, and their values now."""
         return {}
+
+    @property
+    def adaptable(self) -> tuple[str, ...]:
+        """Names of conventions in which weights may differ, as they are converted or adopted."""
+        return ()
+
+    def changes(self, conventions: Conventions) -> Mapping[str, Change]:
+        """Patterns of names whose weights have to be converted where they have these ``conventions``, and how."""
+        return {}
+
+    @property
+    def constant_starts(self) -> Mapping[str, str]:
+        """Patterns of names of weights that begin with constants, and are not drawn at random, and how they begin."""
+        return {}
+
+    @property
+    def separate_parts(self) -> Mapping[str, SeparatePart]:
+        """Parts, by their names, that weights may lack, whatever the file, or have for another such part, though
+        random numbers may be drawn for them.
+        """
+        return {}
+
+    def classifier_layers(self, batch_norm: bool) -> Mapping[str, str]:
+        """For each layer that is a classifier's, its name there; ``batch_norm``: that has it after each convolution.
+        Empty where the network is not made of a classifier.
+        """
+        return self.classifier_names
 
     @property
     def min_size(self) -> tuple[int, int]:

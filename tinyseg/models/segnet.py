@@ -11,9 +11,7 @@ from .. import nn
 from ..tensor import Tensor
 from .layers import check_width, draw
 from .segmentation import SegmentationModel
-
-DEPTHS = (2, 2, 3, 3, 3)
-"""Convolutions in each stage of VGG16."""
+from .vgg import DEPTHS
 
 
 class SegNet(SegmentationModel):
@@ -47,6 +45,24 @@ class SegNet(SegmentationModel):
     def score_layers(self) -> tuple[str, ...]:
         """The decoder's last convolution."""
         return (f"decoder.{len(DEPTHS) - 1}.{len(self.decoder[-1]) - 1}",)
+
+    def classifier_layers(self, batch_norm: bool) -> dict[str, str]:
+        """The stages of the encoder are convolution, batch norm and ReLU in turn, as in VGG16's ``features``; a
+        pooling is in ``features`` alone.
+
+        >>> layers = segnet(num_classes=2, width=2).classifier_layers
+        >>> layers(batch_norm=True)["encoder.1.0"], layers(batch_norm=False)["encoder.1.0"]
+        ('features.7', 'features.5')
+        """
+        names, place = {}, 0
+        for stage, depth in enumerate(DEPTHS):
+            for number in range(depth):
+                names[f"encoder.{stage}.{3 * number}"] = f"features.{place}"
+                if batch_norm:
+                    names[f"encoder.{stage}.{3 * number + 1}"] = f"features.{place + 1}"
+                place += 3 if batch_norm else 2
+            place += 1
+        return names
 
     @property
     def single_unit(self) -> int:

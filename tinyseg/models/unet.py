@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import nn
 from ..errors import OptionError
 from ..nn import functional as F
 from ..ops.network.pad import pad
 from ..ops.shape import cat
 from ..tensor import Tensor
-from .network import Conventions
+from .network import Change, Conventions
 from .segmentation import SegmentationModel
 
 
@@ -90,6 +93,16 @@ class UNet(SegmentationModel):
         return {"pad_maps": self.pad_maps}
 
     @property
+    def adaptable(self) -> tuple[str, ...]:
+        """Both: the order by exchanging halves of weights, what is padded by padding it."""
+        return ("skip_first", "pad_maps")
+
+    def changes(self, conventions: Conventions) -> dict[str, Change]:
+        """Where the weights have the skips in the other order."""
+        there = conventions.get("merge", {}).get("skip_first", self.skip_first)
+        return {} if there == self.skip_first else {r"merge\.\d+\.0\.weight": _halves_exchanged}
+
+    @property
     def single_unit(self) -> int:
         """Where images are not padded, pools round down."""
         return 2 * self.stride - 1 if self.pad_maps else super().single_unit
@@ -122,6 +135,12 @@ def _padded(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     rows, columns = (size[axis] - maps.shape[2 + axis] for axis in (0, 1))
     top, left = rows // 2, columns // 2
     return pad(maps, (left, columns - left, top, rows - top))
+
+
+def _halves_exchanged(weight: NDArray[Any]) -> NDArray[Any]:
+    """A convolution's weight for concatenated maps in the other order."""
+    half = weight.shape[1] // 2
+    return np.concatenate([weight[:, half:], weight[:, :half]], axis=1)
 
 
 def _halving(inputs: int, outputs: int) -> nn.Sequential:

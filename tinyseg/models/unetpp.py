@@ -10,6 +10,7 @@ X00 - X01 - X02 - X03 - X04      X[i,j] = H([up(X[i+1,j-1]), X[i,0], ..., X[i,j-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import add
 
@@ -85,9 +86,12 @@ class UNetPlusPlus(SegmentationModel):
         found = self.heads(input)
         return found[0] if len(found) == 1 else reduce(add, found) / len(found)
 
-    def loss(self, images: Tensor, labels: Tensor, criterion: Criterion) -> Tensor:
+    def loss(
+        self, images: Tensor, labels: Tensor, criterion: Criterion, extra: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
         """The mean over all heads of each one's own loss."""
         self.check(images)
+        self.check_extra(extra or {})
         parts = [criterion(logits, labels) for logits in self.fitted(images, self.heads)]
         return parts[0] if len(parts) == 1 else reduce(add, parts) / len(parts)
 

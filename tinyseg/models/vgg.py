@@ -14,6 +14,9 @@ from .layers import PAPER_WIDTH, check_width, initialise, scaled
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels, and number of convolutions, of each stage."""
 
+DEPTHS = tuple(count for _, count in STAGES)
+"""Convolutions in each stage of VGG16."""
+
 HIDDEN = 4096
 
 

@@ -63,7 +63,7 @@ MOMENTA = {"adam": 0.9, "adamw": 0.9, "sgd": 0.9, "rmsprop": 0.0}
 OPTIMIZERS = tuple(LEARNING_RATES)
 SCHEDULES = ("poly", "cosine", "step", "multistep", "exponential", "onecycle", "plateau", "constant")
 REDUCTIONS = ("mean", "sum")
-STAGES = ("front-end", "context")
+STAGES = tuple(stage for stages in models.stages().values() for stage in stages)
 
 
 @dataclass(frozen=True, kw_only=True)

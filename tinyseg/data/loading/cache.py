@@ -50,7 +50,7 @@ class Cached(Wrapper):
         if kept is not None:
             return kept
         sample = self.dataset[index]
-        arrays = [part for part in sample if isinstance(part, np.ndarray)]
+        arrays = [part for part in (*sample, *sample.extra.values()) if isinstance(part, np.ndarray)]
         size = sum(part.nbytes for part in arrays)
         with self._lock:
             if index not in self._samples and self.bytes + size <= self.limit:

@@ -6,8 +6,10 @@ the same whether or not epochs 0 to 6 were run before in this process, so that a
 the unbroken one.
 """
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import groupby
@@ -25,9 +27,9 @@ from .prefetch import prefetched
 class Batch(NamedTuple):
     """``images`` ``(N, C, H, W)`` ``float32``; ``labels`` ``(N, H', W')`` ``int64``; ``names`` of the N samples.
 
-    ``weights`` ``(N, H', W')`` ``float32``, ``instances`` ``(N, H', W')`` ``int32`` and ``geometric``, labels like
-    ``labels``, are there if the samples have them. The memory of ``images`` is channels-last: the array is a
-    transposed view of a contiguous (N, H, W, C) one.
+    ``weights`` ``(N, H', W')`` ``float32``, ``instances`` ``(N, H', W')`` ``int32`` and ``extra``, labels like
+    ``labels`` by the names of extra targets, are there if the samples have them. The memory of ``images`` is
+    channels-last: the array is a transposed view of a contiguous (N, H, W, C) one.
     H', W' are H, W unless the transform changed the image alone (``ResizeImage``).
     """
 
@@ -36,7 +38,14 @@ class Batch(NamedTuple):
     names: list[str]
     weights: NDArray[np.float32] | None = None
     instances: NDArray[np.int32] | None = None
-    geometric: NDArray[np.int64] | None = None
+    extra: Mapping[str, NDArray[np.int64]] = {}
+
+    def first(self, count: int) -> Batch:
+        """The first ``count`` samples of it."""
+        weights = None if self.weights is None else self.weights[:count]
+        instances = None if self.instances is None else self.instances[:count]
+        extra = {name: labels[:count] for name, labels in self.extra.items()}
+        return Batch(self.images[:count], self.labels[:count], self.names[:count], weights, instances, extra)
 
 
 def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -168,11 +177,10 @@ def _collate(samples: list[Sample]) -> Batch:
     images = np.stack([unit_range(sample.image) for sample in samples])
     labels = np.stack([sample.mask for sample in samples]).astype(np.int64)
     names = [sample.name for sample in samples]
-    weights, instances, geometric = (
-        _stacked([getattr(s, part) for s in samples]) for part in ("weights", "instances", "geometric")
-    )
-    second = None if geometric is None else geometric.astype(np.int64)
-    return Batch(images.transpose(0, 3, 1, 2), labels, names, weights, instances, second)
+    weights, instances = (_stacked([getattr(s, part) for s in samples]) for part in ("weights", "instances"))
+    masks = {target: _stacked([s.extra.get(target) for s in samples]) for target in samples[0].extra}
+    extra = {target: mask.astype(np.int64) for target, mask in masks.items() if mask is not None}
+    return Batch(images.transpose(0, 3, 1, 2), labels, names, weights, instances, extra)
 
 
 def _stacked(planes: list[NDArray[Any] | None]) -> NDArray[Any] | None:

@@ -1,7 +1,7 @@
 """What a transform is.
 
 A transform is called as ``transform(sample, rng)`` and returns the changed sample: image, mask, and the objects,
-weights and second mask of its pixels where there are any, all by the same change. What is random in it comes from
+weights and extra masks of its pixels where there are any, all by the same change. What is random in it comes from
 ``rng`` alone, which the loader makes anew for each sample and epoch: so neither the order of samples nor the number
 of threads matters.
 
@@ -52,7 +52,7 @@ class PairTransform(Transform):
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Call the function."""
         name = getattr(self.function, "__name__", type(self.function).__name__)
-        if any(part is not None for part in (sample.instances, sample.weights, sample.geometric)):
+        if sample.instances is not None or sample.weights is not None or sample.extra:
             raise ValueError(
                 f"{name} changes an image and its mask, but {sample.name} has objects, weights or a second mask that "
                 "would stay behind; write a tinyseg.data.Transform, which gets the whole sample"
@@ -110,5 +110,5 @@ def moved(sample: Sample, values: Callable[[Plane], Plane], labels: Callable[[Pl
         mask=labels(sample.mask, IGNORE_INDEX),
         instances=None if sample.instances is None else labels(sample.instances, 0),
         weights=None if sample.weights is None else values(sample.weights[:, :, None])[:, :, 0],
-        geometric=None if sample.geometric is None else labels(sample.geometric, IGNORE_INDEX),
+        extra={name: labels(mask, IGNORE_INDEX) for name, mask in sample.extra.items()},
     )

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ...data import Classes, Normalise, augmentations, get_kind
+from ...data import EXTRA_TARGETS, Classes, Normalise, augmentations, get_kind
 from ...data.dataset import IGNORE_INDEX, Color, distinct
 from ...errors import InputError
 from ...files import open_regular, read_toml, write_text
@@ -91,9 +91,17 @@ class ModelConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def geometric_classes(self) -> int:
-        """Classes of a second head; 0 where there is none."""
-        return int(self.options.get("geometric_classes", 0))
+    def extra_classes(self) -> dict[str, Any]:
+        """Classes of each extra target that there is a head for, by its name."""
+        return extra_classes(self.options)
+
+
+def extra_classes(model_options: Mapping[str, Any]) -> dict[str, Any]:
+    """How many classes of an extra target ``x`` options of a network ask for by ``x_classes``, by its name; whether
+    there are as many, ``open_dataset`` knows.
+    """
+    given = {target: model_options.get(f"{target}_classes", 0) for target in EXTRA_TARGETS}
+    return {target: classes for target, classes in given.items() if classes}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from ... import nn
 from ...data import Batch
 from ...errors import InputError
-from ...models.fcn_paper import TwoScores
-from ...nn import functional as F
 from ...tensor import Tensor, tensor
 from ..config.config import Config
 
@@ -93,13 +91,8 @@ class Objective:
         loss: Tensor = self._by_class(logits, labels) if weights is None else self._by_pixel(logits, labels, weights)
         return loss
 
-    def joint(
-        self, scores: TwoScores, labels: Tensor, geometric: Tensor, batch: Batch, weights: Tensor | None = None
-    ) -> Tensor:
-        """The same of the semantic scores, plus the mean cross-entropy of the geometric ones over the pixels of
-        ``batch`` that have a geometric class: ``models.joint_loss``, whatever the loss of the semantic head.
+    def counted(self, batch: Batch, extra: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Those of the ``extra`` labels of ``batch``, as tensors by the names of their targets, of which any pixel
+        counts: of the others there is no mean.
         """
-        loss = self(scores.semantic, labels, weights)
-        if batch.geometric is None or not (batch.geometric != self.ignore_index).any():
-            return loss
-        return loss + F.cross_entropy(scores.geometric, geometric, ignore_index=self.ignore_index)
+        return {name: extra[name] for name, labels in batch.extra.items() if (labels != self.ignore_index).any()}

@@ -31,16 +31,14 @@ from ...data import (
 )
 from ...errors import DataError, InputError, many
 from ...models import Network, Preprocessing, SegmentationModel
-from ...models.dilated import DilatedNet
-from ...models.fcn_paper import FCN, TwoScores
 from ...options import Size
 from ...tensor import Tensor
 from ..config.config import Config, DataConfig
 
 
-def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
-    """A split of the data that a run is about, with a second mask of so many ``geometric`` classes unless that is 0;
-    raises ``DataError`` if it is not as it was when the run began.
+def open_split(data: DataConfig, split: str, extra: Mapping[str, Any] | None = None) -> Dataset:
+    """A split of the data that a run is about, with the masks of ``extra`` targets, of which the numbers of classes
+    are given by name; raises ``DataError`` if it is not as it was when the run began.
     """
     kind = get_kind(data.name)
     dataset = open_dataset(
@@ -53,8 +51,8 @@ def open_split(data: DataConfig, split: str, geometric: int = 0) -> Dataset:
         seed=data.seed,
         mapping=None if data.mapping is None else parse_table(data.mapping, "the run's mapping"),
         crowds=data.crowds,
-        geometric=geometric,
         as_stored=data.as_stored and not kind.drawn,
+        **(extra or {}),
     )
     check_classes(data, dataset)
     return dataset
@@ -109,8 +107,8 @@ def segmentation_model(
     if not isinstance(model, SegmentationModel):
         raise InputError(f"{name} is a classifier, and labels no pixels; take a network made of it, fcn8s")
     if stage is not None:
-        if not isinstance(model, DilatedNet):
-            raise InputError(f"--stage is for --model dilatednet; {name} is not trained in stages")
+        if not model.stages:
+            raise InputError(f"--stage is for --model {', '.join(models.stages())}; {name} is not trained in stages")
         try:
             model.train_stage(stage)
         except ValueError as error:
@@ -189,30 +187,33 @@ def evaluation_batch(config: Config, dataset: Dataset) -> int:
 
 
 class Sent(NamedTuple):
-    """A batch's images, labels, weights of pixels and geometric labels (or None) as tensors of the default device."""
+    """A batch's images, labels, weights of pixels (or None) and labels of extra targets by name, as tensors of the
+    default device.
+    """
 
     images: Tensor
     labels: Tensor
     weights: Tensor | None
-    geometric: Tensor | None
-
-
-def both_scores(model: SegmentationModel, images: Tensor) -> TwoScores:
-    """What the two heads of a network for SIFT Flow make of images."""
-    if not isinstance(model, FCN):
-        raise InputError(f"{model.name} has one head, and none for geometric classes")
-    return model.both(images)
+    extra: dict[str, Tensor]
 
 
 def send(batch: Batch) -> Callable[[], Sent]:
     """Begin to copy a batch to the default device; what comes back waits for it."""
     device = backend.get_default_device()
-    ways = [values if values is None else backend.send(device, values) for values in _arrays(batch)]
-    return lambda: Sent(*(way if way is None else Tensor(way(), device) for way in ways))  # type: ignore[arg-type]
 
+    def begin(values: NDArray[Any]) -> Callable[[], Tensor]:
+        arrives = backend.send(device, values)
+        return lambda: Tensor(arrives(), device)
 
-def _arrays(batch: Batch) -> tuple[NDArray[Any] | None, ...]:
-    return batch.images, batch.labels, batch.weights, batch.geometric
+    images, labels = begin(batch.images), begin(batch.labels)
+    weights = None if batch.weights is None else begin(batch.weights)
+    extra = {target: begin(values) for target, values in batch.extra.items()}
+    return lambda: Sent(
+        images(),
+        labels(),
+        None if weights is None else weights(),
+        {target: arrives() for target, arrives in extra.items()},
+    )
 
 
 def sent_ahead(batches: Iterable[Batch]) -> Iterator[tuple[Batch, Sent]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,15 +22,15 @@ from ...data.layouts.layout import layout_of
 from ...errors import OutOfMemoryError
 from ...files import PathLike
 from ...metrics import ConfusionMatrix
-from ...models import SegmentationModel
-from ...models.fcn_paper import TwoScores
+from ...models import Outputs, SegmentationModel
 from ...nn.utils import fuse
 from ...tensor import tensor
 from ..config.config import Config
 from ..parts.diagnose import check_scores
 from ..parts.image_notes import unlike_training
 from ..parts.objective import OF_PIXELS, Objective
-from ..parts.pipeline import both_scores, check_size, evaluation_loader, open_split
+from ..parts.pipeline import check_size, evaluation_loader, open_split
+from ..storage.history import column
 from ..storage.run import load_model, open_run
 from .measures import METRICS, parse_metrics
 from .segmenter import Segmenter, is_tiled, upsampled
@@ -42,14 +41,15 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True)
 class Evaluation:
     """What a model is worth: the mean loss of its pixels (None if none counts), the scores, how many images; and the
-    scores that were asked for beside them, by what ``METRICS`` calls them. ``geometric``: those of a second head.
+    scores that were asked for beside them, by what ``METRICS`` calls them. ``extra``: the scores of extra targets of
+    which any pixel counts, by name.
     """
 
     loss: float | None
     scores: ConfusionMatrix
     images: int
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
-    geometric: ConfusionMatrix | None = None
+    extra: dict[str, ConfusionMatrix] = field(default_factory=dict)
 
     @property
     def mean_iu(self) -> float | None:
@@ -57,14 +57,14 @@ class Evaluation:
         return finite_or_none(self.scores.mean_iu)
 
     @property
-    def geometric_accuracy(self) -> float | None:
-        """The pixel accuracy of the second head; None if there is none, or no pixel that counts."""
-        return None if self.geometric is None else finite_or_none(self.geometric.pixel_accuracy)
+    def extra_accuracies(self) -> dict[str, float]:
+        """The pixel accuracy of each extra target of which any pixel counts, by name."""
+        return {target: float(scores.pixel_accuracy) for target, scores in self.extra.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, for JSON."""
-        second = {} if self.geometric is None else {"geometric_accuracy": self.geometric_accuracy}
-        return {"images": self.images, "loss": self.loss, **self.scores.as_dict(), **second, **self.measures}
+        extra = {column(target): accuracy for target, accuracy in self.extra_accuracies.items()}
+        return {"images": self.images, "loss": self.loss, **self.scores.as_dict(), **extra, **self.measures}
 
 
 def finite_or_none(value: float) -> float | None:
@@ -88,7 +88,9 @@ def evaluate_model(
     """
     labeller = _Labeller(model, config)
     scores = ConfusionMatrix(config.data.num_classes, config.data.ignore_index)
-    geometric = ConfusionMatrix(max(config.model.geometric_classes, 1), config.data.ignore_index)
+    extra = {
+        target: ConfusionMatrix(classes, config.data.ignore_index) for target, classes in model.extra_classes.items()
+    }
     measures = {name: METRICS[name](config.data) for name in metrics}
     loss = weight = 0.0
     images = 0
@@ -98,27 +100,27 @@ def evaluate_model(
         for batch in batches:
             found = labeller(batch)
             loss, weight = loss + found.loss, weight + found.weight
-            if found.geometric is not None:
-                geometric.update(found.geometric, batch.geometric)
-            scores.update(found.semantic, batch.labels)
+            for target, labels in found.extra.items():
+                extra[target].update(labels, batch.extra[target])
+            scores.update(found.labels, batch.labels)
             for measure in measures.values():
-                measure.add(found.semantic, batch)
+                measure.add(found.labels, batch)
             images += len(batch.names)
             if progress is not None:
                 progress(images, len(loader.dataset))
     model.train(was_training)
     asked = {name: measure.as_dict() for name, measure in measures.items()}
     mean = finite_or_none(loss / weight) if weight else None
-    return Evaluation(mean, scores, images, asked, geometric if geometric.num_pixels else None)
+    return Evaluation(mean, scores, images, asked, {target: one for target, one in extra.items() if one.num_pixels})
 
 
 class _Found(NamedTuple):
-    """The labels of a batch, (N, H, W), of both heads if there are two; the sum of the losses of its pixels, and what
-    that is to be divided by.
+    """The labels of a batch, (N, H, W), and those of extra targets by name; the sum of the losses of its pixels, and
+    what that is to be divided by.
     """
 
-    semantic: NDArray[Any]
-    geometric: NDArray[Any] | None
+    labels: NDArray[Any]
+    extra: dict[str, NDArray[Any]]
     loss: float
     weight: float
 
@@ -134,8 +136,8 @@ class _Labeller:
         named = f"the image {batch.names[0]}"
         check_size(self.model, size, named)
         try:
-            # Data with geometric labels is published at one small size.
-            if batch.geometric is None and is_tiled(self.config, size):
+            # Data with extra targets is published at one small size.
+            if not batch.extra and is_tiled(self.config, size):
                 return self._by_tiles(batch)
             return self._whole(batch)
         except MemoryError as error:
@@ -146,17 +148,15 @@ class _Labeller:
     def _whole(self, batch: Batch) -> _Found:
         images, labels, size = tensor(batch.images), tensor(batch.labels), batch.labels.shape[1:]
         named = f"of the image{'s' if len(batch.names) > 1 else ''} {', '.join(batch.names)}"
-        geometric = None
-        if batch.geometric is None:
-            semantic = upsampled(check_scores(self.model(images), named), size)
-            loss = partial(self.objective, semantic, labels)
-        else:
-            both = (check_scores(one, named) for one in both_scores(self.model, images))
-            scores = TwoScores(*(upsampled(one, size) for one in both))
-            semantic, geometric = scores.semantic, scores.geometric.argmax(1).numpy()
-            loss = partial(self.objective.joint, scores, labels, tensor(batch.geometric), batch)
-        weight = self.objective.total(batch.labels)
-        return _Found(semantic.argmax(1).numpy(), geometric, weight * loss().item() if weight else 0.0, weight)
+        outputs = self.model.outputs(images, batch.extra)
+        logits = upsampled(check_scores(outputs.logits, named), size)
+        maps = {target: upsampled(check_scores(one, named), size) for target, one in outputs.extra.items()}
+        loss, weight = 0.0, self.objective.total(batch.labels)
+        if weight:
+            extra = self.objective.counted(batch, {target: tensor(one) for target, one in batch.extra.items()})
+            loss = weight * self.model.loss_of(Outputs(logits, maps), labels, self.objective, extra).item()
+        found = {target: one.argmax(1).numpy() for target, one in maps.items()}
+        return _Found(logits.argmax(1).numpy(), found, loss, weight)
 
     def _by_tiles(self, batch: Batch) -> _Found:
         """As ``predict`` does it. The logarithms of probabilities are logits of theirs."""
@@ -177,7 +177,7 @@ class _Labeller:
                     logits = np.log(np.maximum(band, np.finfo(np.float32).tiny)).transpose(2, 0, 1)[None]
                     loss += total * self.objective(tensor(logits), tensor(labels[rows][None])).item()
                     weight += total
-        return _Found(found, None, loss, weight)
+        return _Found(found, {}, loss, weight)
 
 
 def evaluate(
@@ -207,8 +207,9 @@ def evaluate(
         # A share of the images was set aside in the run's folder; one that is divided itself has no use for it.
         share = None if is_divided(root) else config.data.val_fraction
         config = replace(config, data=replace(config.data, root=str(Path(root).absolute()), val_fraction=share))
-    geometric = config.model.geometric_classes if get_kind(config.data.name).geometric else 0
-    dataset = open_split(config.data, split, geometric)
+    labelled = get_kind(config.data.name).extra
+    extra = {target: classes for target, classes in config.model.extra_classes.items() if target in labelled}
+    dataset = open_split(config.data, split, extra)
     files = layout_of(dataset)
     if note is not None and files is not None:
         unlike = unlike_training(config.data, [image for image, _ in files.pairs])

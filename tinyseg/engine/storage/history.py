@@ -10,10 +10,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...data import EXTRA_TARGETS
 from ...files import write_text
 
 
@@ -22,7 +23,8 @@ class EpochRow:
     """One epoch, counted from 1. Losses and scores are None where nothing counted; ``lr`` is its first rate.
 
     ``seconds`` is what the epoch took, validation included; ``waited`` is how many of them training stood still
-    because no batch was ready. ``geometric_accuracy`` is there with a second head only.
+    because no batch was ready. ``extra_accuracies`` are those of extra targets, by name: the column of a target
+    ``x``, and its field in a checkpoint, is ``x_accuracy``.
     """
 
     epoch: int
@@ -38,21 +40,34 @@ class EpochRow:
     skipped_batches: int
     seconds: float
     waited: float = 0.0
-    geometric_accuracy: float | None = None
+    extra_accuracies: Mapping[str, float] = field(default_factory=dict)
 
     def cells(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The row by columns; the IU of each class has a column of its own, ``seconds`` is the last."""
         cells = asdict(self)
         seconds, waited, iu = cells.pop("seconds"), cells.pop("waited"), cells.pop("iu")
-        if cells["geometric_accuracy"] is None:
-            del cells["geometric_accuracy"]
+        cells |= {column(target): value for target, value in cells.pop("extra_accuracies").items()}
         cells |= {f"iu_{name}": value for name, value in zip(class_names, iu, strict=True)}
         return cells | {"waited": round(waited, 2), "seconds": round(seconds, 2)}
 
+    def as_state(self) -> dict[str, Any]:
+        """The row as a checkpoint keeps it; the accuracy of an extra target that the run has not is None."""
+        state = asdict(self)
+        accuracies = state.pop("extra_accuracies")
+        return state | {column(target): accuracies.get(target) for target in (*EXTRA_TARGETS, *accuracies)}
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> EpochRow:
-        """The inverse of ``dataclasses.asdict`` and JSON."""
-        return cls(**{**state, "iu": tuple(state["iu"])})
+        """The inverse of ``as_state`` and JSON."""
+        values = dict(state)
+        found = {target: values.pop(column(target), None) for target in EXTRA_TARGETS}
+        accuracies = {target: value for target, value in found.items() if value is not None}
+        return cls(**{**values, "iu": tuple(values["iu"]), "extra_accuracies": accuracies})
+
+
+def column(target: str) -> str:
+    """What the accuracy of an extra target is called in tables, in JSON and in checkpoints."""
+    return f"{target}_accuracy"
 
 
 def write_metrics(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:

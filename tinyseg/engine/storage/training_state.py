@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from .history import EpochRow
+from ...data import EXTRA_TARGETS
+from .history import EpochRow, column
 
 Check = Callable[[Any, str], None]
 
@@ -58,11 +59,12 @@ def check_state(state: Mapping[str, Any], classes: int) -> None:
 def _check_row(row: Any, name: str) -> None:
     """A row of the history, as ``dataclasses.asdict`` makes it."""
     _table(row, name)
-    known = {item.name: item for item in fields(EpochRow)}
-    if unknown := sorted(row.keys() - known.keys(), key=str):
+    needed = {item.name: item.default is MISSING for item in fields(EpochRow) if item.name != "extra_accuracies"}
+    needed |= {column(target): False for target in EXTRA_TARGETS}
+    if unknown := sorted(row.keys() - needed.keys(), key=str):
         raise ValueError(f"{name} has the unknown field {unknown[0]!r:.40}")
-    for field, item in known.items():
-        if field in row or item.default is MISSING:
+    for field, is_needed in needed.items():
+        if field in row or is_needed:
             _ROW.get(field, _or_none(_number(0, 1)))(row[field], f"{name}.{field}")
 
 

@@ -21,7 +21,7 @@ from ..config.config import Config
 from ..parts.diagnose import DivergenceError, first_bad_gradient, first_non_finite
 from ..parts.objective import Objective
 from ..parts.optimization import Schedule, create_optimizer, frozen_parts, steps_of_epoch
-from ..parts.pipeline import Sent, both_scores, send
+from ..parts.pipeline import Sent, send
 
 
 class Learner:
@@ -85,10 +85,10 @@ class Learner:
         return value
 
     def _loss(self, batch: Batch, tensors: Sent) -> Tensor:
-        images, labels, weights, geometric = tensors
-        if geometric is None:
-            return self.model.loss(images, labels, partial(self.objective, weights=weights))
-        return self.objective.joint(both_scores(self.model, images), labels, geometric, batch, weights)
+        criterion = partial(self.objective, weights=tensors.weights)
+        extra = self.objective.counted(batch, tensors.extra)
+        # A network without extra targets need not know of them, also where it defines a loss of its own.
+        return self.model.loss(tensors.images, tensors.labels, criterion, **({"extra": extra} if extra else {}))
 
     def forget(self) -> None:
         """Let go of gradients and of batches that wait for others."""
@@ -125,7 +125,7 @@ class Learner:
 
     def _cause(self, tensors: Sent) -> str:
         """What was not finite first, in words; where a parameter is, the step before made it so."""
-        run = None if tensors.geometric is None else partial(both_scores, self.model)
+        run = partial(self.model.outputs, extra=tensors.extra) if tensors.extra else None
         found = first_non_finite(self.model, tensors.images, run)
         if found.startswith("the parameter") and self._before:
             found += f", since the step on {_names(self._before)}: the gradient, or the step itself, was too large"

@@ -15,7 +15,7 @@ from ...data import (
     BorderWeights,
     ClassCounts,
     Dataset,
-    WithGeometric,
+    WithExtra,
     check_mapping,
     class_counts,
     get_kind,
@@ -44,7 +44,7 @@ from ...options import (
     TrainOptions,
     check,
 )
-from ..config.config import Config, DataConfig, ModelConfig, TrainingConfig, format_color
+from ..config.config import Config, DataConfig, ModelConfig, TrainingConfig, extra_classes, format_color
 from ..inspection.memory import check_memory
 from ..parts.class_weights import BY_NAME, class_weights
 from ..parts.image_notes import notes_on_images
@@ -86,8 +86,7 @@ def prepare(options: TrainOptions) -> Plan:
             options.model, len(train_set.classes), train_set.in_channels, options.model_options, options.stage
         )
     start = None if options.weights is None else open_weights(options.weights, model, options.partial_weights)
-    if options.stage == "context":
-        _check_front_end(start)
+    _check_stage(model, options.stage, start)
     crop = _check_sizes(options, model, train_set, val_set)
     notes, depths = notes_on_images((train_set, val_set))
     if start is not None and model.preprocessing is None:
@@ -147,8 +146,8 @@ def open_splits(options: TrainOptions) -> tuple[Dataset, Dataset]:
             seed=options.data_seed,
             mapping=None if mapping is None else parse_table(mapping, "--mapping"),
             crowds=options.crowds,
-            geometric=options.model_options.get("geometric_classes", 0),
             as_stored=options.as_stored,
+            **extra_classes(options.model_options),
         )
         for split in ("train", "val")
     )
@@ -210,16 +209,20 @@ def _check_together(options: TrainOptions) -> None:
         raise InputError("--partial-weights is for --weights FILE, of which it accepts a part")
 
 
-def _check_front_end(start: InitialWeights | None) -> None:
-    """``InputError`` unless all of it is there: it is frozen, and would stay random for good."""
+def _check_stage(model: SegmentationModel, stage: str | None, start: InitialWeights | None) -> None:
+    """``InputError`` unless all of the part that ``stage`` freezes is there: it would stay random for good."""
+    frozen, made_by = next(((one.frozen, one.made_by) for one in model.stages if one.name == stage), ("", ""))
+    if not frozen:
+        return
+    called = frozen.replace("_", " ")
     if start is None:
         raise InputError(
-            "--stage context needs the front end of a run that was made by --stage front-end: --weights RUN"
+            f"--stage {stage} needs the {called} of a run that was made by --stage {made_by}: --weights RUN"
         )
     left = [entry.ours for entry in start.report.of("missing", "skipped") if entry.ours is not None]
-    if lacking := [name for name in left if name.startswith("front_end.")]:
+    if lacking := [name for name in left if name.startswith(f"{frozen}.")]:
         raise InputError(
-            f"--stage context: {start.weights.path} is no front end for these classes: "
+            f"--stage {stage}: {start.weights.path} is no {called} for these classes: "
             f"{listed('missing or of another shape', lacking)}"
         )
 
@@ -334,8 +337,8 @@ def _count_labels(
     counts = class_counts(train_set)
     of_validation = class_counts(val_set)
     for dataset in (train_set, val_set):
-        if isinstance(dataset, WithGeometric):
-            class_counts(dataset.other)
+        for other in dataset.others.values() if isinstance(dataset, WithExtra) else ():
+            class_counts(other)
     notes += check_labels(train_set, counts)
     if counts.absent:
         names = ", ".join(train_set.classes.names[index] for index in counts.absent)

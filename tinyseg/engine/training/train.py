@@ -120,7 +120,7 @@ def resume(
         remove_half_written(folder)
         config = read_folder(folder)  # a run that has ended since may have written another
         train_set, val_set = (
-            open_split(config.data, split, config.model.geometric_classes) for split in ("train", "val")
+            open_split(config.data, split, config.model.extra_classes) for split in ("train", "val")
         )
         config = _with_epochs(folder, config, epochs, len(train_set))
         with skip(), _naming_config(folder):
@@ -318,9 +318,8 @@ class Trainer:
         for fewer in (size >> shift for shift in range(1, size.bit_length())):
             self.learner.forget()
             empty_cache()
-            part = Batch(*(None if values is None else values[:fewer] for values in batch))  # type: ignore[arg-type]
             try:
-                self.learner.learn(part, last=True)
+                self.learner.learn(batch.first(fewer), last=True)
             except MemoryError:
                 continue
             except (DivergenceError, ValueError):  # of other images than the batch's: no matter of memory
@@ -362,7 +361,7 @@ class Trainer:
             "names": self._names(),
             "best": None if self.best is None else asdict(self.best),
             "trained": None if self.trained is None else asdict(self.trained),
-            "history": [asdict(row) for row in self.history],
+            "history": [row.as_state() for row in self.history],
             **self.learner.state_dict(),
             "random": random.default_generator.get_state(),
         }
@@ -449,7 +448,7 @@ def _row(trained: Trained, result: Evaluation, seconds: float) -> EpochRow:
         mean_dice=finite_or_none(scores.mean_dice),
         frequency_weighted_iu=finite_or_none(scores.frequency_weighted_iu),
         iu=tuple(finite_or_none(value) for value in scores.iu),
-        geometric_accuracy=result.geometric_accuracy,
+        extra_accuracies=result.extra_accuracies,
         skipped_batches=trained.skipped,
         seconds=trained.seconds + seconds,
         waited=trained.waited,
