@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from . import backend
+from . import backend, late_checks
 from .errors import GraphError
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from tinyseg_kernels.spec import Backend
 
     from .autograd import Node
 
@@ -186,7 +186,7 @@ class Tensor:
     # What it is
 
     @property
-    def backend(self) -> ModuleType:
+    def backend(self) -> Backend:
         """The kernels of the tensor's device."""
         return backend.kernels(self.device)
 
@@ -287,7 +287,7 @@ class Tensor:
     def _values(self) -> np.ndarray[Any, Any]:
         """As the host sees them; on a GPU this waits for all that was asked of it before, and for its checks."""
         values: np.ndarray[Any, Any] = self.backend.to_numpy(self.array)
-        backend.settle(self.device)
+        late_checks.run_checks(self.device)
         return values
 
     def numpy(self) -> np.ndarray[Any, Any]:

@@ -206,7 +206,7 @@ def both_scores(model: SegmentationModel, images: Tensor) -> TwoScores:
 def send(batch: Batch) -> Callable[[], Sent]:
     """Begin to copy a batch to the default device; what comes back waits for it."""
     device = backend.get_default_device()
-    ways = [values if values is None else backend.send(device, values) for values in _arrays(batch)]
+    ways = [values if values is None else backend.kernels(device).send(values) for values in _arrays(batch)]
     return lambda: Sent(*(way if way is None else Tensor(way(), device) for way in ways))  # type: ignore[arg-type]
 
 

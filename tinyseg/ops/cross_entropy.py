@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..autograd import Op
-from ..backend import check_later, report
+from ..late_checks import check_later
 from ..tensor import Tensor, int64
 from .common import array_or_none, need_constant, need_same_device, need_same_type, need_tensor, new, new_like
 from .elementwise import where
@@ -94,7 +94,7 @@ def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> i
 
 
 def _bounds(target: Tensor, ignore_index: int) -> Any:
-    bounds = report(target.device, (3,), int64)
+    bounds = target.backend.empty_report((3,), int64)
     target.backend.label_bounds(target.array, bounds, ignore_index)
     return bounds
 
