@@ -49,6 +49,12 @@ class Ones:
         """The same with 2x2 pixels."""
         return self.activation(1, 3, 2, 2, dtype=dtype)
 
+    def maxima(self) -> Array:
+        """Of each 2x2 window of the image the index of its first pixel, as pooling finds it among ones."""
+        values = np.empty_like(self.backend.to_numpy(self.half(np.int64)))  # in the same memory order
+        values[...] = [[0, 2], [8, 10]]
+        return self.backend.from_numpy(values)
+
     def pixels(self, dtype: Any = None) -> Array:
         """A number for each pixel of the image."""
         return self.plain(1, 4, 4, dtype=dtype)
@@ -67,10 +73,11 @@ def calls(backend: Backend, name: str, dtype: Any) -> list[Arguments]:
 
     >>> from tinyseg_kernels import load
     >>> reference = load("reference")
-    >>> for x, out in calls(reference, "exp", "float32"):
-    ...     reference.exp(x, out)
-    ...     print(out.shape, out[0, 0])
-    (4, 5) 2.7182817
+    >>> for a, b, out in calls(reference, "add", "float32"):
+    ...     reference.add(a, b, out)
+    ...     print(out.shape, out.dtype, out[0, 0])
+    (4, 5) float32 2.0
+    (4, 5) int64 2
     """
     ones = Ones(backend, dtype)
     return list(_CALLS[name](ones) if name in _CALLS else _of_one_shape(ones, name))
@@ -159,9 +166,9 @@ _CALLS: dict[str, Callable[[Ones], Iterator[Arguments] | list[Arguments]]] = {
     ],
     "conv2d_weight_gradient": lambda a: [(x, y, weight, *window) for x, weight, y, window in _convolutions(a)],
     "max_pool2d": lambda a: [(a.image(), a.half(), a.half(np.int64), *_POOLING)],
-    "max_pool2d_backward": lambda a: [(a.half(), a.half(np.int64), a.image(), *_POOLING)],
+    "max_pool2d_backward": lambda a: [(a.half(), a.maxima(), a.image(), *_POOLING)],
     "adaptive_max_pool2d": lambda a: [(a.image(), a.half(), a.half(np.int64))],
-    "adaptive_max_pool2d_backward": lambda a: [(a.half(), a.half(np.int64), a.image())],
+    "adaptive_max_pool2d_backward": lambda a: [(a.half(), a.maxima(), a.image())],
     "max_unpool2d": lambda a: [(a.half(), a.half(np.int64), a.image())],
     "max_unpool2d_backward": lambda a: [(a.image(), a.half(np.int64), a.half())],
     "avg_pool2d": lambda a: [(a.image(), a.half(), *_POOLING[:3], True, None)],
