@@ -26,6 +26,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 LAYERS = (
     ("errors", "files", "finite", "geometry", "random"),
     ("backend",),
+    ("compilation", "late_checks"),
     ("tensor_base", "cuda"),
     ("autograd",),
     ("ops",),
@@ -114,13 +115,14 @@ def test_imports_go_down_only() -> None:
     assert arrows > 60, "are imports still found?"
 
 
-def test_only_the_backend_imports_the_kernels() -> None:
+def test_only_two_files_import_the_kernels() -> None:
+    """The devices, and for the command line the compiler and its cache."""
     users = {
         path.relative_to(PACKAGE).as_posix()
         for path in sources(PACKAGE)
         if any(name.split(".")[0] == "tinyseg_kernels" for name, _ in imported(path, PACKAGE))
     }
-    assert users == {"backend.py"}
+    assert users == {"backend.py", "compilation.py"}
 
 
 def test_kernels_know_nothing_of_tensors() -> None:

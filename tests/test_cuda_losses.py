@@ -133,7 +133,7 @@ def test_all_checks_that_are_due_are_told_at_once() -> None:
 def test_a_copy_is_of_the_values_as_they_were() -> None:
     """``tensor`` and ``send`` return before the copy is made; the array may change then."""
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    x, arrived = tinyseg.tensor(values), backend.send("cuda", values.T)
+    x, arrived = tinyseg.tensor(values), backend.kernels("cuda").send(values.T)
     values[:] = -1
     assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert backend.kernels("cuda").to_numpy(arrived()).tolist() == [[0, 3], [1, 4], [2, 5]]

@@ -284,7 +284,7 @@ def _forgotten(cuda: str) -> Iterator[None]:
     """What is known of the GPU is found out again, before and after."""
 
     def forget() -> None:
-        backend.gpu_problem.cache_clear()
+        backend._kernels_or_problem.cache_clear()
         backend.kernels.cache_clear()
 
     forget()
@@ -297,11 +297,11 @@ def test_a_gpu_on_which_no_kernel_runs_is_none(monkeypatch: pytest.MonkeyPatch) 
     """The reason is kept: what is tried can take seconds."""
     tried = []
 
-    def gpu() -> Any:
+    def unavailable() -> str:
         tried.append(1)
-        raise RuntimeError("Some GPU runs no kernel:\ncuModuleLoadData: too old a driver")
+        return "Some GPU runs no kernel:\ncuModuleLoadData: too old a driver"
 
-    monkeypatch.setattr("tinyseg_kernels.cuda.gpu", gpu)
+    monkeypatch.setattr("tinyseg_kernels.cuda.unavailable", unavailable)
     assert not tinyseg.cuda.is_available()
     assert tinyseg.cuda.device_count() == 0
     reason = "device 'cuda' cannot be used: Some GPU runs no kernel: cuModuleLoadData: too old a driver"

@@ -1,4 +1,4 @@
-"""Every operator on the GPU, or on its simulator, by the table that tests the other backends."""
+"""Every operator and kernel on the GPU, or on its simulator, by the tables that test the other backends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import test_ops
 from op_cases import CASES, Case
+from test_kernel_calls import agree
 
 import tinyseg
+from tinyseg_kernels import calls
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 LARGEST = 9000  # elements of all inputs of a case that the simulator is given; a GPU is given all cases
+LARGEST_CALL = 2000  # elements of all arrays of a kernel's call, likewise
 
 pytestmark = pytest.mark.usefixtures("cuda")
 
@@ -71,3 +74,8 @@ def test_bad_calls_are_refused(bad: test_ops.BadCall) -> None:
     with pytest.raises(bad.error) as caught:
         np.asarray(bad.call().detach().numpy())
     assert bad.message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", calls.NAMES)
+def test_smallest_calls(name: str) -> None:
+    agree("cuda", name, "float32", LARGEST_CALL if SIMULATED else None)

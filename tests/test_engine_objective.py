@@ -153,7 +153,7 @@ def test_border_weights_move_with_their_images(tmp_path: Path, monkeypatch: pyte
     """Mirrored as the image is; and they are what the loss is weighted with."""
     from tinyseg.engine.parts.pipeline import training_loader
 
-    monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path)
+    monkeypatch.setattr("tinyseg.compilation.cache_folder", lambda name: tmp_path)
     given = {"data": "cells", "size": (64, 64), "batch_size": 4, **TINY_MODEL}
     made = engine.prepare(engine.TrainOptions(**given, border_weights=(10.0, 5.0), class_weights=(0.5, 2.0)))
     batch = next(training_loader(made.config, Cells(count=4, size=(64, 64)), 0).epoch(0))
@@ -209,7 +209,7 @@ def test_metrics_by_name() -> None:
 
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pictures(monkeypatch)
-    monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("tinyseg.compilation.cache_folder", lambda name: tmp_path / "cache")
     monkeypatch.setattr("tinyseg.data.Cells.counts", {"train": 4, "val": 2, "test": 1})
     flags = ("--model", "unet", "--width", "4", "--depth", "2", "--batch-size", "4", "--epochs", "1", "--quiet")
     code, _, errors = call(

@@ -44,7 +44,7 @@ def test_the_map_and_the_two_networks(
     run_example: RunExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tinyseg.set_num_threads(1)  # a second one would mostly wait at so small images
-    monkeypatch.setattr("tinyseg.backend.cache_folder", lambda name: tmp_path / "cache")
+    monkeypatch.setattr("tinyseg.compilation.cache_folder", lambda name: tmp_path / "cache")
     ran = run_example("unet_cells.py", "--quick")
     np.testing.assert_allclose(ran["weights"], weights_by_brute_force(ran["mask"], ran["instances"]), atol=2e-5)
     assert ran["by_hand"] == pytest.approx(ran["weights"].max(), rel=1e-6)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from test_cli import call
 from test_warmup import python
 
-from tinyseg import backend
+from tinyseg import compilation
 from tinyseg_kernels import cache
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="access lists, not permissions, protect folders here")
@@ -341,13 +341,13 @@ def test_partial_files_of_killed_processes_are_removed(roots: tuple[Path, Path])
 
 _ONE = """
 import json
-from tinyseg import backend
+from tinyseg import compilation
 compiled = []
-backend.on_compile(lambda name, number: compiled.append(name))
+compilation.on_compile(lambda name, number: compiled.append(name))
 import tinyseg
 values = (tinyseg.tensor([3.0, -1.0]).relu() + 1.0).tolist()
-folder = backend.kernel_cache()
-print(json.dumps([values, len(compiled), folder and str(folder), backend.unwritten()]))
+folder = compilation.kernel_cache()
+print(json.dumps([values, len(compiled), folder and str(folder), compilation.unwritten()]))
 """
 
 
@@ -408,8 +408,8 @@ def test_code_that_others_put_there_is_not_run(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_what_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "kernels_to_compile", lambda: ("relu",))
-    monkeypatch.setattr(backend, "unwritten", lambda: ["No space left on device"] * 2)
+    monkeypatch.setattr(compilation, "kernels_to_compile", lambda: ("relu",))
+    monkeypatch.setattr(compilation, "unwritten", lambda: ["No space left on device"] * 2)
     result = call("warmup")
     assert result.exit_code == 0
     assert "2 kernels could not be written there (No space left on device)" in result.output

@@ -13,11 +13,11 @@ import pytest
 from test_cli import call, done
 
 import tinyseg_kernels
-from tinyseg import backend, console
+from tinyseg import compilation, console
 from tinyseg_kernels import warmup
 
 KERNELS = Path(tinyseg_kernels.__file__ or "").parents[1]
-ROOT = Path(backend.__file__).parents[1]
+ROOT = Path(compilation.__file__).parents[1]
 
 
 # What the fallback is called among temporary files; Windows has them in the user's own folder.
@@ -35,7 +35,7 @@ def python(code: str, **environment: str) -> Any:
 _STEPS = """
 import json, sys
 import tinyseg
-from tinyseg import backend, models, optim
+from tinyseg import compilation, models, optim
 from tinyseg.nn import functional as F
 
 def train_and_predict():
@@ -51,14 +51,14 @@ def train_and_predict():
 """
 
 _AFTER_WARMUP = """
-from tinyseg import backend
-for name in backend.kernels_to_compile():
-    backend.compile_kernel(name, "float32")
+from tinyseg import compilation
+for name in compilation.kernels_to_compile():
+    compilation.compile_kernel(name, "float32")
 compiled = []
-backend.on_compile(lambda name, number: compiled.append(name))
-before = backend.ready_kernels()
+compilation.on_compile(lambda name, number: compiled.append(name))
+before = compilation.ready_kernels()
 train_and_predict()
-after = backend.ready_kernels()
+after = compilation.ready_kernels()
 # What was not compiled but read from the cache would have been compiled had the cache been empty.
 more = {name: types for name, types in after.items() if types != before[name]}
 print(json.dumps([compiled, more, [name for name, types in after.items() if not types]]))
@@ -75,14 +75,16 @@ def test_training_and_prediction_find_everything_compiled() -> None:
 
 def test_how_many_kernels_a_run_needs_is_about_right() -> None:
     """What is shown while a first run compiles; a step and a prediction here, an epoch of them there."""
-    number = python(_STEPS + "train_and_predict()\nprint(sum(map(bool, backend.ready_kernels().values())))")
+    number = python(_STEPS + "train_and_predict()\nprint(sum(map(bool, compilation.ready_kernels().values())))")
     assert abs(number - console.TRAINING) <= 6
     assert console.DESCRIPTION <= console.PREDICTION <= console.EVALUATION <= console.TRAINING
 
 
 def test_every_kernel_is_warmed_up_for_either_type() -> None:
     missing = {"fill", "set_conv_algorithm"}
-    computing = {name for name, kernel in tinyseg_kernels.spec.KERNELS.items() if kernel.stem != "array"}
+    computing = {
+        name for name, kernel in tinyseg_kernels.spec.KERNELS.items() if kernel.stem not in ("array", "device")
+    }
     assert set(warmup.NAMES) == computing - missing
     reference = tinyseg_kernels.load("reference")
     for name in warmup.NAMES:  # the arguments are right ones
@@ -92,10 +94,10 @@ def test_every_kernel_is_warmed_up_for_either_type() -> None:
 
 def test_the_command_counts_and_says_where(monkeypatch: pytest.MonkeyPatch, threads: None) -> None:
     # Two kernels: the command and not the compiler is tested.
-    monkeypatch.setattr(backend, "kernels_to_compile", lambda: ("relu", "add"))
+    monkeypatch.setattr(compilation, "kernels_to_compile", lambda: ("relu", "add"))
     lines = done("warmup", "--threads", 1, "--float64").splitlines()
     assert [line.split()[:3] for line in lines[:2]] == [["[1/2]", "relu", "..."], ["[2/2]", "add", "..."]]
-    assert lines[2].endswith(f"kept in {backend.kernel_cache()}")
+    assert lines[2].endswith(f"kept in {compilation.kernel_cache()}")
     assert call("warmup", "--threads", 0).exit_code == 2
 
 
@@ -124,11 +126,11 @@ def test_a_first_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> N
 _ONE = """
 import json
 import tinyseg
-from tinyseg import backend
+from tinyseg import compilation
 compiled = []
-backend.on_compile(lambda name, number: compiled.append([name, number]))
+compilation.on_compile(lambda name, number: compiled.append([name, number]))
 x = tinyseg.tensor([3.0]).relu() + 1.0
-folder = backend.kernel_cache()
+folder = compilation.kernel_cache()
 print(json.dumps([x.tolist(), compiled, folder and str(folder)]))
 """
 

@@ -1,26 +1,46 @@
-"""From a device's name to its kernels. The only file that imports ``tinyseg_kernels``.
+"""From a device's name to its kernels, and the settings of all kernels.
 
 Two devices share the processor: ``"cpu"``, Numba's compiled kernels, and ``"reference"``, the plain NumPy in which
 every operator is defined: slow, and right. The third, ``"cuda"``, is an NVIDIA GPU; nothing of it is imported before
 it is named. A tensor knows its device, and operators take their kernels from there; tensors of two devices do not
 mix.
+
+``DEVICES`` is the one table of devices. All else asks a device's kernels what it can do (``DeviceKernels`` in
+``tinyseg_kernels/spec.py``), and not for its name.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import os
-from collections import deque
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .errors import how_to_install, whole
 
-Backend = ModuleType  # bridge: replaced by the contract
-DEVICES = ("cpu", "reference", "cuda")
+if TYPE_CHECKING:
+    from tinyseg_kernels.spec import Backend
+
+
+@dataclass(frozen=True)
+class Device:
+    """What has to be known of a device before its kernels are loaded.
+
+    ``backend``: its kernels in ``tinyseg_kernels``. ``package``: what has to be installed for them, with the extra
+    ``extra``. ``own_memory``: its tensors do not lie in the machine's memory.
+    """
+
+    backend: str
+    package: str = ""
+    extra: str = ""
+    own_memory: bool = False
+
+
+DEVICES = {
+    "cpu": Device("cpu"),
+    "reference": Device("reference"),
+    "cuda": Device("cuda", package="numba-cuda", extra="cuda", own_memory=True),
+}
 # PyTorch's names of others: where a type or a device may stand, they are meant for a device.
 _DEVICES_OF_PYTORCH = ("hip", "hpu", "ipu", "meta", "mps", "mtia", "opencl", "vulkan", "xla", "xpu")
 
@@ -30,7 +50,7 @@ MOST_THREADS = 1024
 _default = "cpu"
 _conv_algorithm = "auto"
 _precision = "highest"
-_loaded: dict[str, ModuleType] = {}
+_loaded: dict[str, Backend] = {}
 
 
 def resolve(device: str | None) -> str:
@@ -55,11 +75,25 @@ def names_device(name: object) -> bool:
     >>> names_device("cuda:1"), names_device("mps"), names_device("float32")
     (True, True, False)
     """
-    return isinstance(name, str) and name.partition(":")[0] in DEVICES + _DEVICES_OF_PYTORCH
+    return isinstance(name, str) and name.partition(":")[0] in (*DEVICES, *_DEVICES_OF_PYTORCH)
+
+
+def has_own_memory(device: str) -> bool:
+    """Whether tensors on ``device`` do not lie in the machine's memory.
+
+    >>> has_own_memory("cpu"), has_own_memory("cuda")
+    (False, True)
+    """
+    return DEVICES[device].own_memory
+
+
+def names_full_device(error: MemoryError) -> bool:
+    """Whether the message says that a device's own memory is full. NumPy's message speaks of an array instead."""
+    return any(device.own_memory and name in str(error) for name, device in DEVICES.items())
 
 
 @functools.cache
-def kernels(device: str) -> ModuleType:
+def kernels(device: str) -> Backend:
     """The backend of ``device``, imported at its first use.
 
     Raises ``ValueError`` for an unknown one, and ``RuntimeError`` for a GPU that cannot be used, saying why.
@@ -67,99 +101,52 @@ def kernels(device: str) -> ModuleType:
     >>> kernels("reference").__name__
     'tinyseg_kernels.reference'
     """
-    import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
-
-    if resolve(device) == "cuda" and (problem := gpu_problem()):
-        raise RuntimeError(str(problem)) from problem.__cause__
-    module = tinyseg_kernels.load(resolve(device))
-    module.set_conv_algorithm(_conv_algorithm)
-    if device == "cuda":
-        module.set_float32_matmul_precision(_precision)
-    _loaded[device] = module
-    return module
-
-
-@functools.cache
-def gpu_problem() -> RuntimeError | None:
-    """Why the device ``"cuda"`` cannot be used; None if it can: the smallest kernel was compiled and has run there.
-
-    It is tried once in a process.
-    """
-    import tinyseg_kernels
-
-    try:
-        importlib.import_module(f"{tinyseg_kernels.__name__}.cuda").gpu()
-        return None
-    except ImportError as error:
-        cause: Exception = error
-        problem = f"device 'cuda' needs numba-cuda: {how_to_install('cuda')} ({_line(error)})"
-    except RuntimeError as error:
-        cause, problem = error, f"device 'cuda' cannot be used: {_line(error)}"
-    found = RuntimeError(problem)
-    found.__cause__ = cause
+    name = resolve(device)
+    found = _kernels_or_problem(name)
+    if isinstance(found, RuntimeError):
+        raise RuntimeError(str(found)) from found.__cause__
+    found.set_conv_algorithm(_conv_algorithm)
+    found.set_float32_matmul_precision(_precision)
+    _loaded[name] = found
     return found
 
 
-def _line(error: Exception) -> str:
-    """What it says, in one line."""
-    return " ".join(str(error).split())
+def problem_with(device: str) -> RuntimeError | None:
+    """Why a known device cannot be used; None if it can. A GPU has compiled and run the smallest kernel then.
 
-
-def send(device: str, values: Any) -> Callable[[], Any]:
-    """Start to copy a NumPy array to ``device``, beside what that is doing; the function that is returned gives the
-    backend's array.
+    It is tried once in a process.
     """
-    module = kernels(device)
-    if device == "cuda":
-        arrived: Callable[[], Any] = module.send(values)
-        return arrived
-    return functools.partial(module.from_numpy, values)
+    found = _kernels_or_problem(device)
+    return found if isinstance(found, RuntimeError) else None
 
 
-def report(device: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """A small array in which a kernel reports diagnostics to the host. To read it costs no copy, but waits for the
-    kernel, so read it in a function that is given to ``check_later``.
-    """
-    module = kernels(device)
-    return module.empty_report(shape, dtype) if device == "cuda" else module.empty(shape, dtype)
+@functools.cache
+def _kernels_or_problem(device: str) -> Backend | RuntimeError:
+    import tinyseg_kernels  # here, so that importing tinyseg does not import Numba
+
+    needed = DEVICES[device]
+    cause: Exception | None = None
+    try:
+        found = tinyseg_kernels.load(needed.backend)
+        reason = found.unavailable()
+    except ImportError as error:
+        if not needed.extra:
+            raise
+        cause = error
+        problem = f"needs {needed.package}: {how_to_install(needed.extra)} ({_in_one_line(error)})"
+    except RuntimeError as error:
+        cause, problem = error, f"cannot be used: {_in_one_line(error)}"
+    else:
+        if reason is None:
+            return found
+        problem = f"cannot be used: {_in_one_line(reason)}"
+    result = RuntimeError(f"device {device!r} {problem}")
+    result.__cause__ = cause
+    return result
 
 
-_checks: deque[Callable[[], None]] = deque()
-_MOST_CHECKS = 500
-
-
-def check_later(device: str, check: Callable[[], None]) -> None:
-    """Run ``check``, which reads a report and raises if it is a bad one: at once where kernels are done when they
-    return, and on a GPU as soon as values are read for which the host has to wait anyway.
-    """
-    if device != "cuda":
-        check()
-        return
-    _checks.append(check)
-    if len(_checks) > _MOST_CHECKS:
-        kernels(device).synchronize()
-        settle(device)
-
-
-def settle(device: str) -> None:
-    """The host has waited for the device: run the checks that are due. Raises the first error that one raises, with
-    what the others say as notes, so that none of them is left for a later call.
-    """
-    failed: Exception | None = None
-    while device == "cuda" and _checks:
-        try:
-            check = _checks.popleft()
-        except IndexError:  # another thread took the last one
-            break
-        try:
-            check()
-        except (ValueError, IndexError) as error:
-            if failed is None:
-                failed = error
-            elif str(error) != str(failed):
-                failed.add_note(f"also: {error}")
-    if failed is not None:
-        raise failed
+def _in_one_line(message: object) -> str:
+    return " ".join(str(message).split())
 
 
 def get_default_device() -> str:
@@ -188,8 +175,7 @@ def set_num_threads(count: int) -> None:
 
 def get_num_threads() -> int:
     """The number of threads that kernels use; initially the number of cores that the process may use."""
-    threads: int = kernels("cpu").get_num_threads()
-    return threads
+    return kernels("cpu").get_num_threads()
 
 
 def set_conv_algorithm(name: str) -> None:
@@ -227,8 +213,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in ("highest", "high", "medium"):
         raise ValueError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
     _precision = precision
-    if "cuda" in _loaded:
-        _loaded["cuda"].set_float32_matmul_precision(precision)
+    for module in _loaded.values():
+        module.set_float32_matmul_precision(precision)
 
 
 def get_float32_matmul_precision() -> str:
@@ -240,69 +226,3 @@ def empty_cache() -> None:
     """Give memory that is kept for later tensors, but not in use, back to the system."""
     for module in _loaded.values():
         module.empty_cache()
-
-
-def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:
-    """Have ``report(name, number)`` called whenever a kernel starts to compile; returns a function that ends it.
-
-    ``number`` counts this kernel and all others that are ready, also those that were read from the cache.
-    """
-    from tinyseg_kernels.cpu import compiler
-
-    return compiler.on_compile(report)
-
-
-def ready_kernels() -> dict[str, list[str]]:
-    """The cpu device's kernels, and the types for which each is ready in this process, compiled or read from disk."""
-    from tinyseg_kernels.cpu import compiler
-
-    return compiler.ready()
-
-
-def kernel_cache() -> Path | None:
-    """The folder of compiled kernels; None where no folder can be used, and every process compiles again."""
-    from tinyseg_kernels.cpu import compiler
-
-    return compiler.cache_folder()
-
-
-def unwritten() -> list[str]:
-    """For each cache entry that this process could not write, why; it is in memory only."""
-    from tinyseg_kernels import cache
-
-    return cache.unwritten()
-
-
-def cache_folder(name: str) -> Path | None:
-    """A folder for results that can be computed again, next to the compiled kernels; None where none can be used."""
-    from tinyseg_kernels import cache
-
-    return cache.open_folder(name)
-
-
-def read_cached(path: Path) -> bytes | None:
-    """An entry of a cache folder as it was written; None if there is none, or a damaged one."""
-    from tinyseg_kernels import cache
-
-    return cache.read(path)
-
-
-def write_cached(path: Path, content: bytes) -> None:
-    """Store an entry of a cache folder; where that is impossible, nothing happens."""
-    from tinyseg_kernels import cache
-
-    cache.write(path, content)
-
-
-def kernels_to_compile() -> tuple[str, ...]:
-    """The kernels that have code to compile, those that take longest first."""
-    from tinyseg_kernels import warmup
-
-    return warmup.NAMES
-
-
-def compile_kernel(name: str, dtype: str) -> None:
-    """Compile a kernel of the cpu device for a floating type, or find it in the cache."""
-    from tinyseg_kernels import warmup
-
-    warmup.run(kernels("cpu"), name, dtype)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from . import backend, models
+from . import backend, compilation, models
 from .engine import (
     BatchReport,
     Callbacks,
@@ -62,11 +62,11 @@ def line(console: Console, text: str, style: str | None = None) -> None:
 
 @contextmanager
 def compiling(show: Callable[[str, int], None]) -> Iterator[None]:
-    """Have ``show(kernel, number)`` called when a kernel starts to compile; see ``backend.on_compile``."""
+    """Have ``show(kernel, number)`` called when a kernel starts to compile; see ``compilation.on_compile``."""
     if backend.get_default_device() != "cpu":
         yield
         return
-    end = backend.on_compile(show)
+    end = compilation.on_compile(show)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import backend
+from . import backend, late_checks
 
 
 def is_available() -> bool:
@@ -23,7 +23,7 @@ def unavailable_reason() -> str | None:
     """Why the device ``"cuda"`` cannot be used, in a line: no numba-cuda, no driver, no GPU, a driver too old for the
     compiler's code ...; None if it can.
     """
-    problem = backend.gpu_problem()
+    problem = backend.problem_with("cuda")
     return None if problem is None else str(problem)
 
 
@@ -33,7 +33,8 @@ def device_count() -> int:
 
 
 def _gpu() -> Any:
-    return backend.kernels("cuda").gpu()
+    cuda: Any = backend.kernels("cuda")  # which has more than the contract says: the GPU itself
+    return cuda.gpu()
 
 
 def get_device_name() -> str:
@@ -44,7 +45,7 @@ def get_device_name() -> str:
 def synchronize() -> None:
     """Wait until the GPU has done all that was asked of it: before and after what is to be timed, say."""
     backend.kernels("cuda").synchronize()
-    backend.settle("cuda")
+    late_checks.run_checks("cuda")
 
 
 def memory_allocated() -> int:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from . import backend
+from . import backend, late_checks
 from .errors import GraphError
+
+if TYPE_CHECKING:
+    from tinyseg_kernels.spec import Backend
 
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
@@ -185,7 +187,7 @@ class TensorBase:
     # What it is
 
     @property
-    def backend(self) -> ModuleType:
+    def backend(self) -> Backend:
         """The kernels of the tensor's device."""
         return backend.kernels(self.device)
 
@@ -281,7 +283,7 @@ class TensorBase:
     def host_values(self) -> np.ndarray[Any, Any]:
         """As the host sees them; on a GPU this waits for all that was asked of it before, and for its checks."""
         values: np.ndarray[Any, Any] = self.backend.to_numpy(self.array)
-        backend.settle(self.device)
+        late_checks.run_checks(self.device)
         return values
 
     def numpy(self) -> np.ndarray[Any, Any]:

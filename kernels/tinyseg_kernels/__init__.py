@@ -7,14 +7,22 @@ modules that hold a function for each entry of the contract. ``load`` imports on
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from . import spec
+from .spec import Backend
+
+if TYPE_CHECKING:  # mypy compares each module with the contract
+    from . import cpu, cuda, reference
+
+    _reference: Backend = reference
+    _cpu: Backend = cpu
+    _cuda: Backend = cuda
 
 BACKENDS = ("reference", "cpu", "cuda")
 
 
-def load(name: str) -> ModuleType:
+def load(name: str) -> Backend:
     """Import the backend called ``name`` and check it against the contract.
 
     Raises ``ValueError`` for an unknown name and ``TypeError`` for a backend that breaks the contract.
@@ -26,4 +34,4 @@ def load(name: str) -> ModuleType:
         raise ValueError(f"load: unknown backend {name!r}; there are {', '.join(BACKENDS)}")
     backend = importlib.import_module(f"{__name__}.{name}")
     spec.check(backend)
-    return backend
+    return cast(Backend, backend)

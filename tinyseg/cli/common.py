@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from ..backend import names_full_device
 from ..errors import InputError, OptionError, OutOfMemoryError, flag, for_terminal
 from ..options import RUN_OPTIONS, RunSettings, parsing
 from .generated import typer_option
@@ -106,7 +107,7 @@ def run() -> None:
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         # What knows the cause says it; NumPy's own speaks of arrays.
-        return str(error) if isinstance(error, OutOfMemoryError) or "cuda" in str(error) else "out of memory"
+        return str(error) if isinstance(error, OutOfMemoryError) or names_full_device(error) else "out of memory"
     if isinstance(error, OptionError):
         return error.spelt(flag)
     if isinstance(error, OSError) and error.strerror:

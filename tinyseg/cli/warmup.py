@@ -20,16 +20,16 @@ def warmup(
     """Compile all kernels for this machine now, so that no other command has to wait for it."""
     with reporting(debug):
         set_up("cpu", threads)
-        from .. import backend, engine
+        from .. import compilation, engine
 
         start = time.perf_counter()
         for kernel in engine.warmup(float64):
             place = f"[{kernel.number:>{len(str(kernel.total))}}/{kernel.total}]"
             typer.echo(f"{place} {kernel.name} ... {kernel.seconds:.1f} s")
-        folder = backend.kernel_cache()
+        folder = compilation.kernel_cache()
         where = f"in {folder}"
         if folder is None:
             where = "in no folder: there is none that can be written to, and by this user alone"
         typer.echo(f"compiled in {time.perf_counter() - start:.0f} s, and kept {where}")
-        if reasons := backend.unwritten():
+        if reasons := compilation.unwritten():
             typer.echo(f"{many(len(reasons), 'kernel')} could not be written there ({reasons[-1]})", err=True)

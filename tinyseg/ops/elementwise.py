@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..autograd import Context, Op, no_grad
-from ..backend import Backend
 from ..tensor_base import Number, Tensor, TensorBase, bool_, float32, int64
 from .common import bounds, broadcast_shape, filled, need_tensor, new, new_like, sum_to
 from .copying import to
 from .operands import matched
+
+if TYPE_CHECKING:
+    from ..backend import Backend
 
 __all__ = [
     "abs",

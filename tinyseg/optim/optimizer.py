@@ -254,11 +254,12 @@ class Adam(Optimizer):
     def _update(
         self, params: list[Tensor], arrays: Arrays, options: dict[str, Any], states: list[dict[str, Any]]
     ) -> None:
-        moments = [_state(states, name, params) for name in ("mean", "square")]
+        means, squares = _state(states, "mean", params), _state(states, "square", params)
         for state in states:
             state["step"] = state.get("step", 0) + 1
-        numbers = (options["lr"], *options["betas"], options["eps"], options["weight_decay"])
-        params[0].backend.adam_step(*arrays, *moments, *numbers, self.decoupled, states[0]["step"])
+        beta1, beta2 = options["betas"]
+        numbers = options["lr"], beta1, beta2, options["eps"], options["weight_decay"]
+        params[0].backend.adam_step(*arrays, means, squares, *numbers, self.decoupled, states[0]["step"])
 
 
 class AdamW(Adam):

@@ -9,6 +9,18 @@ import numpy as np
 
 from .array import Array
 
+__all__ = [
+    "elu",
+    "elu_backward",
+    "gelu",
+    "gelu_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_slope_backward",
+    "softplus",
+    "softplus_backward",
+]
+
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 

@@ -6,6 +6,22 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "broadcast_to",
+    "empty",
+    "empty_activation",
+    "empty_cache",
+    "empty_like",
+    "from_numpy",
+    "get_num_threads",
+    "reshape",
+    "set_num_threads",
+    "shares_memory",
+    "slice_view",
+    "to_numpy",
+    "transpose",
+]
+
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]  # vertical, horizontal
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from .array import Array, Pair
 
+__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "avg_pool2d", "avg_pool2d_backward"]
+
 Window = tuple[slice, int]  # pixels of the image, and what their sum is divided by
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics", "batch_norm_sums"]
+
 _AXES = (0, 2, 3)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from .array import Array, Pair
 
+__all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
+
 
 def taps(kernel_size: Pair, out_size: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, slice, slice]]:
     """For each tap (r, s) the rows and columns of the padded input that it meets, one for each output pixel."""

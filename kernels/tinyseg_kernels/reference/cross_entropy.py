@@ -7,6 +7,14 @@ import numpy as np
 from .array import Array
 from .softmax import log_softmax
 
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "label_bounds",
+    "soft_cross_entropy",
+    "soft_cross_entropy_backward",
+]
+
 
 def _shares(
     target: Array, class_weight: Array | None, classes: int, dtype: np.dtype, ignore_index: int, smoothing: float

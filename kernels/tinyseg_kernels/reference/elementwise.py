@@ -8,6 +8,47 @@ import numpy as np
 
 from .array import Array
 
+__all__ = [
+    "absolute",
+    "add",
+    "assign",
+    "ceil",
+    "cos",
+    "divide",
+    "equal",
+    "exp",
+    "expm1",
+    "fill",
+    "floor",
+    "floor_divide",
+    "greater",
+    "greater_equal",
+    "lerp",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "relu",
+    "relu_backward",
+    "remainder",
+    "rint",
+    "sigmoid",
+    "sigmoid_backward",
+    "sign",
+    "sin",
+    "sqrt",
+    "subtract",
+    "tanh",
+    "tanh_backward",
+    "where",
+]
+
 
 def _quiet(function: Any, *arguments: Any, **options: Any) -> None:
     """log(0) is -inf and 0/0 is NaN, as IEEE says: no warning is due."""

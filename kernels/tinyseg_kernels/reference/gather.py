@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["gather", "scatter_add"]
+
 
 def _places(index: Array, axis: int) -> tuple[Array, ...]:
     """For each element of ``index`` the place it speaks of: its own, but ``index`` along ``axis``."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
+
 
 def _by_group(x: Array, groups: int) -> Array:
     """(N, groups, elements of a group)."""

@@ -14,6 +14,13 @@ import numpy as np
 
 from .array import Array
 
+__all__ = [
+    "interpolate_bilinear",
+    "interpolate_bilinear_backward",
+    "interpolate_nearest",
+    "interpolate_nearest_backward",
+]
+
 Steps = tuple[float, float]
 Taps = list[tuple[Array, Array]]  # for each output pixel a source pixel and its weight; once, or twice
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["layer_norm", "layer_norm_backward"]
+
 
 def layer_norm(
     x: Array, weight: Array | None, bias: Array | None, out: Array, mean: Array, rstd: Array, eps: float

@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["local_response_norm", "local_response_norm_backward"]
+
 
 def _window_sum(x: Array, before: int, after: int) -> Array:
     """out[:, c] = x[:, c - before] + .. + x[:, c + after], as far as there are such channels."""

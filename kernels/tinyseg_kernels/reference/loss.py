@@ -8,6 +8,17 @@ import numpy as np
 
 from .array import Array
 
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_backward",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
+    "mse_loss",
+    "mse_loss_backward",
+    "smooth_l1_loss",
+    "smooth_l1_loss_backward",
+]
+
 
 def mse_loss(x: Array, target: Array, out: Array) -> None:
     """The squared error."""

@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["matmul"]
+
 
 def matmul(a: Array, b: Array, out: Array) -> None:
     """For each pair of matrices a @ b."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["adam_step", "rmsprop_step", "sgd_step"]
+
 
 def sgd_step(
     grads: Sequence[Array],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .array import Array
 
+__all__ = ["pixel_shuffle", "pixel_unshuffle"]
+
 
 def pixel_shuffle(x: Array, out: Array, factor: int) -> None:
     """(N, C, r, r, H, W) -> (N, C, H, r, W, r)."""

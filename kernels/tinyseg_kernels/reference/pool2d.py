@@ -10,6 +10,15 @@ import numpy as np
 
 from .array import Array, Pair
 
+__all__ = [
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+]
+
 
 def max_pool2d(
     x: Array, out: Array, indices: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair

@@ -11,6 +11,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["dropout", "normal", "uniform"]
+
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = 0x9E3779B9, 0xBB67AE85
 _LOW, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)

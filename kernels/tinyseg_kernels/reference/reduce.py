@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["argmax", "argmin", "max", "min", "prod", "sum"]
+
 
 def sum(x: Array, out: Array, axes: tuple[int, ...]) -> None:
     """Sums; floating types are accumulated in float64."""

@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["cumsum"]
+
 
 def cumsum(x: Array, out: Array, axis: int) -> None:
     """Sums of all elements so far; floating types are accumulated in float64."""

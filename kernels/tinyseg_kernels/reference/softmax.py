@@ -6,6 +6,8 @@ import numpy as np
 
 from .array import Array
 
+__all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
+
 
 def softmax(x: Array, out: Array, axis: int) -> None:
     """The largest element is taken out first, so that no exponential overflows."""

@@ -7,6 +7,8 @@ import numpy as np
 from .array import Array, Pair
 from .conv2d import taps, with_zeros
 
+__all__ = ["fold", "unfold"]
+
 
 def unfold(x: Array, out: Array, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """Reads what each tap of the window meets."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import backend
+from ... import compilation
 from ...errors import InputError
 from ..dataset import Dataset, Sample, Wrapper
 from ..instances import renumbered, separated_cells
@@ -103,7 +103,7 @@ class BorderWeights(Wrapper):
         if class_weights is not None:
             self.class_weights[: len(class_weights)] = class_weights
         self.class_weights[255] = 0
-        self.cache = backend.cache_folder("border-weights") if cache is None else cache
+        self.cache = compilation.cache_folder("border-weights") if cache is None else cache
         if self.cache is not None:
             _remove_old(self.cache)
 
@@ -123,7 +123,7 @@ class BorderWeights(Wrapper):
         digest = hashlib.sha256(f"{_VERSION} {self.sigma!r} {instances.shape} {instances.dtype}\0".encode())
         digest.update(np.ascontiguousarray(instances).tobytes())
         path = self.cache / f"{digest.hexdigest()[:32]}.bin"
-        stored = backend.read_cached(path)
+        stored = compilation.read_cached(path)
         if stored is not None:
             with contextlib.suppress(OSError):  # another process may be removing it
                 os.utime(path)
@@ -131,7 +131,7 @@ class BorderWeights(Wrapper):
         term = border_term(instances, self.sigma)
         with contextlib.suppress(OSError):  # a cache that cannot be written to is done without
             self.cache.mkdir(parents=True, exist_ok=True)
-            backend.write_cached(path, term.tobytes())
+            compilation.write_cached(path, term.tobytes())
         return term
 
 

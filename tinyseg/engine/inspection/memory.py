@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...autograd import Node
-from ...backend import get_default_device
+from ...backend import get_default_device, has_own_memory
 from ...creation import zeros
 from ...errors import InputError
 from ...models import SegmentationModel
@@ -100,7 +100,7 @@ def check_memory(config: Config, model: SegmentationModel, size: Size, validated
     Raises ``InputError``, with what would fit, if training is more than this machine has. Nothing is said of a GPU's:
     the trainer finds what fits when that is full.
     """
-    if get_default_device() == "cuda":
+    if has_own_memory(get_default_device()):
         return []
     total, free = machine_memory()
     if free is None or total is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from ... import backend
+from ... import backend, compilation
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def warmup(double: bool = False, processes: int | None = None) -> Iterator[WarmK
     under ``if __name__ == "__main__":``.
     """
     dtypes = ("float32", "float64") if double else ("float32",)
-    names = backend.kernels_to_compile()
+    names = compilation.kernels_to_compile()
     pool = ProcessPoolExecutor(processes or backend.get_num_threads(), multiprocessing.get_context("spawn"))
     try:
         tasks = {pool.submit(_compile, [name], dtypes): name for name in names}
@@ -46,5 +46,5 @@ def _compile(names: Sequence[str], dtypes: Sequence[str]) -> float:
     start = time.perf_counter()
     for name in names:
         for dtype in dtypes:
-            backend.compile_kernel(name, dtype)
+            compilation.compile_kernel(name, dtype)
     return time.perf_counter() - start

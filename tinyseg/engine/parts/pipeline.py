@@ -202,7 +202,7 @@ def send(batch: Batch) -> Callable[[], Sent]:
     device = backend.get_default_device()
 
     def begin(values: NDArray[Any]) -> Callable[[], Tensor]:
-        arrives = backend.send(device, values)
+        arrives = backend.kernels(device).send(values)
         return lambda: Tensor(arrives(), device)
 
     images, labels = begin(batch.images), begin(batch.labels)

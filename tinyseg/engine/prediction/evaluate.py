@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...autograd import no_grad
+from ...backend import names_full_device
 from ...data import Batch, DataLoader, WithInstances, get_kind, is_divided
 from ...data.layouts.layout import layout_of
 from ...errors import OutOfMemoryError
@@ -141,7 +142,7 @@ class _Labeller:
                 return self._by_tiles(batch)
             return self._whole(batch)
         except MemoryError as error:
-            reason = f" ({error})" if "cuda" in str(error) else ""
+            reason = f" ({error})" if names_full_device(error) else ""
         others = f" and {len(batch.names) - 1} others" if len(batch.names) > 1 else ""
         raise OutOfMemoryError(f"out of memory when {named}{others} of {size[0]}x{size[1]} was labelled{reason}")
 

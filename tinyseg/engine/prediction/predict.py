@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...backend import names_full_device
 from ...data import Classes, read_image
 from ...data.formats.image_folder import image_files
 from ...data.formats.images import palette_image
@@ -288,7 +289,7 @@ class _Worker:
         try:
             return self._predict(job)
         except MemoryError as error:
-            reason = f" ({error})" if "cuda" in str(error) else ""
+            reason = f" ({error})" if names_full_device(error) else ""
         # Outside of the except clause, whose error holds on to all that was computed.
         raise DataError(f"{job.image}: out of memory{reason}; a smaller --tile needs less")
 

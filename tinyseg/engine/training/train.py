@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ... import random, viz
-from ...backend import empty_cache, get_default_device
+from ...backend import empty_cache, get_default_device, has_own_memory, names_full_device
 from ...checkpoint import load_weights, save_weights
 from ...data import Batch, Cached, Dataset
 from ...errors import CheckpointError, InputError, OutOfMemoryError, many
@@ -273,7 +273,7 @@ class Trainer:
         try:
             yield
         except MemoryError as error:
-            knows = isinstance(error, OutOfMemoryError) or "cuda" in str(error)
+            knows = isinstance(error, OutOfMemoryError) or names_full_device(error)
             message = str(error) if knows else f"out of memory {when}"
         else:
             return
@@ -306,7 +306,7 @@ class Trainer:
         try:
             return self.learner.learn(batch, last, tensors)
         except MemoryError as error:
-            if get_default_device() != "cuda":
+            if not has_own_memory(get_default_device()):
                 raise
             message = str(error)
         # Outside of the except clause, whose error holds on to all that the step had made.

@@ -61,7 +61,8 @@ class Conv2d(Op):
         out = new_activation(x, (x.shape[0], weight.shape[0], *size))
         ctx.window = stride, padding, dilation, groups
         ctx.save_for_backward(x, weight, out if relu else None)
-        x.backend.conv2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window, relu, memo)
+        arrays = x.array, weight.array, array_or_none(bias), out.array
+        x.backend.conv2d(*arrays, stride, padding, dilation, groups, relu, memo)
         return out
 
     @staticmethod
@@ -101,7 +102,8 @@ class ConvTranspose2d(Op):
         out = new_activation(x, (x.shape[0], weight.shape[1] * groups, *size))
         ctx.window = stride, padding, dilation, groups
         ctx.save_for_backward(x, weight, out if relu else None)
-        x.backend.conv_transpose2d(x.array, weight.array, array_or_none(bias), out.array, *ctx.window, relu, memo)
+        arrays = x.array, weight.array, array_or_none(bias), out.array
+        x.backend.conv_transpose2d(*arrays, stride, padding, dilation, groups, relu, memo)
         return out
 
     @staticmethod

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ...autograd import Op
-from ...backend import check_later, report
+from ...late_checks import check_later
 from ...tensor_base import Tensor, TensorBase, int64
 from ..common import (
     array_or_none,
@@ -107,7 +107,7 @@ def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> i
 
 
 def _bounds(target: Tensor, ignore_index: int) -> Any:
-    bounds = report(target.device, (3,), int64)
+    bounds = target.backend.empty_report((3,), int64)
     target.backend.label_bounds(target.array, bounds, ignore_index)
     return bounds
 
