@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import platform
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +32,21 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def sources_digest(folder: Path) -> str:
+    """A hash of all Python files under ``folder``, in its subfolders too: of their relative paths and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(source.relative_to(folder).as_posix() for source in folder.rglob("*.py")):
+        content = (folder / path).read_bytes()
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
 @functools.cache
 def cache_folder() -> Path | None:
     """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be used."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    # Nothing that is compiled into a kernel stands outside of the backend's own folder.
+    backend = Path(inspect.getfile(sys.modules["tinyseg_kernels.cpu"])).parent
+    digest = hashlib.sha256(sources_digest(backend).encode())
     cpu = llvmlite.binding.get_host_cpu_name()
     # VECTOR_BYTES may be set from outside, and the code is compiled for it.
     versions = (numba.__version__, llvmlite.__version__, platform.python_version())
