@@ -17,7 +17,7 @@ FOLDERS = sorted({path.parent.relative_to(PACKAGE).as_posix() for path in PACKAG
 
 # --- The cache of machine code
 
-_FOLDER = "from tinyseg_kernels.cpu import compiler; print(compiler.cache_folder().name)"
+_FOLDER = "from tinyseg_kernels.cpu.runtime import compiler; print(compiler.cache_folder().name)"
 
 
 def cache_folder_of(root: Path, cache: Path) -> str:

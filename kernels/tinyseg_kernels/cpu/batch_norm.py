@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import Array, channels_last
-from .channelwise import Affine, gradient, gradient_sums, normalise, statistics
-from .elementwise import deliver
+from .patterns.channelwise import Affine, gradient, gradient_sums, normalise, statistics
+from .patterns.copying import deliver
+from .runtime.layout import Array, channels_last
+
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics", "batch_norm_sums"]
 
 
 def _affine(mean: Array, rstd: Array, weight: Array | None, bias: Array | None) -> Affine:

@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from . import correlate, depthwise, winograd, winograd_gradient
-from .algorithm import Shape, gradient_uses_winograd, set_conv_algorithm, uses_winograd
-from .array import Array, Pair, channels_last
-from .elementwise import deliver
+from .conv import depthwise
+from .conv import weight_gradient as correlate
+from .conv.algorithm import Shape, gradient_uses_winograd, set_conv_algorithm, uses_winograd
+from .conv.direct import Lattice, Plan, Tap, plan, walk
+from .conv.winograd import forward as winograd
+from .conv.winograd import weight_gradient as winograd_gradient
 from .elementwise import relu as rectify
-from .memory import contiguous, empty
-from .walk import Lattice, Plan, Tap, plan, walk
+from .patterns.copying import deliver
+from .runtime.layout import Array, Pair, channels_last
+from .runtime.memory import contiguous, empty
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
+
 
 # Where the packed forms of a weight are kept from call to call, or None; see ``spec.py``.
 Memo = dict[Any, Any] | None

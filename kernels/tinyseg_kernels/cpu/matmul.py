@@ -6,9 +6,11 @@ import functools
 
 import numpy as np
 
-from .array import Array
-from .memory import contiguous, empty
-from .walk import Lattice, Plan, Tap, plan, walk
+from .conv.direct import Lattice, Plan, Tap, plan, walk
+from .runtime.layout import Array
+from .runtime.memory import contiguous, empty
+
+__all__ = ["matmul"]
 
 
 def _flat(b: Array) -> tuple[Array, int, int]:

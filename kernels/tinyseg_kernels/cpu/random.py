@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import helper, kernel
-from .elementwise import assign, deliver
-from .memory import contiguous
-from .scalar import logarithm
+from .patterns.copying import assign, deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, channels_last
+from .runtime.memory import contiguous
+from .vector.scalar import logarithm
+
+__all__ = ["dropout", "normal", "uniform"]
+
 
 _BLOCK = 1024  # words drawn at a time; a multiple of the four that one counter makes
 _GRAIN = 16  # blocks a thread takes at a time

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .simd import lanes
+from ..runtime.processor import lanes
 
 ALGORITHMS = ("auto", "direct", "winograd")
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair, channels_last
-from .compiler import kernel
-from .elementwise import deliver
-from .memory import empty, zeros
-from .simd import fma, lanes, load, load_first, splat, store, store_first
+from ..patterns.copying import deliver
+from ..runtime import parallel
+from ..runtime.compiler import kernel
+from ..runtime.layout import Array, Pair, channels_last
+from ..runtime.memory import empty, zeros
+from ..runtime.processor import lanes
+from ..vector.simd import fma, load, load_first, splat, store, store_first
 
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 18

@@ -24,13 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair
-from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import gather_product
-from .simd import ROWS, VECTORS, clear, copy_numbers, lanes, load, store
-from .transpose import transpose
+from ..runtime import parallel
+from ..runtime.compiler import helper, kernel
+from ..runtime.layout import Array, Pair
+from ..runtime.memory import empty, zeros
+from ..runtime.processor import ROWS, VECTORS, lanes
+from ..vector.microkernel import gather_product
+from ..vector.simd import clear, copy_numbers, load, store
+from ..vector.transpose import transpose
 
 # What a band of source rows may take of the second-level cache, in bytes.
 _BAND_BYTES = 192 * 1024

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair
-from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
-from .simd import VECTOR_BYTES, VECTORS, clear, lanes, load, number, put, store
-from .transpose import transpose
+from ..runtime import parallel
+from ..runtime.compiler import helper, kernel
+from ..runtime.layout import Array, Pair
+from ..runtime.memory import empty, zeros
+from ..runtime.processor import VECTOR_BYTES, VECTORS, lanes
+from ..vector.microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
+from ..vector.simd import clear, load, number, put, store
+from ..vector.transpose import transpose
 
 # What the pixels of a band may take, of x and of the gradient, and how many sums an item may have: together they fit
 # the second-level cache.

@@ -21,13 +21,15 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
-from ..cache import open_folder
-from .cache import KernelCache
-from .simd import VECTOR_BYTES
+from ...cache import open_folder
+from .kernel_cache import KernelCache
+from .processor import VECTOR_BYTES
 
 # Fused multiply-add, other orders of summation, -0 for 0, reciprocals: these change last digits. Never "nnan" or
 # "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+_BACKEND = "tinyseg_kernels.cpu"  # the package; this file stands in a folder of it
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +47,7 @@ def sources_digest(folder: Path) -> str:
 def cache_folder() -> Path | None:
     """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be used."""
     # Nothing that is compiled into a kernel stands outside of the backend's own folder.
-    backend = Path(inspect.getfile(sys.modules["tinyseg_kernels.cpu"])).parent
+    backend = Path(inspect.getfile(sys.modules[_BACKEND])).parent
     digest = hashlib.sha256(sources_digest(backend).encode())
     cpu = llvmlite.binding.get_host_cpu_name()
     # VECTOR_BYTES may be set from outside, and the code is compiled for it.
@@ -103,8 +105,10 @@ def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[...
 
 
 def _name(function: Callable[..., Any]) -> str:
-    """``winograd.convolve`` and the like."""
-    return f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
+    """``elementwise.exp``, ``conv.winograd.forward.transform`` and the like: the module within the backend, and the
+    function.
+    """
+    return f"{function.__module__.removeprefix(_BACKEND + '.')}.{function.__name__.strip('_')}"
 
 
 def ready() -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .crew import Crew, Job, Scratch
+from .thread_pool import Crew, Job, Scratch
 
 
 def _cores() -> int:

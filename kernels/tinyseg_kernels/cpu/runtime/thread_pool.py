@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from . import guards
+from .atomic import load_acquire, pause
 from .compiler import unlisted_kernel
-from .memory import Array, aligned, empty
-from .simd import fresh, pause
+from .layout import Array
+from .memory import aligned, empty
 
 # How often a helper looks before it sleeps: some 100 microseconds.
 _LOOKS = 4000
@@ -32,12 +33,12 @@ Scratch = tuple[int, Any]
 def _look(place, value, looks, pauses):
     """place[0], some ``pauses`` after it is not ``value`` any more; or after so many looks."""
     for _ in range(looks):
-        if fresh(place, 0) != value:
+        if load_acquire(place, 0) != value:
             for _ in range(pauses):
                 pause()
             break
         pause()
-    return fresh(place, 0)
+    return load_acquire(place, 0)
 
 
 _own = threading.local()

@@ -23,8 +23,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .compiler import helper
-from .simd import INT, ROWS, VECTOR_BYTES, VECTORS, Vectors, pointer
+from ..runtime.compiler import helper
+from ..runtime.llvm import INT, pointer
+from ..runtime.processor import ROWS, VECTOR_BYTES, VECTORS
+from .simd import Vectors
 
 N = types.intp
 

@@ -39,13 +39,14 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair
-from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import gather_product
-from .simd import ROWS, VECTORS, any_nan, at_least, fma, lanes, load, load_first, splat, store, store_first
-from .transpose import transpose
+from ...runtime import parallel
+from ...runtime.compiler import helper, kernel
+from ...runtime.layout import Array, Pair
+from ...runtime.memory import empty, zeros
+from ...runtime.processor import ROWS, VECTORS, lanes
+from ...vector.microkernel import gather_product
+from ...vector.simd import any_nan, at_least, fma, load, load_first, splat, store, store_first
+from ...vector.transpose import transpose
 
 FREQUENCIES = 36
 

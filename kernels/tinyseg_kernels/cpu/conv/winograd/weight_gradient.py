@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair
-from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
-from .simd import VECTORS, any_nan, fma, lanes, load, splat, store
-from .transpose import transpose
-from .winograd import (
+from ...runtime import parallel
+from ...runtime.compiler import helper, kernel
+from ...runtime.layout import Array, Pair
+from ...runtime.memory import empty, zeros
+from ...runtime.processor import VECTORS, lanes
+from ...vector.microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum
+from ...vector.simd import any_nan, fma, load, splat, store
+from ...vector.transpose import transpose
+from .forward import (
     BLOCK_BYTES,
     FREQUENCIES,
     apart,
