@@ -16,6 +16,8 @@ from guarded import Array, agree, around, between_bands, mixed, pixels, values
 
 import tinyseg
 from tinyseg_kernels import cpu, reference
+from tinyseg_kernels.cpu.conv.winograd import forward, weight_gradient
+from tinyseg_kernels.cpu.conv.winograd.tiles import count_tiles
 from tinyseg_kernels.cpu.patterns import copying
 from tinyseg_kernels.cpu.runtime import guards, memory
 from tinyseg_kernels.cpu.runtime.processor import ROWS, VECTOR_BYTES
@@ -86,7 +88,7 @@ def tiled(tiles: Pair, ends: tuple[Callable[[int], int], ...], dilation: Pair) -
 def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way of going through its stages, whatever the sizes would have it choose; several blocks of channels."""
     tinyseg.set_conv_algorithm("winograd")
-    for module in (winograd, winograd_gradient):
+    for module in (forward, weight_gradient):
         monkeypatch.setattr(module, "_SMALL_BYTES", 1 << 40 if way == "few" else 0)
         monkeypatch.setattr(module, "_STAGED_BYTES", 0 if way == "parts" else 1 << 30)
     inputs_of = CHANNELS if way == "few" else [*CHANNELS, 70]  # more than 64 are summed in parts
@@ -105,10 +107,7 @@ def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         [0, 1],
     )
     for inputs, output, dilation, tiles, down, across, padding, images, memo, adjoint in cases:
-        while (
-            way == "parts"
-            and images * winograd.count_tiles(1, tiled(tiles, (down, across), dilation), dilation) < 129
-        ):
+        while way == "parts" and images * count_tiles(1, tiled(tiles, (down, across), dilation), dilation) < 129:
             tiles = tiles[0] + 1, tiles[1] + 1
         target = tiled(tiles, (down, across), dilation)  # of the convolution, or of its adjoint
         if adjoint:

@@ -1,4 +1,6 @@
-"""Batch normalisation over N, H and W: the passes of ``channelwise`` over all pixels as those of one long image."""
+"""Batch normalisation over N, H and W: the passes of ``patterns/channelwise.py``, over all pixels as
+those of one long image.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group and instance normalisation: the passes of ``channelwise``, each image with vectors of its own.
+"""Group and instance normalisation: the passes of ``patterns/channelwise.py``, each image with vectors of its own.
 
 A group's mean and variance, and the sums of its gradient, are put together from those of its channels, which are
 few numbers: so the passes over memory know nothing of groups.

@@ -1,6 +1,7 @@
 """Random numbers from a counter (Philox4x32-10): each element's number depends on its place alone.
 
-So threads deal blocks of elements as they like, and the CPU draws the very words that the reference and a GPU draw.
+So blocks of elements may be split over threads in any way, and the CPU draws the very words that the reference and a
+GPU draw.
 """
 
 from __future__ import annotations

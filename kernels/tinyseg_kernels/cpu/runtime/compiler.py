@@ -2,7 +2,8 @@
 
 A cache that compares only the file a function stands in does not notice that a helper in *another* file changed. So
 the folder's name carries a hash of all kernel sources, of Numba's version and of the processor: whatever could change
-the machine code leads to another folder, and stale code is never served. ``cache.py`` reads and writes the entries.
+the machine code leads to another folder, and stale code is never served. ``kernel_cache.py`` reads and writes
+the entries.
 """
 
 from __future__ import annotations
