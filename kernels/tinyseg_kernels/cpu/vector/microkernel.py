@@ -110,11 +110,11 @@ def _gather_product(vectors: int, rows: int) -> Any:
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
             a, row_table, tap_table, panel_table, b = at(0, 1), at(2, 3), at(4, 6), at(5, 6), at(9, 10)
-            start, c, row_out = at(11, 12), at(14, 15), at(16, 17)
+            initial, c, row_out = at(11, 12), at(14, 15), at(16, 17)
             taps_, length, columns_ = args[7], args[8], args[18]
             v = Vectors(builder, sig.args[0].dtype)
             offsets = [_entry(builder, row_table, i) for i in range(rows)]
-            first = [v.load(start, j * v.lanes) for j in range(vectors)] * rows
+            first = [v.load(initial, j * v.lanes) for j in range(vectors)] * rows
 
             over_taps = _Loop(builder, "tap", taps_, first)
             shift = builder.load(builder.gep(tap_table, [over_taps.index]))

@@ -18,8 +18,8 @@ second-level cache beside U. Where channels are many, U is the largest of the th
 U that must not travel: V is made for all tiles first, then for each block of output channels its part of U is made,
 used for all tiles, and forgotten.
 
-The input gradient is the same with the filter flipped. The weight gradient runs the transforms
-backwards (the adjoint of y(g) above):  dg = G^T [sum over tiles (B^T d B) * (A dy A^T)] G.
+The input gradient is the same with the filter flipped. The weight gradient runs the transforms backwards (the adjoint
+of y(g) above):  dg = G^T [sum over tiles (B^T d B) * (A dy A^T)] G.
 
 The factors of A reach 8, so results lose about a digit against a direct sum: the error grows with the largest value
 of a tile's patch, not with the values that an output depends on.
@@ -75,6 +75,19 @@ class Output(NamedTuple):
     marks: Array  # of each tile: True where A^T M A is not finite
 
 
+class Split(NamedTuple):
+    """How the tiles are split, and where the numbers of the three steps lie."""
+
+    first: int  # the first tile
+    count: int  # tiles from there on
+    block: int  # tiles that go through a step together
+    parts: int  # of the tiles, for more items
+    wide: int  # numbers of a vector
+    v: tuple[int, ...]  # the fields of V's ``Strides``
+    m: tuple[int, ...]  # of M's
+    u: int  # how far apart the frequencies of a block of U are
+
+
 @helper
 def _transform_outputs(M, strides, first, count, k0, k1, tiling, output, wide, d):
     """Step 3 for ``count`` tiles and the output channels from k0 to k1, as far as they lie in the image.
@@ -121,20 +134,17 @@ def _transform_outputs(M, strides, first, count, k0, k1, tiling, output, wide, d
 
 
 @kernel
-def _convolve_blocks(
-    start, stop, x, U, step, pixels, bias, lowest, marks, tiles, total, tiles_a_block, wide, v, m, scratch
-):  # fmt: skip
+def _convolve_blocks(start, stop, x, U, pixels, bias, lowest, marks, tiles, split, scratch):
     """All three steps, with U made beforehand. Items: blocks of tiles.
 
-    ``pixels`` to ``marks``: the fields of an ``Output``; ``tiles``: of a ``Tiling``; ``v``, ``m``: of the ``Strides``
-    of V and M. ``step``: how far apart the frequencies of U are.
+    ``pixels`` to ``marks``: the fields of an ``Output``; ``tiles``: of a ``Tiling``; ``split``: of a ``Split``.
     """
     output, tiling = Output(pixels, bias, lowest, marks), Tiling(*tiles)
+    _, total, T, _, wide, v, m, step = split
     v_strides, m_strides = Strides(*v), Strides(*m)
     outputs = pixels.shape[3]
     block = VECTORS * wide
     blocks = (outputs + block - 1) // block
-    T = tiles_a_block
     V, M = scratch[: FREQUENCIES * v_strides.frequency], scratch[FREQUENCIES * v_strides.frequency :]
     d, patch = np.empty(FREQUENCIES * wide, x.dtype), np.empty(FREQUENCIES * wide, x.dtype)
     read, written = np.arange(T + ROWS) * v_strides.tile, np.arange(T + ROWS) * m_strides.tile
@@ -155,22 +165,18 @@ def _convolve_blocks(
 
 
 @kernel
-def _convolve_staged(
-    start, stop, V, first, count, weight, fields, U, step, pixels, bias, lowest, marks, tiles, parts, wide, v, m,
-    scratch,
-):  # fmt: skip
-    """Steps 2 and 3 for ``count`` tiles from ``first`` on, V being there. Items: (block of output channels, part of
-    the tiles).
+def _convolve_staged(start, stop, V, weight, fields, U, pixels, bias, lowest, marks, tiles, split, scratch):
+    """Steps 2 and 3, V being there. Items: (block of output channels, part of the tiles).
 
     Arguments as in ``_convolve_blocks``; ``fields``: of a ``Filter``. U may be empty: then each item makes its block
     of it in the scratch.
     """
     output, tiling = Output(pixels, bias, lowest, marks), Tiling(*tiles)
+    first, count, T, parts, wide, v, m, step = split
     v_strides, m_strides = Strides(*v), Strides(*m)
     filter_ = Filter(*fields)
     outputs = pixels.shape[3]
     block = VECTORS * wide
-    T = _TILES_TOGETHER
     M, own = scratch[: FREQUENCIES * m_strides.frequency], scratch[FREQUENCIES * m_strides.frequency :]
     g = np.empty(CHANNELS_TOGETHER * 9 * block, bias.dtype)
     d = np.empty(FREQUENCIES * wide, bias.dtype)
@@ -243,9 +249,9 @@ def _block_by_block(x: Array, weight: Weight, output: Output, tiles: Tiling) -> 
     # Whole blocks of rows for the products, and some eight items or more where there are tiles for it.
     T = max(1, min(fitting // ROWS, -(-total // (8 * ROWS)))) * ROWS
     v, m = strides_of(T, depth, wide), strides_of(T, pitch, wide)
-    sizes = (tuple(tiles), total, T, wide, tuple(v), tuple(m))
+    split = Split(0, total, T, 1, wide, tuple(v), tuple(m), weight.step)
     scratch = FREQUENCIES * (v.frequency + m.frequency)
-    arguments = (x, weight.transformed(), weight.step, *output, *sizes)
+    arguments = (x, weight.transformed(), *output, tuple(tiles), tuple(split))
     parallel.run(_convolve_blocks, -(-total // T), 1, *arguments, scratch=(scratch, x.dtype))
 
 
@@ -266,6 +272,6 @@ def _stage_by_stage(x: Array, weight: Weight, output: Output, tiles: Tiling) -> 
         count = min(staged, total - first)
         v = strides_of(count, depth, wide)
         transform_all(x, first, count, v, tiles, V)
-        reading = (V, first, count, weight.array, tuple(weight.filter), U, weight.step)
-        arguments = (*reading, *output, tuple(tiles), parts, wide, tuple(v), tuple(m))
+        split = Split(first, count, _TILES_TOGETHER, parts, wide, tuple(v), tuple(m), weight.step)
+        arguments = (V, weight.array, tuple(weight.filter), U, *output, tuple(tiles), tuple(split))
         parallel.run(_convolve_staged, blocks * parts, 1, *arguments, scratch=(scratch, x.dtype))
