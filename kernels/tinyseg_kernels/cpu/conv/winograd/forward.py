@@ -79,7 +79,7 @@ class Split(NamedTuple):
     """How the tiles are split, and where the numbers of the three steps lie."""
 
     first: int  # the first tile
-    count: int  # tiles from there on
+    tiles: int  # from there on
     block: int  # tiles that go through a step together
     parts: int  # of the tiles, for more items
     wide: int  # numbers of a vector
