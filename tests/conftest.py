@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 import tinyseg
-from tinyseg_kernels.cpu import guards
+from tinyseg_kernels.cpu.runtime import guards
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

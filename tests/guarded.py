@@ -1,7 +1,7 @@
 """Kernels of the cpu backend on arrays between guard bands, against the reference in float64.
 
-``conftest.py`` switches the bands on (``tinyseg_kernels.cpu.guards``) and compares them after each test; but plain
-NumPy arrays have none. Here all arrays of a call have them: inputs are copied, outputs are NaN before the call.
+``conftest.py`` switches the bands on (``cpu/runtime/guards.py``) and compares them after each test; but plain NumPy
+arrays have none. Here all arrays of a call have them: inputs are copied, outputs are NaN before the call.
 """
 
 from __future__ import annotations

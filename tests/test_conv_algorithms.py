@@ -10,7 +10,9 @@ import pytest
 
 import tinyseg
 import tinyseg_kernels
-from tinyseg_kernels.cpu import algorithm, guards, memory, parallel, winograd, winograd_gradient
+from tinyseg_kernels.cpu.conv import algorithm
+from tinyseg_kernels.cpu.conv.winograd import forward, weight_gradient
+from tinyseg_kernels.cpu.runtime import guards, memory, parallel
 
 Array = np.ndarray[Any, Any]
 cpu, reference = tinyseg_kernels.load("cpu"), tinyseg_kernels.load("reference")
@@ -86,7 +88,7 @@ def test_packed_weights_give_the_same_bits(name: str, shape: tuple[int, ...]) ->
 
 
 def test_many_tiles_are_staged_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (winograd, winograd_gradient):
+    for module in (forward, weight_gradient):
         monkeypatch.setattr(module, "_SMALL_BYTES", 0)
         monkeypatch.setattr(module, "_STAGED_BYTES", 0)
     tinyseg.set_conv_algorithm("winograd")

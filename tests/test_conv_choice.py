@@ -18,7 +18,10 @@ from guarded import agree, pixels, values
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
-from tinyseg_kernels.cpu import algorithm, correlate, depthwise, simd, winograd, winograd_gradient
+from tinyseg_kernels.cpu.conv import algorithm, depthwise
+from tinyseg_kernels.cpu.conv.winograd import forward, weight_gradient
+from tinyseg_kernels.cpu.conv.winograd.tiles import round_up
+from tinyseg_kernels.cpu.runtime import processor
 
 conv2d = importlib.import_module("tinyseg_kernels.cpu.conv2d")  # the package has a kernel of this name
 Pair = tuple[int, int]
@@ -26,10 +29,10 @@ PASSES = ("conv2d", "conv_transpose2d", "conv2d_weight_gradient")
 
 # For each way the function that only it calls, forward and in the adjoint, and in the weight gradient.
 WAYS: dict[str, tuple[tuple[Any, str], tuple[Any, str]]] = {
-    "direct": ((conv2d, "walk"), (correlate, "weight_gradient")),
-    "depthwise": ((depthwise, "_sum_of_taps"), (depthwise, "conv2d_weight_gradient")),
-    "winograd, block by block": ((winograd, "_few_channels"), (winograd_gradient, "_finish")),
-    "winograd, stage by stage": ((winograd, "_many_channels"), (winograd_gradient, "_staged")),
+    "direct": ((conv2d, "convolve"), (conv2d, "weight_gradient")),
+    "depthwise": ((depthwise, "_sum_of_taps"), (depthwise, "weight_gradient")),
+    "winograd, block by block": ((forward, "_block_by_block"), (weight_gradient, "_block_by_block")),
+    "winograd, stage by stage": ((forward, "_stage_by_stage"), (weight_gradient, "_stage_by_stage")),
 }
 
 
@@ -62,24 +65,24 @@ def chosen(name: str, case: Convolution, dtype: str, memo: bool) -> str:
     if name == "conv_transpose2d":
         padding = (2 * case.dilation[0] - padding[0], 2 * case.dilation[1] - padding[1])
     kernel = (case.y[1], case.x[1], *case.kernel)
-    shape = conv2d._shape(source, out, kernel, case.stride, padding, case.dilation, itemsize)
-    wide = simd.lanes(itemsize)
+    shape = algorithm.shape_of(source, out, kernel, case.stride, padding, case.dilation, itemsize)
+    wide = processor.lanes(itemsize)
     if name == "conv2d_weight_gradient":
         if not algorithm.gradient_uses_winograd(shape):
             return "direct"
-        rooms = winograd.filled(source[1], max(wide, 8)) * winograd.filled(out[1], wide)
-        few = 36 * rooms * itemsize <= winograd_gradient._SMALL_BYTES
+        rooms = round_up(source[1], max(wide, 8)) * round_up(out[1], wide)
+        few = 36 * rooms * itemsize <= weight_gradient._SMALL_BYTES
     else:
         if not algorithm.uses_winograd(shape, memo):
             return "direct"
-        few = 36 * winograd.filled(source[1], wide) * out[1] * itemsize <= winograd._SMALL_BYTES
+        few = 36 * round_up(source[1], wide) * out[1] * itemsize <= forward._SMALL_BYTES
     return f"winograd, {'block by block' if few else 'stage by stage'}"
 
 
 @st.composite
 def winograds(draw: Any, name: str, way: str, dtype: str, memo: bool) -> Convolution:
     """3x3, stride 1: tiles of grids that may be smaller than others, channels until the choice is ``way``."""
-    lanes = simd.lanes(4 if dtype == "float32" else 8)
+    lanes = processor.lanes(4 if dtype == "float32" else 8)
     dilation = draw(pairs(1, 4).filter(lambda d: d != (1, 1)) if draw(st.booleans()) else pairs(1, 4))
     # Cut up to d rows and columns from whole tiles, or cut enough that the last tile of the smaller grids is empty.
     tiles = draw(pairs(1, 2))
@@ -107,7 +110,7 @@ def winograds(draw: Any, name: str, way: str, dtype: str, memo: bool) -> Convolu
 @st.composite
 def others(draw: Any, way: str) -> Convolution:
     """Any window; 3x3 with stride 1 where channels are too few for Winograd, or one a group."""
-    lanes = simd.lanes(4)
+    lanes = processor.lanes(4)
     kernel, stride, dilation = draw(st.just((3, 3)) | pairs(1, 4)), draw(pairs(1, 3)), draw(pairs(1, 4))
     size, padding = draw(pairs(1, 20)), draw(pairs(0, 5))
     out = tuple(
@@ -136,7 +139,6 @@ def recorded() -> Iterator[list[str]]:
                     taken.append(way)
                     return function(*arguments, **others)
 
-                # A kernel is called by its threads; that it is handed to them is enough.
                 patch.setattr(module, name, spied)
         yield taken
 

@@ -20,7 +20,8 @@ import pytest
 import scipy.special
 
 from tinyseg_kernels import cpu, reference
-from tinyseg_kernels.cpu import parallel, pool2d
+from tinyseg_kernels.cpu import pool2d
+from tinyseg_kernels.cpu.runtime import parallel
 
 KERNELS = Path(importlib.import_module("tinyseg_kernels").__file__).parents[1]
 THREADS = 3  # more than one, whatever the machine has
@@ -511,7 +512,7 @@ def test_dropout_of_everything() -> None:
 _TWICE = """
 import numpy as np
 from tinyseg_kernels import cpu, reference
-from tinyseg_kernels.cpu.compiler import on_compile
+from tinyseg_kernels.cpu.runtime.compiler import on_compile
 compiled = []
 on_compile(lambda name, number: compiled.append(name))
 x = np.ones((1, 3, 4, 4), np.float32).transpose(0, 3, 1, 2)

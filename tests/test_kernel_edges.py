@@ -16,8 +16,11 @@ from guarded import Array, agree, around, between_bands, mixed, pixels, values
 
 import tinyseg
 from tinyseg_kernels import cpu, reference
-from tinyseg_kernels.cpu import elementwise, guards, memory, winograd, winograd_gradient
-from tinyseg_kernels.cpu.simd import ROWS, VECTOR_BYTES
+from tinyseg_kernels.cpu.conv.winograd import forward, weight_gradient
+from tinyseg_kernels.cpu.conv.winograd.tiles import count_tiles
+from tinyseg_kernels.cpu.patterns import copying
+from tinyseg_kernels.cpu.runtime import guards, memory
+from tinyseg_kernels.cpu.runtime.processor import ROWS, VECTOR_BYTES
 
 LANES = VECTOR_BYTES // 4  # of float32; of float64 half of them
 CHANNELS = around(1, LANES // 4, LANES // 2, LANES, 2 * LANES)
@@ -85,7 +88,7 @@ def tiled(tiles: Pair, ends: tuple[Callable[[int], int], ...], dilation: Pair) -
 def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way of going through its stages, whatever the sizes would have it choose; several blocks of channels."""
     tinyseg.set_conv_algorithm("winograd")
-    for module in (winograd, winograd_gradient):
+    for module in (forward, weight_gradient):
         monkeypatch.setattr(module, "_SMALL_BYTES", 1 << 40 if way == "few" else 0)
         monkeypatch.setattr(module, "_STAGED_BYTES", 0 if way == "parts" else 1 << 30)
     inputs_of = CHANNELS if way == "few" else [*CHANNELS, 70]  # more than 64 are summed in parts
@@ -104,10 +107,7 @@ def test_winograd(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         [0, 1],
     )
     for inputs, output, dilation, tiles, down, across, padding, images, memo, adjoint in cases:
-        while (
-            way == "parts"
-            and images * winograd.count_tiles(1, tiled(tiles, (down, across), dilation), dilation) < 129
-        ):
+        while way == "parts" and images * count_tiles(1, tiled(tiles, (down, across), dilation), dilation) < 129:
             tiles = tiles[0] + 1, tiles[1] + 1
         target = tiled(tiles, (down, across), dilation)  # of the convolution, or of its adjoint
         if adjoint:
@@ -346,7 +346,7 @@ def test_copies_of_some_channels() -> None:
     ):
         source = between_bands(np.arange(rows * whole).reshape(rows, whole), dtype).astype(dtype)
         target = memory.full((rows, whole + 8), -1, dtype)
-        elementwise.assign(source[:, first : first + part], target[:, first + 1 : first + 1 + part])
+        copying.assign(source[:, first : first + part], target[:, first + 1 : first + 1 + part])
         wanted = np.full((rows, whole + 8), -1)
         wanted[:, first + 1 : first + 1 + part] = np.arange(rows * whole).reshape(rows, whole)[
             :, first : first + part
@@ -411,6 +411,6 @@ def test_optimisers() -> None:
 def test_the_sweep_would_see_a_number_too_many() -> None:
     """A copy that takes one row more than there are is found by its band."""
     source, target = memory.full((3, 8), 1, "float32"), memory.empty((2, 8), "float32")
-    elementwise._copy_rows(0, 3, source.reshape(-1), 8, 8, target.reshape(-1), 8)
+    copying._copy_rows(0, 3, source.reshape(-1), 8, 8, target.reshape(-1), 8)
     with pytest.raises(RuntimeError, match=r"bytes behind an array of shape \(2, 8\) and type float32"):
         guards.check()

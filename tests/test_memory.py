@@ -20,7 +20,7 @@ import pytest
 import tinyseg
 import tinyseg_kernels
 from tinyseg_kernels import cpu
-from tinyseg_kernels.cpu import guards, memory, parallel
+from tinyseg_kernels.cpu.runtime import guards, memory, parallel
 
 _STEPS = """
 import json, resource
@@ -28,7 +28,7 @@ import numpy as np
 import tinyseg
 from tinyseg import models, optim
 from tinyseg.nn import functional as F
-from tinyseg_kernels.cpu import memory
+from tinyseg_kernels.cpu.runtime import memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

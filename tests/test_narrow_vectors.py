@@ -73,7 +73,7 @@ def _passes(tests: list[str], size: int = 32) -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
 
 
-_BLOCK = "import json; from tinyseg_kernels.cpu import simd; print(json.dumps([simd.VECTOR_BYTES, simd.ROWS]))"
+_BLOCK = "import json; from tinyseg_kernels.cpu.runtime.processor import *; print(json.dumps([VECTOR_BYTES, ROWS]))"
 
 
 @pytest.mark.parametrize("size", [16, 32])
@@ -82,9 +82,9 @@ def test_blocks_have_the_rows_that_fit_the_registers(size: int) -> None:
     done = narrow(size, "-c", _BLOCK)
     found, rows = json.loads(done.stdout)
     assert found == size
-    from tinyseg_kernels.cpu import simd
+    from tinyseg_kernels.cpu.runtime import processor
 
-    assert rows == (14 if simd._on_arm else 6)
+    assert rows == (14 if processor.ON_ARM else 6)
 
 
 def test_a_width_that_there_is_not_is_refused() -> None:

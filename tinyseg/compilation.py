@@ -16,21 +16,21 @@ def on_compile(report: Callable[[str, int], None]) -> Callable[[], None]:
 
     ``number`` counts this kernel and all others that are ready, also those that were read from the cache.
     """
-    from tinyseg_kernels.cpu import compiler
+    from tinyseg_kernels.cpu.runtime import compiler
 
     return compiler.on_compile(report)
 
 
 def ready_kernels() -> dict[str, list[str]]:
     """The cpu device's kernels, and the types for which each is ready in this process, compiled or read from disk."""
-    from tinyseg_kernels.cpu import compiler
+    from tinyseg_kernels.cpu.runtime import compiler
 
     return compiler.ready()
 
 
 def kernel_cache() -> Path | None:
     """The folder of compiled kernels; None where no folder can be used, and every process compiles again."""
-    from tinyseg_kernels.cpu import compiler
+    from tinyseg_kernels.cpu.runtime import compiler
 
     return compiler.cache_folder()
 

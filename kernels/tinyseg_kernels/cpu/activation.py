@@ -1,14 +1,26 @@
-"""Activations: each one loop over memory, forwards and backwards (see ``loops.py``)."""
+"""Activations: each one loop over memory, forwards and backwards (see ``patterns/loops.py``)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .array import Array
-from .compiler import inlined
-from .loops import compile_loop
-from .operands import apply, operands
-from .scalar import expm1_of, exponential, normal_share, sigmoid_of, softplus_rest, typed
+from .patterns.loops import compile_loop
+from .patterns.operands import apply, operands
+from .runtime.compiler import inlined
+from .runtime.layout import Array
+from .vector.scalar import expm1_of, exponential, normal_share, sigmoid_of, softplus_rest, typed
+
+__all__ = [
+    "elu",
+    "elu_backward",
+    "gelu",
+    "gelu_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_slope_backward",
+    "softplus",
+    "softplus_backward",
+]
 
 
 @inlined

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..reference.array import (
-    Array,
-    Pair,
-    broadcast_to,
-    reshape,
-    shares_memory,
-    slice_view,
-    to_numpy,
-    transpose,
-)
-from .memory import contiguous, empty, empty_cache
-from .parallel import get_num_threads, set_num_threads
+from ..reference.array import broadcast_to, reshape, slice_view, to_numpy, transpose
+from .runtime.layout import Array, memory_order, shares_memory
+from .runtime.memory import empty, empty_cache
+from .runtime.parallel import get_num_threads, set_num_threads
 
 __all__ = [
-    "Array",
-    "Pair",
     "broadcast_to",
-    "channels_last",
     "empty",
     "empty_activation",
     "empty_cache",
@@ -49,7 +38,7 @@ def empty_like(array: Array, dtype: Any) -> Array:
         return empty(array.shape, dtype)
     if array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous:
         return empty_activation(array.shape, dtype)
-    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    order = memory_order(array)
     memory = empty(tuple(array.shape[axis] for axis in order), dtype)
     return memory.transpose([order.index(axis) for axis in range(array.ndim)])
 
@@ -59,8 +48,3 @@ def from_numpy(array: Array) -> Array:
     copy = empty_like(array, array.dtype)
     copy[...] = array
     return copy
-
-
-def channels_last(array: Array) -> Array:
-    """The C-contiguous N,H,W,C view of an N,C,H,W array; a copy if its memory is in another order."""
-    return contiguous(array.transpose(0, 2, 3, 1))

@@ -11,11 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import parallel, windows
-from .array import Array, Pair, channels_last
-from .compiler import helper, kernel
-from .elementwise import deliver
-from .simd import fma, lanes, load, number, put, splat, store
+from .patterns import windows
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, Pair, channels_last
+from .runtime.processor import lanes
+from .vector.simd import fma, load, number, put, splat, store
+
+__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "avg_pool2d", "avg_pool2d_backward"]
+
 
 _GRAIN = 32768  # elements a thread takes at a time
 _LARGE = 4  # windows of more columns are read pixel by pixel, smaller ones a few channels at a time

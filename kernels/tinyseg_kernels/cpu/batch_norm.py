@@ -1,12 +1,16 @@
-"""Batch normalisation over N, H and W: the passes of ``channelwise`` over all pixels as those of one long image."""
+"""Batch normalisation over N, H and W: the passes of ``patterns/channelwise.py``, over all pixels as
+those of one long image.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .array import Array, channels_last
-from .channelwise import Affine, gradient, gradient_sums, normalise, statistics
-from .elementwise import deliver
+from .patterns.channelwise import Affine, gradient, gradient_sums, normalise, statistics
+from .patterns.copying import deliver
+from .runtime.layout import Array, channels_last
+
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics", "batch_norm_sums"]
 
 
 def _affine(mean: Array, rstd: Array, weight: Array | None, bias: Array | None) -> Affine:

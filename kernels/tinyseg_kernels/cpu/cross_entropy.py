@@ -14,12 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import helper, kernel
-from .elementwise import deliver
-from .memory import contiguous, copied, empty
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, channels_last
+from .runtime.memory import contiguous, copied, empty
 from .softmax import GRAIN, TILE, exponentials
+
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "label_bounds",
+    "soft_cross_entropy",
+    "soft_cross_entropy_backward",
+]
+
 
 _LABELS = 65536  # labels a thread looks at
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import parallel
-from .array import Array, shares_memory
-from .compiler import kernel
-from .elementwise import assign
-from .memory import contiguous
+from .patterns.copying import assign
+from .runtime import parallel
+from .runtime.compiler import kernel
+from .runtime.layout import Array, shares_memory
+from .runtime.memory import contiguous
+
+__all__ = ["gather", "scatter_add"]
+
 
 _GRAIN = 32768  # elements a thread takes at a time
 

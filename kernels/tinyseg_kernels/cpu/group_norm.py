@@ -1,4 +1,4 @@
-"""Group and instance normalisation: the passes of ``channelwise``, each image with vectors of its own.
+"""Group and instance normalisation: the passes of ``patterns/channelwise.py``, each image with vectors of its own.
 
 A group's mean and variance, and the sums of its gradient, are put together from those of its channels, which are
 few numbers: so the passes over memory know nothing of groups.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import Array, channels_last
-from .channelwise import Affine, gradient, gradient_sums, normalise, statistics
-from .elementwise import deliver
+from .patterns.channelwise import Affine, gradient, gradient_sums, normalise, statistics
+from .patterns.copying import deliver
+from .runtime.layout import Array, channels_last
+
+__all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
 
 
 def _pixels(x: Array) -> Array:

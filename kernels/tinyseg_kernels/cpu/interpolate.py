@@ -11,10 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import helper, kernel
-from .elementwise import deliver
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, channels_last
+
+__all__ = [
+    "interpolate_bilinear",
+    "interpolate_bilinear_backward",
+    "interpolate_nearest",
+    "interpolate_nearest_backward",
+]
+
 
 Steps = tuple[float, float]
 

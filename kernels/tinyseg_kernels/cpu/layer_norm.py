@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import parallel
-from .array import Array
-from .compiler import kernel
-from .memory import contiguous, empty
+from .runtime import parallel
+from .runtime.compiler import kernel
+from .runtime.layout import Array
+from .runtime.memory import contiguous, empty
+
+__all__ = ["layer_norm", "layer_norm_backward"]
+
 
 _GRAIN = 32768  # elements a thread takes at a time
 _BLOCKS = 64  # at most so many partial sums of the gradients by weight and bias

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import helper, kernel
-from .elementwise import deliver
-from .scalar import exponential, logarithm
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, channels_last
+from .vector.scalar import exponential, logarithm
+
+__all__ = ["local_response_norm", "local_response_norm_backward"]
+
 
 _GRAIN = 16384  # elements a thread takes at a time
 

@@ -1,14 +1,26 @@
-"""Losses of single elements: each one loop over memory, forwards and backwards (see ``loops.py``)."""
+"""Losses of single elements: each one loop over memory, forwards and backwards (see ``patterns/formula.py``)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .array import Array
-from .compiler import inlined
-from .loops import compile_loop
-from .operands import apply, operands
-from .scalar import log1p_of, log_of, sigmoid_of, softplus_rest, typed
+from .patterns.formula import loss, loss_gradient
+from .patterns.loops import compile_loop
+from .patterns.operands import apply, operands
+from .runtime.compiler import inlined
+from .runtime.layout import Array
+from .vector.scalar import log1p_of, log_of, sigmoid_of, softplus_rest, typed
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_backward",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
+    "mse_loss",
+    "mse_loss_backward",
+    "smooth_l1_loss",
+    "smooth_l1_loss_backward",
+]
 
 
 @inlined
@@ -34,19 +46,6 @@ def _log_or_least(value):
 
 
 @inlined
-def _binary_of(x, target):
-    """-t ln x - (1 - t) ln(1 - x)."""
-    return (target - typed(1, x)) * _log_or_least(log1p_of(-x)) - target * _log_or_least(log_of(x))
-
-
-@inlined
-def _binary_slope(x, target):
-    """(x - t) / (x (1 - x)), its denominator kept from 0."""
-    product, least = (typed(1, x) - x) * x, typed(1e-12, x)
-    return (x - target) / (least if product < least else product)
-
-
-@inlined
 def _with_logits_of(x, target, pos_weight):
     """t p softplus(-x) + (1 - t) softplus(x): each is accurate where it is small."""
     zero = typed(0, x)
@@ -61,15 +60,9 @@ def _with_logits_slope(x, target, pos_weight):
     return (typed(1, x) - target) * sigmoid_of(x) - target * pos_weight * sigmoid_of(-x)
 
 
-_mse = compile_loop("mse", lambda x, target: (x - target) * (x - target))
-_mse_backward = compile_loop("mse_backward", lambda grad, x, target: grad * (typed(2, x) * (x - target)))
 _smooth_l1 = compile_loop("smooth_l1", lambda x, target, beta: _smooth_l1_of(x - target, beta))
 _smooth_l1_backward = compile_loop(
     "smooth_l1_backward", lambda grad, x, target, beta: grad * _smooth_l1_slope(x - target, beta)
-)
-_binary = compile_loop("binary_cross_entropy", lambda x, target: _binary_of(x, target))
-_binary_backward = compile_loop(
-    "binary_cross_entropy_backward", lambda grad, x, target: grad * _binary_slope(x, target)
 )
 _with_logits = compile_loop(
     "binary_cross_entropy_with_logits", lambda x, target, pos_weight: _with_logits_of(x, target, pos_weight)
@@ -80,14 +73,16 @@ _with_logits_backward = compile_loop(
 )
 
 
-def mse_loss(x: Array, target: Array, out: Array) -> None:
+@loss
+def mse_loss(x, target):
     """(x - target)^2; see ``spec.py``, as for every kernel here."""
-    apply(_mse, out, *operands(out, x, target))
+    return (x - target) * (x - target)
 
 
-def mse_loss_backward(grad: Array, x: Array, target: Array, out: Array) -> None:
+@loss_gradient
+def mse_loss_backward(grad, x, target):
     """2 grad (x - target)."""
-    apply(_mse_backward, out, *operands(out, grad, x, target))
+    return grad * (typed(2, x) * (x - target))
 
 
 def smooth_l1_loss(x: Array, target: Array, out: Array, beta: float) -> None:
@@ -100,14 +95,17 @@ def smooth_l1_loss_backward(grad: Array, x: Array, target: Array, out: Array, be
     apply(_smooth_l1_backward, out, *operands(out, grad, x, target, beta))
 
 
-def binary_cross_entropy(x: Array, target: Array, out: Array) -> None:
-    """Of probabilities."""
-    apply(_binary, out, *operands(out, x, target))
+@loss
+def binary_cross_entropy(x, target):
+    """Of probabilities: -t ln x - (1 - t) ln(1 - x)."""
+    return (target - typed(1, x)) * _log_or_least(log1p_of(-x)) - target * _log_or_least(log_of(x))
 
 
-def binary_cross_entropy_backward(grad: Array, x: Array, target: Array, out: Array) -> None:
-    """Its gradient by the probabilities."""
-    apply(_binary_backward, out, *operands(out, grad, x, target))
+@loss_gradient
+def binary_cross_entropy_backward(grad, x, target):
+    """Its gradient by the probabilities: (x - t) / (x (1 - x)), its denominator kept from 0."""
+    product, least = (typed(1, x) - x) * x, typed(1e-12, x)
+    return grad * ((x - target) / (least if product < least else product))
 
 
 def binary_cross_entropy_with_logits(x: Array, target: Array, pos_weight: Any, out: Array) -> None:

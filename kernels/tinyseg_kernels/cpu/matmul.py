@@ -6,9 +6,13 @@ import functools
 
 import numpy as np
 
-from .array import Array
-from .memory import contiguous, empty
-from .walk import Lattice, Plan, Tap, plan, walk
+from .conv.direct import convolve
+from .conv.lattices import Lattice, Tap
+from .conv.plan import Plan, plan
+from .runtime.layout import Array
+from .runtime.memory import contiguous, empty
+
+__all__ = ["matmul"]
 
 
 def _flat(b: Array) -> tuple[Array, int, int]:
@@ -34,8 +38,8 @@ def matmul(a: Array, b: Array, out: Array) -> None:
             continue
         written = result if result.flags.c_contiguous else empty(result.shape, result.dtype)
         flat, row_stride, column_stride = _flat(right)
-        how = _plan(rows, inner, right.shape[1], a.itemsize, (column_stride, row_stride, 0, 0))
+        product = _plan(rows, inner, right.shape[1], a.itemsize, (column_stride, row_stride, 0, 0))
         image = contiguous(left).reshape(1, 1, rows, inner)
-        walk(how, image, flat, None, written.reshape(1, 1, rows, -1))
+        convolve(product, image, flat, None, written.reshape(1, 1, rows, -1))
         if written is not result:
             result[...] = written

@@ -15,11 +15,14 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
-from . import parallel
-from .array import Array
-from .compiler import helper, kernel
-from .memory import contiguous
-from .operands import merged
+from .patterns.operands import merged
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array
+from .runtime.memory import contiguous
+
+__all__ = ["adam_step", "rmsprop_step", "sgd_step"]
+
 
 _GRAIN = 65536  # elements a thread takes at a time
 # Arrays begin at multiples of this in the line, so that pieces do: whether an element is computed in a vector or by

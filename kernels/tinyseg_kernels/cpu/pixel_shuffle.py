@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import kernel
-from .elementwise import deliver
-from .simd import number, put
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import kernel
+from .runtime.layout import Array, channels_last
+from .vector.simd import number, put
+
+__all__ = ["pixel_shuffle", "pixel_unshuffle"]
+
 
 _GRAIN = 32768  # elements a thread takes at a time
 

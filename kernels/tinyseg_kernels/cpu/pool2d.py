@@ -6,12 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import parallel, windows
-from .array import Array, Pair, channels_last
-from .compiler import kernel
-from .elementwise import deliver
-from .memory import empty
-from .simd import clear
+from .patterns import windows
+from .patterns.copying import deliver
+from .runtime import parallel
+from .runtime.compiler import kernel
+from .runtime.layout import Array, Pair, channels_last
+from .runtime.memory import empty
+from .vector.simd import clear
+
+__all__ = [
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+]
+
 
 _GRAIN = 32768  # elements a thread takes at a time
 _VISITS = 4  # how often unpooling reads its elements at most

@@ -1,6 +1,7 @@
 """Random numbers from a counter (Philox4x32-10): each element's number depends on its place alone.
 
-So threads deal blocks of elements as they like, and the CPU draws the very words that the reference and a GPU draw.
+So blocks of elements may be split over threads in any way, and the CPU draws the very words that the reference and a
+GPU draw.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, channels_last
-from .compiler import helper, kernel
-from .elementwise import assign, deliver
-from .memory import contiguous
-from .scalar import logarithm
+from .patterns.copying import assign, deliver
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, channels_last
+from .runtime.memory import contiguous
+from .vector.scalar import logarithm
+
+__all__ = ["dropout", "normal", "uniform"]
+
 
 _BLOCK = 1024  # words drawn at a time; a multiple of the four that one counter makes
 _GRAIN = 16  # blocks a thread takes at a time

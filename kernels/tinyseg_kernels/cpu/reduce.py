@@ -16,10 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array
-from .compiler import bind, helper
-from .memory import contiguous, empty, full
+from .runtime import parallel
+from .runtime.compiler import bind, helper
+from .runtime.layout import Array, memory_order
+from .runtime.memory import contiguous, empty, full
+
+__all__ = ["argmax", "argmin", "max", "min", "prod", "sum"]
+
 
 _BLOCK = 16384  # elements that make one partial result
 _WIDTH = 1024  # columns in a strip: its partial results stay in the first-level cache
@@ -138,11 +141,6 @@ _ARGMIN = (
     bind(_find_in_columns, "_argmin_columns", operation=_smaller),
     bind(_find_in_rows, "_argmin_rows", operation=_smaller),
 )
-
-
-def memory_order(x: Array) -> list[int]:
-    """The axes from the largest stride to the smallest."""
-    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def _groups(x: Array, axes: tuple[int, ...], order: list[int]) -> tuple[list[int], list[bool]]:

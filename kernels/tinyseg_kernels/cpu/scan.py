@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, empty, shares_memory
-from .compiler import kernel
-from .elementwise import assign
-from .memory import contiguous
-from .reduce import memory_order
+from .patterns.copying import assign
+from .runtime import parallel
+from .runtime.compiler import kernel
+from .runtime.layout import Array, memory_order, shares_memory
+from .runtime.memory import contiguous, empty
+
+__all__ = ["cumsum"]
+
 
 _WIDTH = 512  # columns whose sums are carried on side by side
 _GRAIN = 65536  # elements a thread takes at a time

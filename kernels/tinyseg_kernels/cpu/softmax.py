@@ -11,12 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import parallel
-from .array import Array, shares_memory
-from .compiler import helper, kernel
-from .elementwise import assign
-from .memory import contiguous
-from .scalar import exponential
+from .patterns.copying import assign
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, shares_memory
+from .runtime.memory import contiguous
+from .vector.scalar import exponential
+
+__all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
+
 
 TILE = 64  # pixels
 GRAIN = 32768  # elements a thread takes at a time

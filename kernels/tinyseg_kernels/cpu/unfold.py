@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from . import parallel
-from .array import Array, Pair, shares_memory
-from .compiler import helper, kernel
-from .elementwise import assign
-from .memory import contiguous
+from .patterns.copying import assign
+from .runtime import parallel
+from .runtime.compiler import helper, kernel
+from .runtime.layout import Array, Pair, shares_memory
+from .runtime.memory import contiguous
+
+__all__ = ["fold", "unfold"]
+
 
 _GRAIN = 65536  # elements of columns a thread takes at a time
 

@@ -19,7 +19,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .simd import INT, Vectors, pointer
+from ..runtime.llvm import INT, pointer
+from .simd import Vectors
 
 N = types.intp
 

@@ -1,8 +1,8 @@
-"""Threads that help with one job after another, and do not fall asleep at once when there is none.
+"""A pool of worker threads that run one job after another, and spin for a while before they sleep.
 
-Waking a thread takes the system some 40 microseconds, as long as a small kernel runs, and a training step hands out
-a few hundred jobs, a few dozen microseconds apart. So a helper that has nothing to do first keeps looking for a
-while, without the interpreter's lock, and so does who waits for the last helper.
+Waking a thread takes the operating system some 40 microseconds, as long as a small kernel runs, and a training step
+has a few hundred jobs, a few dozen microseconds apart. So a worker without a job first spins, without the
+interpreter's lock, and so does the thread that waits for the last worker.
 """
 
 from __future__ import annotations
@@ -15,47 +15,48 @@ from typing import Any
 import numpy as np
 
 from . import guards
+from .atomic import load_acquire, pause
 from .compiler import unlisted_kernel
-from .memory import Array, aligned, empty
-from .simd import fresh, pause
+from .layout import Array
+from .memory import aligned, empty
 
-# How often a helper looks before it sleeps: some 100 microseconds.
-_LOOKS = 4000
-# Pauses of a helper that has seen a job: some microseconds, in which its owner begins and lets go of the
-# interpreter's lock. Whoever finds that taken is put to sleep by the system.
+# How often a worker reads before it sleeps: some 100 microseconds.
+_SPINS = 4000
+# Pauses of a worker that has seen a job: some microseconds, in which the job's owner begins and lets go of the
+# interpreter's lock. A thread that finds the lock taken is put to sleep by the operating system.
 _PAUSES = 120
 
 Scratch = tuple[int, Any]
 
 
 @unlisted_kernel
-def _look(place, value, looks, pauses):
-    """place[0], some ``pauses`` after it is not ``value`` any more; or after so many looks."""
-    for _ in range(looks):
-        if fresh(place, 0) != value:
+def _wait_for_change(place, value, spins, pauses):
+    """place[0], ``pauses`` pauses after it is not ``value`` any more, or after ``spins`` reads of it."""
+    for _ in range(spins):
+        if load_acquire(place, 0) != value:
             for _ in range(pauses):
                 pause()
             break
         pause()
-    return fresh(place, 0)
+    return load_acquire(place, 0)
 
 
-_own = threading.local()
+_thread = threading.local()
 
 
 def _scratch(count: int, dtype: Any) -> Array:
-    """So many numbers, this thread's alone until it asks again."""
+    """An array of ``count`` numbers that only this thread uses, until its next call."""
     if guards.on:  # of exactly this size, so that the bands lie at its ends
         return empty((count,), dtype)
     size = count * np.dtype(dtype).itemsize
-    memory: Array | None = getattr(_own, "memory", None)
+    memory: Array | None = getattr(_thread, "memory", None)
     if memory is None or memory.size < size:
-        _own.memory = memory = aligned(size)
+        _thread.memory = memory = aligned(size)
     return memory[:size].view(dtype)
 
 
 class Job:
-    """The items of a kernel's work, dealt in chunks to whoever asks."""
+    """The items of a kernel's work, scheduled in chunks to the threads that are free."""
 
     def __init__(
         self, kernel: Callable[..., None], count: int, grain: int, arguments: tuple[Any, ...], scratch: Scratch | None
@@ -64,7 +65,7 @@ class Job:
         self.starts = iter(range(0, count, grain))
         self.lock = threading.Lock()
         self.open = True
-        self.inside = np.zeros(1, np.int64)  # helpers at work
+        self.working = np.zeros(1, np.int64)  # workers in ``join``
         self.error: BaseException | None = None
 
     def work(self) -> None:
@@ -73,32 +74,32 @@ class Job:
         for start in self.starts:
             self.kernel(start, min(start + self.grain, self.count), *self.arguments, *own)
 
-    def help(self) -> None:
-        """``work``, in another thread than the one that waits for it, unless that one is through already."""
+    def join(self) -> None:
+        """``work`` in a worker thread, unless the owner has finished the job already."""
         with self.lock:
             if not self.open:
                 return
-            self.inside[0] += 1
+            self.working[0] += 1
         try:
             self.work()
         except BaseException as error:  # it belongs to the thread that waits
             self.error = error
         with self.lock:
-            self.inside[0] -= 1
+            self.working[0] -= 1
 
     def finish(self) -> None:
-        """Let no more helpers in and wait for those that are; raises what went wrong in one of them."""
+        """Let no more workers join and wait for those that have; raises what went wrong in one of them."""
         with self.lock:
             self.open = False
-        while inside := int(self.inside[0]):
-            if _look(self.inside, inside, _LOOKS, _PAUSES) == inside:
-                time.sleep(1e-5)  # the helper may be waiting for this very core
+        while working := int(self.working[0]):
+            if _wait_for_change(self.working, working, _SPINS, _PAUSES) == working:
+                time.sleep(1e-5)  # the worker may be waiting for this very core
         if self.error is not None:
             raise self.error
 
 
-class Crew:
-    """Up to ``size`` helpers, for one job at a time; ``size`` is how many there are in the end."""
+class ThreadPool:
+    """Up to ``size`` worker threads, for one job at a time; ``size`` is the number that could be started."""
 
     def __init__(self, size: int) -> None:
         self.busy = threading.Lock()
@@ -111,16 +112,16 @@ class Crew:
             for i in range(size):
                 threading.Thread(target=self._serve, name=f"tinyseg-kernel-{i}", daemon=True).start()
                 self.size += 1
-        except RuntimeError:  # the system starts no more threads: the work is done by those there are
+        except RuntimeError:  # the system starts no more threads: those there are do the work
             return
-        except BaseException:  # Ctrl-C: nobody will have this crew
+        except BaseException:  # Ctrl-C: the caller does not get this pool
             self.close()
             raise
 
     def run(self, job: Job) -> None:
-        """Do the job together. The caller holds ``busy``."""
+        """Run the job in this thread and the workers. The caller holds ``busy``."""
         self._job = job
-        self._call()
+        self._wake()
         try:
             job.work()
         finally:
@@ -128,11 +129,11 @@ class Crew:
             job.finish()
 
     def close(self) -> None:
-        """Send the helpers home, when they are done with what they do."""
+        """End the workers when they have finished what they do."""
         self._closed = True
-        self._call()
+        self._wake()
 
-    def _call(self) -> None:
+    def _wake(self) -> None:
         self._number[0] += 1
         if self._asleep:
             with self._change:
@@ -141,12 +142,12 @@ class Crew:
     def _serve(self) -> None:
         seen = 0
         while not self._closed:
-            if _look(self._number, seen, _LOOKS, _PAUSES) == seen:
+            if _wait_for_change(self._number, seen, _SPINS, _PAUSES) == seen:
                 with self._change:
                     self._asleep += 1
                     self._change.wait_for(lambda seen=seen: self._number[0] != seen)  # type: ignore[misc]
                     self._asleep -= 1
             seen = int(self._number[0])
             if (job := self._job) is not None:
-                job.help()
+                job.join()
             del job  # its arrays must go back at once

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair, channels_last
-from .compiler import kernel
-from .elementwise import deliver
-from .memory import empty, zeros
-from .simd import fma, lanes, load, load_first, splat, store, store_first
+from ..patterns.copying import deliver
+from ..runtime import parallel
+from ..runtime.compiler import kernel
+from ..runtime.layout import Array, Pair, channels_last
+from ..runtime.memory import empty, zeros
+from ..runtime.processor import lanes
+from ..vector.simd import fma, load, load_first, splat, store, store_first
 
 # Multiply-adds that are worth handing to a thread.
 _CHUNK_WORK = 1 << 18
-# Partial sums that a gradient by the weight has at most, so that many threads have some.
+# Partial sums that a weight gradient has at most, so that many threads have some.
 _SUMS = 16
 
 
@@ -132,7 +133,7 @@ def _add_taps(start, stop, source, weight, bias, out, rows, columns, steps, wide
 
 
 @kernel
-def _weight_gradient(start, stop, x, grad, sums, rows, columns, step, wide):
+def _sum_rows(start, stop, x, grad, sums, rows, columns, step, wide):
     """Items: (partial sum, vector of channels). sums[s, r, s', c] is over the rows of the gradient that belong to s.
 
     Each row of pixels is summed by itself, so that errors do not grow with the number of pixels.
@@ -186,7 +187,7 @@ def _sum_of_taps(
     deliver(memory, out)
 
 
-def conv2d(
+def convolve(
     x: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv2d`` of ``spec.py``, with groups = channels."""
@@ -194,7 +195,7 @@ def conv2d(
     _sum_of_taps(x, weight, bias, out, met.rows, met.columns, (1, stride[1]))
 
 
-def conv_transpose2d(
+def convolve_transposed(
     y: Array, weight: Array, bias: Array | None, out: Array, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """As ``conv_transpose2d`` of ``spec.py``, with groups = channels."""
@@ -202,7 +203,7 @@ def conv_transpose2d(
     _sum_of_taps(y, weight, bias, out, met.adjoint_rows, met.columns[:, [1, 0, 2]], (stride[1], 1))
 
 
-def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
+def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """As ``conv2d_weight_gradient`` of ``spec.py``, with groups = channels."""
     channels, _, *size = out.shape
     wide = lanes(out.itemsize)
@@ -211,5 +212,5 @@ def conv2d_weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padd
     parts = max(1, min(-(-_SUMS // vectors), grad.shape[0] * grad.shape[2]))
     sums = empty((parts, *size, vectors * wide), out.dtype)
     arguments = (channels_last(x), channels_last(grad), sums, met.rows, met.columns, stride[1], wide)
-    parallel.run(_weight_gradient, parts * vectors, 1, *arguments)
+    parallel.run(_sum_rows, parts * vectors, 1, *arguments)
     out[:, 0] = sums.sum(0)[:, :, :channels].transpose(2, 0, 1)

@@ -2,14 +2,17 @@
 
 A cache that compares only the file a function stands in does not notice that a helper in *another* file changed. So
 the folder's name carries a hash of all kernel sources, of Numba's version and of the processor: whatever could change
-the machine code leads to another folder, and stale code is never served. ``cache.py`` reads and writes the entries.
+the machine code leads to another folder, and stale code is never served. ``kernel_cache.py`` reads and writes
+the entries.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import platform
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -19,23 +22,34 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
-from ..cache import open_folder
-from .cache import KernelCache
-from .simd import VECTOR_BYTES
+from ...cache import open_folder
+from .kernel_cache import KernelCache
+from .processor import VECTOR_BYTES
 
 # Fused multiply-add, other orders of summation, -0 for 0, reciprocals: these change last digits. Never "nnan" or
 # "ninf", which plain fastmath=True has: with them a NaN may vanish in a maximum.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
+_BACKEND = "tinyseg_kernels.cpu"  # the package; this file stands in a folder of it
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def sources_digest(folder: Path) -> str:
+    """A hash of all Python files under ``folder``, in its subfolders too: of their relative paths and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(source.relative_to(folder).as_posix() for source in folder.rglob("*.py")):
+        content = (folder / path).read_bytes()
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
 
 
 @functools.cache
 def cache_folder() -> Path | None:
     """The folder of compiled kernels for these sources, this Numba and this processor; None if none can be used."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    # Nothing that is compiled into a kernel stands outside of the backend's own folder.
+    backend = Path(inspect.getfile(sys.modules[_BACKEND])).parent
+    digest = hashlib.sha256(sources_digest(backend).encode())
     cpu = llvmlite.binding.get_host_cpu_name()
     # VECTOR_BYTES may be set from outside, and the code is compiled for it.
     versions = (numba.__version__, llvmlite.__version__, platform.python_version())
@@ -92,8 +106,10 @@ def bind(template: Callable[..., None], name: str, **names: Any) -> Callable[...
 
 
 def _name(function: Callable[..., Any]) -> str:
-    """``winograd.convolve`` and the like."""
-    return f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
+    """``elementwise.exp``, ``conv.winograd.forward.transform`` and the like: the module within the backend, and the
+    function.
+    """
+    return f"{function.__module__.removeprefix(_BACKEND + '.')}.{function.__name__.strip('_')}"
 
 
 def ready() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The loops of element-wise kernels, over blocks of memory (see ``operands.py``); what they compute is put in.
+"""The loops of element-wise kernels, over blocks of memory (see ``operands.py``); the formula is put in.
 
 A step is the distance of an operand's blocks: the block's length, or 0 where the operand is repeated.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .array import Array
-from .compiler import bind, inlined
+from ..runtime.compiler import bind, inlined
+from ..runtime.layout import Array
 
 
 def _unary(start: int, stop: int, block: int, x: Array, x_step: int, out: Array) -> None:

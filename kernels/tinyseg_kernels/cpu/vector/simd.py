@@ -1,4 +1,4 @@
-"""The processor's vectors: how wide they are, and a vector as a type that kernels can compute with.
+"""A vector of the CPU as a type that kernels can compute with.
 
 A vector register holds ``VECTOR_BYTES`` bytes: 16 float32 with AVX-512, 8 with AVX2, 4 with NEON or SSE. With
 ``load``, ``store``, ``splat``, ``fma`` and the operators + - * a kernel reads like the formula it computes, for a
@@ -10,45 +10,16 @@ whole vector of channels at a time::
 from __future__ import annotations
 
 import operator
-import os
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
-INT = ir.IntType(64)
-
-
-def _host_vector_bytes() -> int:
-    """The widest vectors of this processor; ``TINYSEG_VECTOR_BYTES`` (16, 32 or 64) asks for narrower ones.
-
-    Raises ``ValueError`` for another number there.
-    """
-    widest = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
-    wanted = os.environ.get("TINYSEG_VECTOR_BYTES", str(widest))
-    if wanted not in ("16", "32", "64"):
-        raise ValueError(f"TINYSEG_VECTOR_BYTES: expected 16, 32 or 64, got {wanted!r}")
-    return min(widest, int(wanted))
-
-
-_features = llvmlite.binding.get_host_cpu_features()
-VECTOR_BYTES = _host_vector_bytes()
-
-# A block of results is kept in registers: ROWS x VECTORS of them, and room for what they are made of. AVX-512 and
-# NEON have 32 registers, AVX2 and SSE have 16. Narrower vectors that are asked for are blocked as they would be on a
-# processor that has no others.
-VECTORS = 2
-_on_arm = llvmlite.binding.get_default_triple().startswith(("aarch64", "arm64"))
-ROWS = 14 if VECTOR_BYTES == 64 or _on_arm else 6
-
-
-def lanes(itemsize: int) -> int:
-    """How many numbers of so many bytes a vector holds."""
-    return VECTOR_BYTES // itemsize
+from ..runtime.llvm import INT, pointer
+from ..runtime.processor import VECTOR_BYTES
 
 
 class Vectors:
@@ -142,11 +113,6 @@ class Vectors:
     def add(self, a: Any, b: Any) -> Any:
         """a + b."""
         return self.builder.fadd(a, b)
-
-
-def pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """The address of element ``index`` of a one-dimensional array."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
 class VectorType(types.Type):
@@ -299,30 +265,6 @@ def put(typingctx, array, i, value):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, array.dtype), codegen
-
-
-@intrinsic
-def fresh(typingctx, array, i):
-    """array[i], read from memory anew: another thread may have changed it."""
-
-    def codegen(context, builder, sig, args):
-        place = pointer(context, builder, sig.args[0], args[0], args[1])
-        return builder.load_atomic(place, "acquire", array.dtype.bitwidth // 8)
-
-    return array.dtype(array, types.intp), codegen
-
-
-@intrinsic
-def pause(typingctx):
-    """Tell the processor that this thread is only waiting."""
-
-    def codegen(context, builder, sig, args):
-        name, hint = ("llvm.aarch64.hint", [ir.IntType(32)(1)]) if _on_arm else ("llvm.x86.sse2.pause", [])
-        signature_ = ir.FunctionType(ir.VoidType(), [argument.type for argument in hint])
-        builder.call(cgutils.get_or_insert_function(builder.module, signature_, name), hint)
-        return context.get_dummy_value()
-
-    return types.void(), codegen
 
 
 class _Arithmetic(AbstractTemplate):

@@ -1,10 +1,10 @@
-"""The gradient of a convolution by its weight, directly: outer products of x and the gradient, summed over pixels.
+"""The weight gradient of a convolution, directly: outer products of x and the gradient, summed over pixels.
 
     out[o, c, r, s] = sum_{n,i,j} grad[n, i, j, o] * x[n, i sh - ph + r dh, j sw - pw + s dw, c]
 
 A block of 8 numbers of x times two vectors of output channels is summed in registers while pixels go by
 (``microkernel.outer_sum``). A part of the sums, some input times some output channels for all taps, stays in the
-cache while a band of pixels after the other passes; then it is turned round into the order of the weight.
+cache while a band of pixels after the other passes; then it is transposed into the order of the weight.
 
 With many channels a tap at a time goes over the pixels that it meets inside the image. With few, the 8 numbers come
 from several taps, so that a first layer of 3 channels has 27 rows to sum and not 9 times 8; a copy of x with a border
@@ -18,13 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import parallel
-from .array import Array, Pair
-from .compiler import helper, kernel
-from .memory import empty, zeros
-from .microkernel import PIXELS_AHEAD, SUM_ROWS, outer_sum_far
-from .simd import VECTOR_BYTES, VECTORS, clear, lanes, load, number, put, store
-from .transpose import transpose
+from ..runtime import parallel
+from ..runtime.compiler import helper, kernel
+from ..runtime.layout import Array, Pair
+from ..runtime.memory import empty, zeros
+from ..runtime.processor import VECTOR_BYTES, VECTORS, lanes
+from ..vector.microkernel import PREFETCHED_PIXELS, SUM_ROWS, outer_sum_prefetched
+from ..vector.simd import clear, load, number, put, store
+from ..vector.transpose import transpose
 
 # What the pixels of a band may take, of x and of the gradient, and how many sums an item may have: together they fit
 # the second-level cache.
@@ -57,15 +58,15 @@ def _find_pixels(shape, grad_shape, n, top, bottom, stride, row, column, pixels_
                 pixels_x[count + j] = first + j * stride[1] * channels
                 pixels_grad[count + j] = first_grad + j * outputs
             count += right - left
-    # The inner loop asks for pixels ahead of the one it is at.
+    # The inner loop prefetches pixels after the one it is at.
     if count:
-        pixels_x[count : count + PIXELS_AHEAD] = pixels_x[0]
-        pixels_grad[count : count + PIXELS_AHEAD] = pixels_grad[0]
+        pixels_x[count : count + PREFETCHED_PIXELS] = pixels_x[0]
+        pixels_grad[count : count + PREFETCHED_PIXELS] = pixels_grad[0]
     return count
 
 
 @helper
-def _turn_round(tile, rows_a_tap, columns, square, taps, channels, outputs, target, begin, length):
+def _store_in_order_of_weight(tile, rows_a_tap, columns, square, taps, channels, outputs, target, begin, length):
     """target[begin + o length + c taps + tap] = tile[tap rows_a_tap + c, o] for channels c and outputs o, a square
     at a time.
     """
@@ -85,7 +86,7 @@ def _turn_round(tile, rows_a_tap, columns, square, taps, channels, outputs, targ
 
 
 @kernel
-def _correlate(start, stop, x, grad, sums, size, stride, taps, numbers, band_rows, parts, column_parts, scratch):
+def _sum_products(start, stop, x, grad, sums, size, stride, taps, numbers, band_rows, parts, column_parts, scratch):
     """Items: (partial sum, part of the rows, part of the columns).
 
     sums[s, o, c, tap] sums over the bands that belong to s; ``size``: C and the number of taps. ``taps``: where each
@@ -100,7 +101,7 @@ def _correlate(start, stop, x, grad, sums, size, stride, taps, numbers, band_row
     bands = images * bands_an_image
     wide = VECTOR_BYTES // x.itemsize
     tile, square = scratch[wide * wide :], scratch[: wide * wide]
-    most = band_rows * out_width + PIXELS_AHEAD
+    most = band_rows * out_width + PREFETCHED_PIXELS
     pixels_x, pixels_grad = np.empty(most, np.int64), np.empty(most, np.int64)
     row_blocks, blocks = len(numbers) // SUM_ROWS, (outputs + VECTORS * wide - 1) // (VECTORS * wide)
     length, met = inputs * taps_in_all, np.empty(len(taps), np.bool_)
@@ -122,7 +123,7 @@ def _correlate(start, stop, x, grad, sums, size, stride, taps, numbers, band_row
                 if pixels == 0:
                     continue
                 for o in range(0, columns, VECTORS * wide):
-                    outer_sum_far(
+                    outer_sum_prefetched(
                         flat_x, 0, pixels_x, numbers, first, rows, flat_grad, low + o, pixels_grad, pixels,
                         tile, tap * rows * columns + o, columns, outputs - low - o, met[tap],
                     )  # fmt: skip
@@ -134,7 +135,7 @@ def _correlate(start, stop, x, grad, sums, size, stride, taps, numbers, band_row
         here = min(rows, inputs - first) if len(taps) == taps_in_all else inputs
         rows_a_tap = rows if len(taps) == taps_in_all else inputs
         begin = (s * outputs + low) * length + first_channel * taps_in_all
-        _turn_round(
+        _store_in_order_of_weight(
             tile, rows_a_tap, columns, square, taps_in_all, here, high - low, sums.reshape(-1), begin, length,
         )  # fmt: skip
 
@@ -253,6 +254,6 @@ def weight_gradient(x: Array, grad: Array, out: Array, stride: Pair, padding: Pa
     sums = out.reshape(1, -1) if how.sums == 1 else empty((how.sums, out.size), x.dtype)
     arguments = (source, grad, sums, how.size, stride, how.taps, how.numbers, *how.splitting)
     _, parts, column_parts = how.splitting
-    parallel.run(_correlate, how.sums * parts * column_parts, 1, *arguments, scratch=(how.scratch, x.dtype))
+    parallel.run(_sum_products, how.sums * parts * column_parts, 1, *arguments, scratch=(how.scratch, x.dtype))
     if how.sums > 1:
         parallel.run(_add_up, -(-out.size // _ADDED_TOGETHER), 16, sums, out.reshape(-1), _ADDED_TOGETHER)

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...reference.array import Array
 from . import guards
-
-Array = np.ndarray[Any, Any]
 
 _ALIGNMENT = 64  # bytes: a line of the cache; a vector that lies across two takes twice as long to load
 _SMALLEST = 1 << 16  # bytes; below it NumPy's allocator is as good

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import parallel
-from .array import Array
-from .compiler import helper, kernel
-from .memory import empty
-from .scalar import multiply_add
+from ..runtime import parallel
+from ..runtime.compiler import helper, kernel
+from ..runtime.layout import Array
+from ..runtime.memory import empty
+from ..vector.scalar import multiply_add
 
 _LANES = 64  # a row of fewer elements than this is lengthened
 _BLOCK = 16384  # elements that make one partial sum

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import Array
+from ..runtime.layout import Array
 
 _ITEMS = 64  # enough for the threads there are
 _LEAST = 64  # channels

@@ -21,7 +21,7 @@ from typing import Any
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from .. import cache
+from ... import cache
 
 
 @functools.cache

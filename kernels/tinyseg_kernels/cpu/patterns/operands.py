@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .array import Array, shares_memory
-from .memory import contiguous
+from ..runtime import parallel
+from ..runtime.layout import Array, memory_order, shares_memory
+from ..runtime.memory import contiguous
 
 _BLOCK = 4096  # elements: a few blocks fit the first-level cache
 GRAIN = 65536  # elements a thread takes at a time
@@ -26,8 +26,7 @@ GRAIN = 65536  # elements a thread takes at a time
 
 def merged(arrays: Sequence[Array]) -> list[Array]:
     """Views of arrays of one shape with their axes in the first one's memory order, and merged where all allow it."""
-    first = arrays[0]
-    order = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
+    order = memory_order(arrays[0])
     arrays = [array.transpose(order) for array in arrays]
     shape: list[int] = []
     strides: list[tuple[int, ...]] = []

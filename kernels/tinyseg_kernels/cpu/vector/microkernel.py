@@ -23,15 +23,19 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .compiler import helper
-from .simd import INT, ROWS, VECTOR_BYTES, VECTORS, Vectors, pointer
+from ..runtime.compiler import helper
+from ..runtime.llvm import INT, pointer
+from ..runtime.processor import ROWS, VECTOR_BYTES, VECTORS
+from .simd import Vectors
 
 N = types.intp
 
-# How many steps ahead packed numbers are asked for: a panel lies in the second-level cache, some 15 cycles away.
-_AHEAD = 16
-# How many pixels ahead theirs are asked for: these often come from further away. Tables are longer by so many.
-PIXELS_AHEAD = 16
+# Packed numbers are prefetched so many steps before they are used: a panel lies in the second-level cache, some 15
+# cycles away.
+_PREFETCHED_STEPS = 16
+# Numbers of pixels are prefetched so many pixels before: they often come from further away. Tables of pixels have so
+# many more entries.
+PREFETCHED_PIXELS = 16
 
 
 def _constant(value: int) -> Any:
@@ -106,11 +110,11 @@ def _gather_product(vectors: int, rows: int) -> Any:
                 return pointer(context, builder, sig.args[array], args[array], args[index])
 
             a, row_table, tap_table, panel_table, b = at(0, 1), at(2, 3), at(4, 6), at(5, 6), at(9, 10)
-            start, c, row_out = at(11, 12), at(14, 15), at(16, 17)
+            initial, c, row_out = at(11, 12), at(14, 15), at(16, 17)
             taps_, length, columns_ = args[7], args[8], args[18]
             v = Vectors(builder, sig.args[0].dtype)
             offsets = [_entry(builder, row_table, i) for i in range(rows)]
-            first = [v.load(start, j * v.lanes) for j in range(vectors)] * rows
+            first = [v.load(initial, j * v.lanes) for j in range(vectors)] * rows
 
             over_taps = _Loop(builder, "tap", taps_, first)
             shift = builder.load(builder.gep(tap_table, [over_taps.index]))
@@ -122,7 +126,7 @@ def _gather_product(vectors: int, rows: int) -> Any:
             here = builder.gep(weights_here, [builder.mul(over_k.index, _constant(vectors * v.lanes))])
             weights = [v.load(here, j * v.lanes) for j in range(vectors)]
             for j in range(vectors):
-                v.prefetch(here, (_AHEAD * vectors + j) * v.lanes)
+                v.prefetch(here, (_PREFETCHED_STEPS * vectors + j) * v.lanes)
             sums = []
             for i in range(rows):
                 x = v.splat(builder.load(builder.gep(sources[i], [over_k.index])))
@@ -204,15 +208,15 @@ def gather_product(
         i += step
 
 
-def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
+def _outer_sum(rows: int, vectors: int, prefetch: bool) -> Any:
     """The second loop, for blocks of ``rows`` x ``vectors``. Its arguments:
 
-    A, a0, a_pixel: numbers, and for each pixel where it begins (a_pixel[p] + a0); PIXELS_AHEAD entries more.
+    A, a0, a_pixel: numbers, and for each pixel where it begins (a_pixel[p] + a0); PREFETCHED_PIXELS entries more.
     a_number, n0: where from there its ``rows`` numbers are (a_number[n0 + i]).
     B, b0, b_pixel: numbers; for each pixel the offset of its ``vectors`` vectors (b_pixel[p] + b0).
     pixels: how many, at least 1.
     C, c0, c_rows, add: where the block is written, or added, and how far apart its rows are.
-    columns: how many numbers of the vectors there are; others are taken for 0. Looked at only if ``far``.
+    columns: how many numbers of the vectors there are; others are taken for 0. Read only with ``prefetch``.
     """
 
     @intrinsic
@@ -232,8 +236,8 @@ def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
             over_pixels = _Loop(builder, "pixel", args[8], [v.zero()] * (rows * vectors))
             x = builder.gep(a, [builder.load(builder.gep(a_table, [over_pixels.index]))])
             y = builder.gep(b, [builder.load(builder.gep(b_table, [over_pixels.index]))])
-            if far:
-                soon = builder.add(over_pixels.index, _constant(PIXELS_AHEAD))
+            if prefetch:
+                soon = builder.add(over_pixels.index, _constant(PREFETCHED_PIXELS))
                 v.prefetch(builder.gep(a, [builder.load(builder.gep(a_table, [soon]))]), 0)
                 for j in range(vectors):
                     v.prefetch(builder.gep(b, [builder.load(builder.gep(b_table, [soon]))]), j * v.lanes)
@@ -266,7 +270,7 @@ def _outer_sum(rows: int, vectors: int, far: bool) -> Any:
 
 SUM_ROWS = 8
 _sum_wide, _sum_narrow = _outer_sum(SUM_ROWS, VECTORS, False), _outer_sum(SUM_ROWS, 1, False)
-_sum_wide_far, _sum_narrow_far = _outer_sum(SUM_ROWS, VECTORS, True), _outer_sum(SUM_ROWS, 1, True)
+_sum_wide_prefetched, _sum_narrow_prefetched = _outer_sum(SUM_ROWS, VECTORS, True), _outer_sum(SUM_ROWS, 1, True)
 
 
 @helper
@@ -282,14 +286,14 @@ def outer_sum(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0,
 
 
 @helper
-def outer_sum_far(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0, c_rows, columns, add):
-    """The same where pixels come from beyond the second-level cache, which are asked for ahead, and with any number
-    of columns: what is not there is taken for 0.
+def outer_sum_prefetched(A, a0, a_pixel, a_number, n0, rows, B, b0, b_pixel, pixels, C, c0, c_rows, columns, add):
+    """The same where pixels come from beyond the second-level cache, and are prefetched, and for any number of
+    columns: what is not there is taken for 0.
     """
     wide = columns > (VECTORS - 1) * (VECTOR_BYTES // A.itemsize)
     for i in range(0, rows, SUM_ROWS):
         n, c = n0 + i, c0 + i * c_rows
         if wide:
-            _sum_wide_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
+            _sum_wide_prefetched(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
         else:
-            _sum_narrow_far(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)
+            _sum_narrow_prefetched(A, a0, a_pixel, a_number, n, B, b0, b_pixel, pixels, C, c, c_rows, add, columns)

@@ -1,13 +1,13 @@
 """Spreading a kernel over threads.
 
 A kernel handles the items ``start <= item < stop`` of its work, releases the interpreter lock, and items do not
-depend on each other; so the same bits come out however they are dealt. Sums over many items are therefore made in
+depend on each other; so the same bits come out however they are scheduled. Sums over many items are therefore made in
 two kernels: the first writes one partial sum an item (an item is then a block whose size follows from the shape
 alone), the second adds these in order.
 
 These are Python threads of our own and not Numba's ``parallel=True``: kernels compile in half the time, any number
-of Python threads may call them at once (one has the helpers, the others work alone meanwhile), and a forked child
-simply starts a crew of its own.
+of Python threads may call them at once (one has the worker threads, the others work alone meanwhile), and a forked
+child simply starts a thread pool of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .crew import Crew, Job, Scratch
+from .thread_pool import Job, Scratch, ThreadPool
 
 
 def _cores() -> int:
@@ -28,41 +28,41 @@ def _cores() -> int:
 
 
 class _State:
-    """The number of threads and their crew (one less: the calling thread works too)."""
+    """The number of threads, and the pool of one less: the calling thread works too."""
 
     def __init__(self) -> None:
         self.threads = _cores()
-        self.crew: Crew | None = None
+        self.pool: ThreadPool | None = None
         self.lock = threading.Lock()
 
-    def helpers(self) -> Crew:
+    def workers(self) -> ThreadPool:
         with self.lock:
-            if self.crew is None:
-                self.crew = Crew(self.threads - 1)
-                self.threads = 1 + self.crew.size
-            return self.crew
+            if self.pool is None:
+                self.pool = ThreadPool(self.threads - 1)
+                self.threads = 1 + self.pool.size
+            return self.pool
 
 
 _state = _State()
 
 
-def _forget_crew() -> None:
+def _forget_pool() -> None:
     """In a forked child: its parent's threads do not exist here."""
-    _state.crew = None
+    _state.pool = None
     _state.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_crew)
+    os.register_at_fork(after_in_child=_forget_pool)
 
 
 def set_num_threads(count: int) -> None:
     """Use ``count`` threads from now on; see ``spec.py``."""
     with _state.lock:
         if count != _state.threads:
-            if _state.crew is not None:
-                _state.crew.close()
-            _state.threads, _state.crew = count, None
+            if _state.pool is not None:
+                _state.pool.close()
+            _state.threads, _state.pool = count, None
 
 
 def get_num_threads() -> int:
@@ -84,11 +84,11 @@ def run(kernel: Callable[..., None], count: int, grain: int, *arguments: Any, sc
         Job(kernel, count, count, arguments, scratch).work()
         return
     job = Job(kernel, count, grain, arguments, scratch)
-    crew = _state.helpers()
-    if not crew.busy.acquire(blocking=False):  # another Python thread has the helpers
+    pool = _state.workers()
+    if not pool.busy.acquire(blocking=False):  # another Python thread has the workers
         job.work()
         return
     try:
-        crew.run(job)
+        pool.run(job)
     finally:
-        crew.busy.release()
+        pool.busy.release()

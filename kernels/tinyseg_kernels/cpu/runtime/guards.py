@@ -19,11 +19,10 @@ import atexit
 import itertools
 import os
 import sys
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ...reference.array import Array
 
 _BAND = 4096  # bytes on each side
 _NAN = 0xFFF00000  # a NaN with any lower bits, as a float32 and as the upper half of a float64

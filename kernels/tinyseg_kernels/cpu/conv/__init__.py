@@ -1,0 +1,1 @@
+"""Convolution: the choice of the algorithm, direct convolution, weight gradient, depthwise, Winograd."""

@@ -1,0 +1,1 @@
+"""Loops that several stems share: element-wise, over channels, over windows; copies between memory orders."""

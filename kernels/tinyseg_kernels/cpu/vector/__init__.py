@@ -1,0 +1,1 @@
+"""Building blocks of inner loops: vectors, mathematical functions of numbers, transposition, the micro-kernel."""
