@@ -56,10 +56,14 @@ U: Any = np.float32
 
 KERNELS: list[Kernel] = []  # all that were declared
 
+_PACKAGE = Path(cache.__file__).parent / "cuda"
+_PREFIX = "tinyseg_kernels.cuda."  # left out of kernels' names
+
 
 class Kernel:
     """A function of the GPU, and the types of arguments it may be launched with.
 
+    ``name``: its module, counted from this package, and its function; no two kernels share it.
     ``variants`` gives for each tuple of codes (``"f4*"`` a pointer to float32, ``"i8"`` a number, and so on) what
     the letters of the signature are. ``ready`` is the runtime's: what it has loaded.
     """
@@ -72,7 +76,7 @@ class Kernel:
         needs: tuple[int, int] = (0, 0),
     ) -> None:
         self.function, self.variants, self.threads, self.needs = function, variants, threads, needs
-        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
+        self.name = f"{function.__module__.removeprefix(_PREFIX)}.{function.__name__.strip('_')}"
         self.ready: dict[tuple[str, ...], Any] = {}
         KERNELS.append(self)
 
@@ -130,13 +134,18 @@ def entry_name(ptx: str) -> str:
     return ptx.split(".entry ", 1)[1].split("(", 1)[0].strip()
 
 
+def sources_digest(package: Path, version: str) -> str:
+    """A hash of all sources of a package, those in its folders too, and of the compiler's version."""
+    digest = hashlib.sha256(version.encode())
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 @functools.cache
 def _cache_folder() -> Path | None:
     """Machine code of these sources and this numba-cuda."""
-    digest = hashlib.sha256(toolchain.VERSION.encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return cache.open_folder(f"kernels-cuda-{digest.hexdigest()[:16]}")
+    return cache.open_folder(f"kernels-cuda-{sources_digest(_PACKAGE, toolchain.VERSION)}")
 
 
 def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
