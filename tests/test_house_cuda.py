@@ -15,7 +15,7 @@ FOLDER = Path(tinyseg_kernels.__file__).parent / "cuda"
 
 @pytest.fixture
 def compiler() -> ModuleType:
-    return pytest.importorskip("tinyseg_kernels.cuda.compiler", reason="numba-cuda is not installed")
+    return pytest.importorskip("tinyseg_kernels.cuda.runtime.compiler", reason="numba-cuda is not installed")
 
 
 # The cache of machine code

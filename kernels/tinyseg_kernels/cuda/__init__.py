@@ -6,8 +6,8 @@ Beyond the contract this backend has what only a device has: ``gpu`` (and with i
 """
 
 from .. import spec
-from .array import empty_report, send
-from .runtime import copies, get_float32_matmul_precision, gpu, set_float32_matmul_precision, synchronize
+from .patterns.array import empty_report, send
+from .runtime.launch import copies, get_float32_matmul_precision, gpu, set_float32_matmul_precision, synchronize
 
 __all__ = [
     "copies",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .array import DeviceArray
-from .compiler import helper
-from .loops import Operation, apply, operands
-from .scalar import error_complement, exponential, exponential_minus_1, logarithm1p, typed
+from .patterns.array import DeviceArray
+from .patterns.loops import Operation, apply, operands
+from .runtime.compiler import helper
+from .vector.scalar import error_complement, exponential, exponential_minus_1, logarithm1p, typed
 
 _SLOPE = "T* T* T*", "T* T T*"  # x, slope: an array or a number
 

@@ -5,12 +5,12 @@ A gradient is gathered: a thread adds up the shares of its pixel in all windows 
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous
-from .compiler import FLOATS, T, cuda, helper, kernel
 from .elementwise import divide
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous
+from .patterns.planes import deliver, over_planes, own_pixel, row_major
 from .pool2d import first_window
 from .reduce import sum as sum_over
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
 
 Pair = tuple[int, int]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .blocks import block_sum, parts_for
-from .compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
 from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.blocks import block_sum, parts_for
+from .runtime.compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
 
 _PLANE_THREADS = 3 if SIMULATED else 256
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import depthwise, plan, runtime, winograd
-from .array import DeviceArray, contiguous, empty
-from .correlate import CORRELATE
+from .conv import depthwise, plan, winograd
+from .conv.direct import CORRELATE
+from .conv.plan import Pair, Window
+from .conv.tiles import kind_of
+from .conv.weight_gradient import WEIGHT_GRADIENT
 from .elementwise import fill
-from .plan import Pair, Window
-from .planes import deliver, row_major
-from .sum_parts import sum_parts
-from .tiles import kind_of
-from .weight_gradient import WEIGHT_GRADIENT
+from .patterns.array import DeviceArray, contiguous, empty
+from .patterns.partial_sums import sum_parts
+from .patterns.planes import deliver, row_major
+from .runtime.launch import launch
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
@@ -53,7 +54,7 @@ def _correlate(
     vectors = target.address % _VECTOR_BYTES == 0
     with_bias = bias is not None and parts == 1
     arrays = weight, source, bias if with_bias else weight, target, work.numbers
-    runtime.launch(CORRELATE[tile], work.blocks, tile.threads, *arrays, with_bias, relu and parts == 1, vectors)
+    launch(CORRELATE[tile], work.blocks, tile.threads, *arrays, with_bias, relu and parts == 1, vectors)
     if parts > 1:
         sum_parts(target, bias, out, parts, relu)
 
@@ -137,7 +138,7 @@ def _sum_over_pixels(x: DeviceArray, grad: DeviceArray, out: DeviceArray, window
     work = plan.weight_gradient(window)
     tile, parts = work.split.tile, work.split.parts
     target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
-    runtime.launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, grad, x, target, work.numbers)
+    launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, grad, x, target, work.numbers)
     if parts > 1:
         sum_parts(target, None, out, parts, False)
 

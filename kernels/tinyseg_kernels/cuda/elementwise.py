@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .array import DeviceArray
-from .compiler import FLOATS, NUMBERS
-from .loops import Operation, apply, operands
-from .scalar import (
+from .patterns.array import DeviceArray
+from .patterns.loops import Operation, apply, operands
+from .runtime.compiler import FLOATS, NUMBERS
+from .vector.scalar import (
     cosine,
     exponential,
     exponential_minus_1,
@@ -25,7 +25,7 @@ from .scalar import (
     square_root,
     typed,
 )
-from .scalar import (
+from .vector.scalar import (
     power as power_of,
 )
 

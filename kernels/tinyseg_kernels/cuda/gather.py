@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, row_major_like, slice_view
-from .compiler import NUMBERS, T, cuda, kernel
 from .elementwise import assign, deliver
-from .runtime import launch, spread
+from .patterns.array import DeviceArray, contiguous, row_major_like, slice_view
+from .runtime.compiler import NUMBERS, T, cuda, kernel
+from .runtime.launch import launch, spread
 
 
 @kernel("T* i8* T* i8 i8 i8 i8", T=NUMBERS)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
 from .batch_norm import planes
-from .blocks import block_sum
-from .compiler import FLOATS, T, cuda, kernel
 from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.blocks import block_sum
+from .runtime.compiler import FLOATS, T, cuda, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
 
 
 @kernel("T* T* T* i8", T=FLOATS, threads=REDUCE_THREADS)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, from_numpy
-from .compiler import FLOATS, T, cuda, helper, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, from_numpy
+from .patterns.planes import deliver, over_planes, own_pixel, row_major
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
 
 Steps = tuple[float, float]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .blocks import block_sum
-from .compiler import FLOATS, T, cuda, kernel
 from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
-from .scalar import square_root
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.blocks import block_sum
+from .runtime.compiler import FLOATS, T, cuda, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
+from .vector.scalar import square_root
 
 
 @kernel("T* T* T* T* T* T* i8 i8 i8 f8", T=FLOATS, threads=REDUCE_THREADS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .activation import sigmoid_of
-from .array import DeviceArray
-from .compiler import helper
-from .loops import Operation, apply, number, operands
-from .scalar import exponential, logarithm, logarithm1p, typed
+from .patterns.array import DeviceArray
+from .patterns.loops import Operation, apply, number, operands
+from .runtime.compiler import helper
+from .vector.scalar import exponential, logarithm, logarithm1p, typed
 
 
 @helper

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray, contiguous, empty, reshape, row_major_like, slice_view
-from .compiler import Kernel, T, cuda, kernel
+from .conv.tiles import TILES, Tile, choose, first_place, kind_of, multiplier, put_down
 from .elementwise import deliver, fill
-from .loops import merged
-from .sum_parts import sum_parts
-from .tiles import TILES, Tile, choose, first_place, kind_of, multiplier, put_down
-from .vector import fetch, read_row, shared_vectors
+from .patterns.array import DeviceArray, contiguous, empty, reshape, row_major_like, slice_view
+from .patterns.loops import merged
+from .patterns.partial_sums import sum_parts
+from .runtime.compiler import Kernel, T, cuda, kernel
+from .runtime.launch import launch
+from .vector.instructions import fetch, read_row, shared_vectors
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -143,7 +143,7 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
         tile, parts = split.tile, split.parts
         sums = target if parts == 1 else empty((parts, *out.shape), a.dtype)
         blocks = -(-n // tile.rows) * -(-m // tile.columns), parts, products
-        runtime.launch(_PRODUCT[tile], blocks, tile.threads, a, b, sums, n, m, depth, parts, *of_a, *of_b)
+        launch(_PRODUCT[tile], blocks, tile.threads, a, b, sums, n, m, depth, parts, *of_a, *of_b)
         if parts > 1:
             sum_parts(sums, None, reshape(target, (1, 1, 1, out.size)), parts, False)
     deliver(target, out)

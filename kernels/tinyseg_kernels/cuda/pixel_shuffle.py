@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous, reshape, row_major_like, transpose
 from .elementwise import assign, deliver
+from .patterns.array import DeviceArray, contiguous, reshape, row_major_like, transpose
 
 
 def _delivered(values: DeviceArray, out: DeviceArray, blocks: tuple[int, ...]) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray, contiguous, empty
-from .compiler import FLOATS, SIMULATED, Kernel, T, cuda, helper, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, empty
+from .patterns.planes import deliver, over_planes, own_pixel, row_major
+from .runtime.compiler import FLOATS, SIMULATED, Kernel, T, cuda, helper, kernel
+from .runtime.launch import launch
 
 Pair = tuple[int, int]
 
@@ -221,7 +221,7 @@ def _unpool(
         )
     writers, memory = empty((planes, pixels), np.int32), row_major(out)
     arrays = contiguous(source), contiguous(indices), writers, memory
-    runtime.launch(kernel, planes, _PLANE_THREADS, *arrays, values, pixels)
+    launch(kernel, planes, _PLANE_THREADS, *arrays, values, pixels)
     deliver(memory, out)
 
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from .argreduce import argmax, argmin
-from .array import DeviceArray, contiguous, empty, row_major_like, transpose
-from .blocks import parts_for
-from .compiler import NUMBERS, Kernel, T, U, cuda, helper
 from .elementwise import deliver, fill
-from .loops import merged
-from .runtime import ELEMENT_THREADS, REDUCE_THREADS, launch
+from .patterns.arg_extremes import argmax, argmin
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like, transpose
+from .patterns.blocks import parts_for
+from .patterns.loops import merged
+from .runtime.compiler import NUMBERS, Kernel, T, U, cuda, helper
+from .runtime.launch import ELEMENT_THREADS, REDUCE_THREADS, launch
 
 __all__ = ["argmax", "argmin", "max", "min", "prod", "sum"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous
-from .compiler import FLOATS, T, cuda, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous
+from .patterns.planes import deliver, over_planes, own_pixel, row_major
+from .runtime.compiler import FLOATS, T, cuda, kernel
 
 Pair = tuple[int, int]
 

@@ -38,10 +38,10 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray
-from .compiler import SIMULATED
-from .vector import add_outer_product, add_tensor_product, inlined, read_vector, rounded, write_vector
+from ..patterns.array import DeviceArray
+from ..runtime.compiler import SIMULATED
+from ..runtime.launch import uses_tensor_cores
+from ..vector.instructions import add_outer_product, add_tensor_product, inlined, read_vector, rounded, write_vector
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ TILES = {
 def kind_of(array: DeviceArray) -> str:
     """The kind of products that arrays of this type are multiplied by, as the user set it."""
     code = array.code.removesuffix("*")
-    return "tf32" if code == "f4" and runtime.uses_tensor_cores() else code
+    return "tf32" if code == "f4" and uses_tensor_cores() else code
 
 
 # The choice of a tile must not depend on the GPU, so that all of them add in the same order: this is the number of

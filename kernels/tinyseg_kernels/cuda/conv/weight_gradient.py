@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiler import Kernel, T, cuda, kernel
+from ..runtime.compiler import Kernel, T, cuda, kernel
+from ..vector.instructions import divide, fetch, read_row, read_vector, shared_vectors, within
 from .plan import NOWHERE
 from .tiles import TILES, Tile, first_place, multiplier, put_down
-from .vector import divide, fetch, read_row, read_vector, shared_vectors, within
 
 
 def _make_kernel(tile: Tile) -> Kernel:

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
+from ..elementwise import deliver
+from ..runtime.compiler import NUMBERS, T, cuda, helper, kernel
+from ..runtime.launch import REDUCE_THREADS, launch, spread
 from .array import DeviceArray, contiguous, row_major_like
-from .compiler import NUMBERS, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
 
 
 @helper

@@ -57,7 +57,7 @@ def gpu() -> Any:
     return made
 
 
-def storage(size: int) -> Storage:
+def device_storage(size: int) -> Storage:
     """``size`` bytes of device memory, not initialised."""
     made: Storage = gpu().storage(size)
     return made
@@ -74,8 +74,8 @@ def upload_storage(size: int) -> Storage:
     return made
 
 
-def send(target: Storage, values: np.ndarray[Any, Any]) -> Any:
-    """Start to copy a contiguous array's bytes to device memory; ``arrive`` takes what it returns.
+def upload(target: Storage, values: np.ndarray[Any, Any]) -> Any:
+    """Start to copy a contiguous array's bytes to device memory; ``await_upload`` takes what it returns.
 
     The values may change as soon as this returns.
     """
@@ -85,7 +85,7 @@ def send(target: Storage, values: np.ndarray[Any, Any]) -> Any:
     return gpu().send(target, raw)
 
 
-def arrive(sent: Any) -> None:
+def await_upload(sent: Any) -> None:
     """Kernels that are launched from now on find what was sent."""
     if sent is not None:
         gpu().await_arrival(sent)
@@ -102,12 +102,12 @@ def download(values: np.ndarray[Any, Any], source: Storage, start: int) -> None:
 _precision = "highest"
 
 
-def set_float32_matmul_precision(name: str) -> None:
+def set_float32_matmul_precision(precision: str) -> None:
     """``"highest"``: float32 throughout. ``"high"`` and ``"medium"``: float32 matrices go by tensor cores, their
     elements rounded to 10 binary digits behind the point (tf32); sums are float32.
     """
     global _precision
-    _precision = name
+    _precision = precision
 
 
 def get_float32_matmul_precision() -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED
-from .simulator import Memory
+from ..runtime.compiler import SIMULATED
+from ..runtime.simulator import Memory
 
 if not SIMULATED:
-    from .toolchain import libdevice, overload, types
+    from ..runtime.toolchain import libdevice, overload, types
 
 
 def load(x: Any, i: Any) -> Any:

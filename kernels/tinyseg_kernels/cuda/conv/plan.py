@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .array import DeviceArray, from_numpy
+from ..patterns.array import DeviceArray, from_numpy
+from ..vector.instructions import inverse
 from .tiles import Split, choose
-from .vector import inverse
 
 Pair = tuple[int, int]
 

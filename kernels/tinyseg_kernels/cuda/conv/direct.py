@@ -32,10 +32,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiler import Kernel, T, cuda, kernel
+from ..runtime.compiler import Kernel, T, cuda, kernel
+from ..vector.instructions import fetch, read_row, read_vector, shared_vectors, within, write_vector
 from .plan import HEADER, LATTICE, NOWHERE
 from .tiles import TILES, Tile, first_place, multiplier, put_down
-from .vector import fetch, read_row, read_vector, shared_vectors, within, write_vector
 
 
 def _make_kernel(tile: Tile) -> Kernel:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..elementwise import assign
+from ..runtime.compiler import SIMULATED, Kernel, cuda, helper
+from ..runtime.launch import launch
 from .array import DeviceArray, empty
-from .compiler import SIMULATED, Kernel, cuda, helper
-from .elementwise import assign
-from .runtime import launch
 
 _WARP, _MOST_THREADS, _MOST_PLANES = (2, 4, 3) if SIMULATED else (32, 256, 65535)
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.compiler import FLOATS, Kernel, U, cuda, helper
+from ..runtime.launch import launch, spread
+from ..vector.scalar import load
 from .array import DeviceArray, broadcast_to, slice_view
-from .compiler import FLOATS, Kernel, U, cuda, helper
-from .runtime import launch, spread
-from .scalar import load
 
 DIMENSIONS = 4
 

@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from .array import DeviceArray, empty
-from .compiler import FLOATS, SIMULATED, T, cuda, kernel
-from .memory import OutOfDeviceMemory
-from .planes import over_planes, own_pixel
+from ..patterns.array import DeviceArray, empty
+from ..patterns.planes import over_planes, own_pixel
+from ..runtime.compiler import FLOATS, SIMULATED, T, cuda, kernel
+from ..runtime.memory import OutOfDeviceMemory
+from ..vector.instructions import fetch, inlined, within, write_vector
 from .product import product
-from .vector import fetch, inlined, within, write_vector
 
 Pair = tuple[int, int]
 
