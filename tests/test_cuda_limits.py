@@ -110,7 +110,7 @@ def test_no_number_of_a_plan_is_cut(cuda: ModuleType) -> None:
 def test_more_lattices_than_the_grids_second_dimension_has(cuda: ModuleType, launched: list[Any]) -> None:
     """A stride of 300 x 300 makes 90,000 of them in the adjoint."""
     shape = (1, 1, 1, 1), (1, 1, 300, 300)
-    work = part("conv.plan").correlation(window(shape[1], shape[0], ONE, stride=(300, 300)), True)
+    work = part("conv.plan").convolution(window(shape[1], shape[0], ONE, stride=(300, 300)), True)
     assert work.blocks == 90_000
     arrays = [cuda.from_numpy(np.ones(n, np.float32)) for n in (*shape, (1, 1, 1, 1))]
     launched.clear()
@@ -144,7 +144,7 @@ def test_tiles_parts_lattices_and_groups_are_found_in_one_number(
 
         plan = part("conv.plan")
         monkeypatch.setattr(plan, "choose", split)
-        plan.correlation.cache_clear()
+        plan.convolution.cache_clear()
         plan.weight_gradient.cache_clear()
         x, weight = draw.standard_normal((1, 4, 9, 11)), draw.standard_normal((40, 2, 3, 3))
         y = draw.standard_normal((1, 40, 4, 5))
@@ -160,7 +160,7 @@ def test_tiles_parts_lattices_and_groups_are_found_in_one_number(
             arrays = [None if a is None else cuda.from_numpy(a) for a in read]
             getattr(cuda, name)(*arrays, out, *places, *extra)
             np.testing.assert_allclose(cuda.to_numpy(out), expected, 1e-11, 1e-11)
-    plan.correlation.cache_clear()
+    plan.convolution.cache_clear()
     plan.weight_gradient.cache_clear()
 
 

@@ -99,7 +99,7 @@ print(ptx)
 def test_the_successors_names() -> None:
     """In numba_cuda_mlir nearly all names that are used are where they were, and a kernel's parameters are the same.
 
-    ``libdevice`` functions and pointers are, too. What it lacks is LLVM's code of ``vector.py``.
+    ``libdevice`` functions and pointers are, too. What it lacks is LLVM's code of ``vector/instructions.py``.
     """
     if importlib.util.find_spec("numba_cuda_mlir") is None:
         pytest.skip("numba_cuda_mlir, the successor of numba-cuda, is not installed")

@@ -1,6 +1,6 @@
 """Plans of convolutions: everything that their kernels need to know of shapes, as integers on the device.
 
-A plan is made once for a shape and kept. What its numbers mean is said here; the kernels ``correlate.py`` and
+A plan is made once for a shape and kept. What its numbers mean is said here; the kernels ``direct.py`` and
 ``weight_gradient.py`` read them.
 """
 
@@ -117,7 +117,7 @@ def _on_device(header: list[int], *tables: np.ndarray) -> DeviceArray:
 
 
 @functools.lru_cache(maxsize=1024)
-def correlation(window: Window, adjoint: bool) -> Plan:
+def convolution(window: Window, adjoint: bool) -> Plan:
     """The plan of ``conv2d``, or of ``conv_transpose2d``."""
     (taps_down, taps_across), groups = window.kernel, window.groups
     taps = taps_down * taps_across

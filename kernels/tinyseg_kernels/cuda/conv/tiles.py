@@ -2,7 +2,7 @@
 
     sums[m, n] = sum over k of  a[m, k] * b[k, n]
 
-What a and b are is the caller's affair: neither need be in memory as a matrix. Convolutions (``correlate.py``,
+What a and b are is the caller's affair: neither need be in memory as a matrix. Convolutions (``direct.py``,
 ``weight_gradient.py``) pick their elements from images, ``product.py`` and ``matmul.py`` have matrices. A *block* of
 threads works out one tile of ``sums``, ``rows`` x ``columns`` of it, and walks along k in steps of ``depth``. At each
 step its threads together fetch a slice of a and a slice of b from global memory into *shared memory*, which all
@@ -235,7 +235,7 @@ def first_place(tile: Tile) -> Any:
     return of_warps if tile.tensor else of_vectors
 
 
-def put_down(tile: Tile) -> Any:
+def slice_writer(tile: Tile) -> Any:
     """The device function that writes an element that was fetched to a slice."""
 
     @inlined

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import driver
-from .compiler import Kernel, kernel, machine_code
+from .compiler import Codes, Kernel, Size, kernel, machine_code
 from .memory import REPORTS_BYTES, Block, HostStorage, Pool, Storage, report_slots
 
 _STAGING_BYTES = 16 << 20  # of each half
@@ -31,7 +31,7 @@ _FORMATS = {
 }  # each argument in a slot of eight bytes
 
 
-def argument_format(codes: tuple[str, ...]) -> struct.Struct:
+def argument_format(codes: Codes) -> struct.Struct:
     """How arguments of these types are packed, a slot of eight bytes each."""
     return struct.Struct("=" + "".join("Q" if code.endswith("*") else _FORMATS[code] for code in codes))
 
@@ -285,7 +285,7 @@ class Gpu:
             self.driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
         return free.value, total.value
 
-    def load(self, kernel: Kernel, codes: tuple[str, ...]) -> tuple[int, struct.Struct]:
+    def load(self, kernel: Kernel, codes: Codes) -> tuple[int, struct.Struct]:
         """A kernel's handle for these types, and how its arguments are packed."""
         with self.loading:
             if codes not in kernel.ready:
@@ -300,14 +300,7 @@ class Gpu:
         loaded: tuple[int, struct.Struct] = kernel.ready[codes]
         return loaded
 
-    def launch(
-        self,
-        kernel: Kernel,
-        blocks: tuple[int, int, int],
-        threads: tuple[int, int, int],
-        codes: tuple[str, ...],
-        values: list[Any],
-    ) -> None:
+    def launch(self, kernel: Kernel, blocks: Size, threads: Size, codes: Codes, values: list[Any]) -> None:
         """Queue a launch; the driver copies the arguments before it returns.
 
         Raises ``MemoryError`` where it needs memory of its own that is not there when the pools have given theirs.

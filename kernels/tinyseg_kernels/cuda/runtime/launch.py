@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED, Kernel
+from .compiler import SIMULATED, Kernel, Size
 from .device import Gpu
 from .memory import HostStorage, Storage
 from .simulated_device import SimulatedGpu
@@ -23,7 +23,8 @@ REDUCE_THREADS = 4 if SIMULATED else 256
 _MOST_BLOCKS = 2 if SIMULATED else 4096
 _MOST_X, _MOST_YZ = 2**31 - 1, 65535  # blocks of a launch along x, and along y or z
 
-_CODES: dict[type, str] = {
+# The types of numbers that a launch takes; what has another type is an array.
+NUMBER_CODES: dict[type, str] = {
     int: "i8",
     bool: "i8",
     float: "f8",
@@ -130,7 +131,7 @@ def spread(count: int) -> tuple[int, int]:
     return min(-(-count // ELEMENT_THREADS), _MOST_BLOCKS), ELEMENT_THREADS
 
 
-def _sizes(value: int | tuple[int, ...]) -> tuple[int, int, int]:
+def _sizes(value: int | tuple[int, ...]) -> Size:
     if isinstance(value, int):
         return value, 1, 1
     x, y, z = (*value, 1, 1)[:3]
@@ -145,7 +146,7 @@ def launch(kernel: Kernel, blocks: int | tuple[int, ...], threads: int | tuple[i
     """
     codes, values, reports = [], [], []
     for argument in arguments:
-        code = _CODES.get(argument.__class__)
+        code = NUMBER_CODES.get(argument.__class__)
         if code is None:
             code = argument.code
             if argument.storage.__class__ is HostStorage:

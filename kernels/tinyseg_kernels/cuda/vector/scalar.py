@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.compiler import SIMULATED
+from ..runtime.compiler import SIMULATED, helper
 from ..runtime.simulator import Memory
 
 if not SIMULATED:
@@ -139,3 +139,10 @@ if not SIMULATED:
         if a == types.float32:
             return lambda a, b: libdevice.fmodf(a, b)
         return lambda a, b: libdevice.fmod(a, b)
+
+
+@helper
+def sigmoid(x):
+    """1 / (1 + e^-x), by e^-|x|, which cannot overflow."""
+    one, t = typed(1, x), exponential(-abs(x))
+    return (t if x < 0 else one) / (one + t)
