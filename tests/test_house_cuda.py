@@ -207,6 +207,27 @@ def test_six_dimensions_with_any_strides(steps: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(backend.to_numpy(target), expected - row)
 
 
+# Said once
+
+
+def test_element_wise_kernels_are_not_wrapped_one_by_one() -> None:
+    """Functions that do nothing but apply an operation: where one of two is chosen, and to copy."""
+    wrappers = set()
+    for path in FOLDER.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and len(node.body) == 2 and isinstance(node.body[1], ast.Expr):
+                call = node.body[1].value
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "apply":
+                    wrappers.add(node.name)
+    assert wrappers == {"assign", "gelu", "gelu_backward", "where"}
+
+
+def test_shifted_moments_are_summed_in_one_place() -> None:
+    """For batch, group and layer norm: squares of what is left when an element is taken off."""
+    users = [path for path in FOLDER.rglob("*.py") if "squares += d * d" in path.read_text(encoding="utf-8")]
+    assert [path.relative_to(FOLDER).as_posix() for path in users] == ["patterns/moments.py"]
+
+
 # The device
 
 

@@ -151,7 +151,7 @@ class Operation:
 
 
 class Strided(Protocol):
-    """What a loop needs to know of an array, of which ``array.py`` has the class."""
+    """What a loop needs to know of an array; the class stands in ``array.py``, which uses loops to copy."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -220,7 +220,10 @@ def operands(out: Strided, *values: Any) -> tuple[Any, ...]:
     """Operands as ``apply`` takes them: arrays as they are, numbers in the type of the first array among them, or of
     ``out``.
     """
-    if not any(isinstance(value, _NUMBERS) for value in values):
+    for value in values:
+        if isinstance(value, _NUMBERS):
+            break
+    else:
         return values
     dtype = next((value.dtype for value in values if not isinstance(value, _NUMBERS)), out.dtype)
     return tuple(_number(value, dtype) if isinstance(value, _NUMBERS) else value for value in values)
