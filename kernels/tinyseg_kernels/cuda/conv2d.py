@@ -1,4 +1,4 @@
-"""Convolution forward, its adjoint, and its gradient by the weight: the choice of the way, and the launches."""
+"""Convolution forward, its adjoint, and its weight gradient: the choice of the algorithm, and the launches."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def conv2d_weight_gradient(
 
 
 def _direct_weight_gradient(x: DeviceArray, grad: DeviceArray, out: DeviceArray, window: Window) -> None:
-    """The gradient by the weight, of contiguous arrays; see ``conv/weight_gradient.py``."""
+    """The weight gradient, of contiguous arrays; see ``conv/weight_gradient.py``."""
     work = plan.weight_gradient(window)
     tile, parts = work.split.tile, work.split.parts
     target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
