@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tinyseg_kernels import cuda, spec
-from tinyseg_kernels.cuda import compiler, toolchain
+from tinyseg_kernels.cuda.runtime import compiler, toolchain
 
 CAPABILITIES = ((7, 5), (8, 0), (8, 6), (9, 0))
 FULL = (8, 6)

@@ -173,7 +173,7 @@ class Library:
 
 
 def make_gpu(monkeypatch: pytest.MonkeyPatch, order: str = "all late") -> Any:
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     library = Library()
     monkeypatch.setattr(device.driver, "load", lambda: device.driver.Driver(library))
     monkeypatch.setattr(device, "_STAGING_BYTES", 1000)  # so that a copy takes several turns
@@ -189,13 +189,13 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def storage(pool: Any, size: int) -> Any:
-    return importlib.import_module("tinyseg_kernels.cuda.memory").Storage(pool, size)
+    return importlib.import_module("tinyseg_kernels.cuda.runtime.memory").Storage(pool, size)
 
 
 def copying(gpu: Any) -> Callable[[int, int, int], None]:
     """Launches a kernel that copies bytes: target, source, size."""
-    compiler = importlib.import_module("tinyseg_kernels.cuda.compiler")
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    compiler = importlib.import_module("tinyseg_kernels.cuda.runtime.compiler")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     codes = ("u1*", "u1*", "i8", "i8")
     kernel = compiler.Kernel(lambda target, source, size, _: None, {codes: {}})
     compiler.KERNELS.remove(kernel)
@@ -262,7 +262,7 @@ def test_copies_and_kernels_in_any_order_that_is_allowed(order: str, monkeypatch
 
 def test_a_report_is_read_when_its_kernel_is_done(gpu: Any) -> None:
     """Reading waits for the last launch that was given it, and for no later one."""
-    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    memory = importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
     launch = copying(gpu)
     report, source = memory.HostStorage(gpu, 8), np.array([3, 1, 4], np.uint8)
     launch(report.address, source.ctypes.data, 3)
@@ -278,7 +278,7 @@ def test_a_report_is_read_when_its_kernel_is_done(gpu: Any) -> None:
 
 
 def test_reports_are_as_many_as_are_asked_for(gpu: Any) -> None:
-    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    memory = importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
     reports = [memory.HostStorage(gpu, 8) for _ in range(2500)]
     assert len({report.address for report in reports}) == 2500
     address = reports.pop().address
@@ -333,8 +333,8 @@ def test_a_copy_beside_the_kernels_uses_its_event_again(gpu: Any) -> None:
 
 
 def test_a_launch_hands_over_its_arguments(gpu: Any) -> None:
-    compiler = importlib.import_module("tinyseg_kernels.cuda.compiler")
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    compiler = importlib.import_module("tinyseg_kernels.cuda.runtime.compiler")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     codes = ("f4*", "i8", "f4", "f8")
     kernel = compiler.Kernel(lambda x, n, a, b: None, {codes: {}})
     compiler.KERNELS.remove(kernel)
@@ -348,7 +348,7 @@ def test_a_launch_hands_over_its_arguments(gpu: Any) -> None:
 
 def test_arguments_are_packed_in_slots_of_eight_bytes() -> None:
     """Little-endian machines alone have CUDA: the driver reads as many bytes of a slot as the argument's type has."""
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     layout = device.argument_format(("f4*", "i8", "f4", "u8", "f8", "i4", "u1"))
     packed = layout.pack(0x7F0000001000, -3, np.float32(1.5), np.uint64(2**64 - 1), 2.5, np.int32(-7), np.uint8(200))
     slots = [packed[start : start + 8] for start in range(0, len(packed), 8)]
@@ -363,7 +363,7 @@ def test_too_little_memory_is_told_after_all_pools_gave_way(gpu: Any) -> None:
     storage(gpu.uploads, 40 << 20)  # let go at once, but kept
     kept = storage(gpu.pool, 50 << 20)
     assert gpu.pool.count().reserved == 50 << 20
-    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    memory = importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
     with pytest.raises(memory.OutOfDeviceMemory, match=r"30\.0 MiB were asked for, 1\.0 MiB of"):
         storage(gpu.pool, 30 << 20)
     del kept
@@ -387,7 +387,7 @@ def test_a_launch_gets_the_memory_that_the_pools_keep(gpu: Any) -> None:
 
 
 def test_errors_are_named(gpu: Any) -> None:
-    driver = importlib.import_module("tinyseg_kernels.cuda.driver")
+    driver = importlib.import_module("tinyseg_kernels.cuda.runtime.driver")
     with pytest.raises(driver.CudaError, match=r"^cuModuleLoadData: CUDA_ERROR_OF_SOME_KIND: \?$"):
         gpu.driver.fail("cuModuleLoadData", 209)
 
@@ -434,7 +434,7 @@ def test_zero_is_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_driver_without_a_function_is_too_old() -> None:
-    driver = importlib.import_module("tinyseg_kernels.cuda.driver")
+    driver = importlib.import_module("tinyseg_kernels.cuda.runtime.driver")
     with pytest.raises(RuntimeError, match="the NVIDIA driver is too old: it has no function cuInit"):
         driver.Driver(object())
 
@@ -444,7 +444,7 @@ def test_a_driver_without_a_function_is_too_old() -> None:
 
 def proving(gpu: Any, writes: int) -> None:
     """The smallest kernel is there, and writes this number."""
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     device._prove.ready["i4*",] = 99, device.argument_format(("i4*",))
     number = np.array([writes], np.int32)
     gpu.library.kernels[99] = lambda *values: ctypes.memmove(struct.unpack("<Q", values[0])[0], number.ctypes.data, 4)
@@ -452,7 +452,7 @@ def proving(gpu: Any, writes: int) -> None:
 
 @pytest.fixture
 def _unloaded() -> Any:
-    device = pytest.importorskip("tinyseg_kernels.cuda.device", reason="numba-cuda is not installed")
+    device = pytest.importorskip("tinyseg_kernels.cuda.runtime.device", reason="numba-cuda is not installed")
     yield
     device._prove.ready.clear()
 
@@ -469,7 +469,7 @@ def test_a_gpu_is_there_when_a_kernel_has_run(gpu: Any) -> None:
 @pytest.mark.usefixtures("_unloaded")
 def test_a_driver_that_does_not_take_the_code_is_told(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old one, for which the compiler's code is no image."""
-    device = importlib.import_module("tinyseg_kernels.cuda.device")
+    device = importlib.import_module("tinyseg_kernels.cuda.runtime.device")
     monkeypatch.setattr(device, "machine_code", lambda *_: ("prove", b"code"))
     gpu.library._cuModuleLoadData = lambda *_: 200
     gpu.library._cuDriverGetVersion = lambda answer: setattr(answer._obj, "value", 11040) or 0

@@ -36,13 +36,13 @@ def part(name: str) -> ModuleType:
 def launched(cuda: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
     """The blocks of each launch, which end here."""
     noted: list[tuple[int, int, int]] = []
-    monkeypatch.setattr(part("runtime").gpu(), "launch", lambda kernel, blocks, *_: noted.append(blocks))
+    monkeypatch.setattr(part("runtime.launch").gpu(), "launch", lambda kernel, blocks, *_: noted.append(blocks))
     return noted
 
 
 def test_every_launch_is_held_to_the_grids_limits(cuda: ModuleType, launched: list[Any]) -> None:
     """By the launch itself, so that no kernel has to think of it."""
-    runtime, compiler = part("runtime"), part("compiler")
+    runtime, compiler = part("runtime.launch"), part("runtime.compiler")
     kernel = compiler.Kernel(lambda n: None, {("i8",): {}})
     compiler.KERNELS.remove(kernel)
     for blocks in ((MOST, 65535, 65535), MOST, (1, 65535)):
@@ -63,7 +63,9 @@ def test_every_launch_is_held_to_the_grids_limits(cuda: ModuleType, launched: li
 
 def window(x: tuple[int, ...], y: tuple[int, ...], kernel: Any, *, groups: int = 1, **options: Any) -> Any:
     values = {"stride": ONE, "padding": NONE, "dilation": ONE, **options}
-    return part("plan").Window(x, y, kernel, values["stride"], values["padding"], values["dilation"], groups, "f4")
+    return part("conv.plan").Window(
+        x, y, kernel, values["stride"], values["padding"], values["dilation"], groups, "f4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_large_convolution_is_no_too_large_one(cuda: ModuleType) -> None:
 
 
 def test_no_number_of_a_plan_is_cut(cuda: ModuleType) -> None:
-    plan = part("plan")
+    plan = part("conv.plan")
     for number in (2**31, -(2**31) - 1):
         with pytest.raises(ValueError, match="more than 32 bits"):
             plan._on_device([number])
@@ -108,7 +110,7 @@ def test_no_number_of_a_plan_is_cut(cuda: ModuleType) -> None:
 def test_more_lattices_than_the_grids_second_dimension_has(cuda: ModuleType, launched: list[Any]) -> None:
     """A stride of 300 x 300 makes 90,000 of them in the adjoint."""
     shape = (1, 1, 1, 1), (1, 1, 300, 300)
-    work = part("plan").correlation(window(shape[1], shape[0], ONE, stride=(300, 300)), True)
+    work = part("conv.plan").convolution(window(shape[1], shape[0], ONE, stride=(300, 300)), True)
     assert work.blocks == 90_000
     arrays = [cuda.from_numpy(np.ones(n, np.float32)) for n in (*shape, (1, 1, 1, 1))]
     launched.clear()
@@ -134,15 +136,15 @@ def test_tiles_parts_lattices_and_groups_are_found_in_one_number(
     """Several of each in one launch, against the definition."""
     draw = np.random.default_rng(0)
     for tile_parts in (1, 2):
-        choose = part("tiles").choose
+        choose = part("conv.tiles").choose
 
         def split(*arguments: Any, parts: int = tile_parts, choose: Any = choose, **options: Any) -> Any:
             found = choose(*arguments, **options)
-            return part("tiles").Split(found.tile, parts)
+            return part("conv.tiles").Split(found.tile, parts)
 
-        plan = part("plan")
+        plan = part("conv.plan")
         monkeypatch.setattr(plan, "choose", split)
-        plan.correlation.cache_clear()
+        plan.convolution.cache_clear()
         plan.weight_gradient.cache_clear()
         x, weight = draw.standard_normal((1, 4, 9, 11)), draw.standard_normal((40, 2, 3, 3))
         y = draw.standard_normal((1, 40, 4, 5))
@@ -158,7 +160,7 @@ def test_tiles_parts_lattices_and_groups_are_found_in_one_number(
             arrays = [None if a is None else cuda.from_numpy(a) for a in read]
             getattr(cuda, name)(*arrays, out, *places, *extra)
             np.testing.assert_allclose(cuda.to_numpy(out), expected, 1e-11, 1e-11)
-    plan.correlation.cache_clear()
+    plan.convolution.cache_clear()
     plan.weight_gradient.cache_clear()
 
 
@@ -181,9 +183,9 @@ def test_matrices_of_more_rows_or_columns_than_32_bits_count(cuda: ModuleType, t
 
     Only that tile's memory is: one row of a, which repeats, and of the result as much as the tile has.
     """
-    if not part("compiler").SIMULATED:
+    if not part("runtime.compiler").SIMULATED:
         pytest.skip("a GPU would write all of them")
-    tiles, matmul, simulator = part("tiles"), part("matmul"), part("simulator")
+    tiles, matmul, simulator = part("conv.tiles"), part("matmul"), part("runtime.simulator")
     tile = tiles.TILES["f4"][0]
     n, m, depth = 2**31 + 7, 3, 2
     if turned:

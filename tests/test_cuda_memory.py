@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def memory() -> ModuleType:
-    return importlib.import_module("tinyseg_kernels.cuda.memory")
+    return importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
 
 
 class Device:

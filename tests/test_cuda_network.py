@@ -316,7 +316,7 @@ def test_a_gpu_on_which_no_kernel_runs_is_none(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("_forgotten")
 def test_a_gpu_that_works_is_tried_before_it_is_said_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first call makes the device and runs a kernel on it."""
-    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
+    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime.launch")
     proved = []
     monkeypatch.setattr(type(runtime.gpu()), "prove", lambda self: proved.append(self))
     found = runtime.gpu.__wrapped__()

@@ -13,9 +13,9 @@ import pytest
 
 if os.environ.get("NUMBA_ENABLE_CUDASIM", "0") in ("", "0"):
     pytest.skip("the simulator is off; NUMBA_ENABLE_CUDASIM=1 switches it on", allow_module_level=True)
-simulator = importlib.import_module("tinyseg_kernels.cuda.simulator")
+simulator = importlib.import_module("tinyseg_kernels.cuda.runtime.simulator")
 array = importlib.import_module("tinyseg_kernels.cuda.array")
-vector = importlib.import_module("tinyseg_kernels.cuda.vector")
+vector = importlib.import_module("tinyseg_kernels.cuda.vector.instructions")
 cuda = simulator.cuda
 
 
@@ -139,7 +139,8 @@ def _after(x, out):  # type: ignore[no-untyped-def]
 
 def test_a_view_ends_where_its_last_element_is() -> None:
     """The rest of its storage is not its own."""
-    compiler, runtime = (importlib.import_module(f"tinyseg_kernels.cuda.{name}") for name in ("compiler", "runtime"))
+    folder = "tinyseg_kernels.cuda.runtime"
+    compiler, runtime = (importlib.import_module(f"{folder}.{name}") for name in ("compiler", "launch"))
     kernel = compiler.Kernel(_after, {("f8*", "f8*"): {}})
     compiler.KERNELS.remove(kernel)
     whole = array.from_numpy(np.arange(4.0))
@@ -190,7 +191,7 @@ def test_after_an_error_nothing_that_was_queued_is_done() -> None:
 
 
 def test_memory_that_is_given_back_too_early_is_noticed() -> None:
-    gpu = importlib.import_module("tinyseg_kernels.cuda.runtime").gpu()
+    gpu = importlib.import_module("tinyseg_kernels.cuda.runtime.launch").gpu()
     simulator.stream.queue(lambda: None)
     with pytest.raises(RuntimeError, match="given back while launches"):
         gpu.free(512)
@@ -203,7 +204,7 @@ def test_at_once_where_the_environment_asks_for_it() -> None:
     code = (
         "import tinyseg, numpy as np\n"
         "x = tinyseg.ones(3, device='cuda')\n"
-        "from tinyseg_kernels.cuda import simulator, array, elementwise\n"
+        "from tinyseg_kernels.cuda import array, elementwise; from tinyseg_kernels.cuda.runtime import simulator\n"
         "print(len(simulator.stream))\n"
         "short = array.DeviceArray(x.array.storage, 2, (3,), (1,), np.dtype(np.float32))\n"
         "try:\n    elementwise.exp(short, array.empty((3,), np.float32)); print('queued')\n"

@@ -23,7 +23,7 @@ COMPILERS = ("numba", "numba_cuda", "llvmlite", "cuda")
 
 def names_of_the_toolchain() -> list[tuple[str, str]]:
     """Module and name of all that the file takes from numba-cuda."""
-    tree = ast.parse((FOLDER / "toolchain.py").read_text(encoding="utf-8"))
+    tree = ast.parse((FOLDER / "runtime" / "toolchain.py").read_text(encoding="utf-8"))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("numba.cuda"):
@@ -33,7 +33,7 @@ def names_of_the_toolchain() -> list[tuple[str, str]]:
 
 def test_one_file_alone_imports_the_compilers() -> None:
     users = set()
-    for path in FOLDER.glob("*.py"):
+    for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = []
             if isinstance(node, ast.Import):
@@ -99,7 +99,7 @@ print(ptx)
 def test_the_successors_names() -> None:
     """In numba_cuda_mlir nearly all names that are used are where they were, and a kernel's parameters are the same.
 
-    ``libdevice`` functions and pointers are, too. What it lacks is LLVM's code of ``vector.py``.
+    ``libdevice`` functions and pointers are, too. What it lacks is LLVM's code of ``vector/instructions.py``.
     """
     if importlib.util.find_spec("numba_cuda_mlir") is None:
         pytest.skip("numba_cuda_mlir, the successor of numba-cuda, is not installed")
@@ -117,7 +117,7 @@ def test_the_successors_names() -> None:
 @pytest.fixture
 def compiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Compiles a kernel that is no kernel, by compilers that count how often they are asked."""
-    compiler = pytest.importorskip("tinyseg_kernels.cuda.compiler", reason="numba-cuda is not installed")
+    compiler = pytest.importorskip("tinyseg_kernels.cuda.runtime.compiler", reason="numba-cuda is not installed")
 
     class Compilers:
         VERSION, FAILURES, count = "0", (ZeroDivisionError,), 0
@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_compiled_again(compiling: Any, damage: str, tmp_path
 
 
 def test_compilers_that_are_not_complete_are_told(compiling: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = importlib.import_module("tinyseg_kernels.cuda.compiler")
+    compiler = importlib.import_module("tinyseg_kernels.cuda.runtime.compiler")
 
     def fail(*_: Any) -> str:
         raise ZeroDivisionError("libnvvm.so is not there")

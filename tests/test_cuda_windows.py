@@ -152,7 +152,7 @@ def test_convolution_of_random_shapes(cuda: ModuleType, seed: int) -> None:
 
 
 def test_an_array_too_large_for_32_bits_is_refused(cuda: ModuleType) -> None:
-    from tinyseg_kernels.cuda.plan import Window
+    from tinyseg_kernels.cuda.conv.plan import Window
 
     with pytest.raises(ValueError, match=r"shape \(1, 64, 8192, 8192\) has 2\*\*31 or more elements in one image"):
         Window((1, 64, 8192, 8192), (1, 3, 8192, 8192), ONE, ONE, NONE, ONE, 1, "f4")
@@ -161,7 +161,7 @@ def test_an_array_too_large_for_32_bits_is_refused(cuda: ModuleType) -> None:
 @pytest.mark.parametrize("divisor", [1, 2, 3, 5, 7, 64, 100, 641, 65537, 2**31 - 1])
 def test_division_by_multiplication(cuda: ModuleType, divisor: int) -> None:
     """Around multiples of the divisor, up to the largest number."""
-    from tinyseg_kernels.cuda.vector import inverse
+    from tinyseg_kernels.cuda.vector.instructions import inverse
 
     factor, shift = inverse(divisor)
     largest = 2**31 - 1
@@ -172,7 +172,7 @@ def test_division_by_multiplication(cuda: ModuleType, divisor: int) -> None:
 
 def test_a_tile_is_chosen_by_shape(cuda: ModuleType) -> None:
     """Few results of long sums are cut in parts; each part has work; large results are not cut."""
-    from tinyseg_kernels.cuda.tiles import TILES, choose
+    from tinyseg_kernels.cuda.conv.tiles import TILES, choose
 
     for code in TILES:
         split = choose(code, 8, 8, 100_000, 1)
@@ -397,8 +397,8 @@ def test_winograd_makes_do_with_less_memory(cuda: ModuleType, free: int, monkeyp
 
     ``free``: bytes that the device has for each array. The usual ones have 36 x 2 x 20 float32, 5,760 bytes, here.
     """
-    winograd = importlib.import_module("tinyseg_kernels.cuda.winograd")
-    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    winograd = importlib.import_module("tinyseg_kernels.cuda.conv.winograd")
+    memory = importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
     asked: list[int] = []
 
     def empty(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -424,13 +424,13 @@ def test_winograd_makes_do_with_less_memory(cuda: ModuleType, free: int, monkeyp
 
 
 def test_too_little_memory_comes_with_advice(cuda: ModuleType) -> None:
-    memory = importlib.import_module("tinyseg_kernels.cuda.memory")
+    memory = importlib.import_module("tinyseg_kernels.cuda.runtime.memory")
     text = str(memory.OutOfDeviceMemory(3 << 30, 1 << 30, 8 << 30, 7 << 30))
     assert text.endswith("tensors hold 7.0 GiB; a smaller batch or smaller images need less")
 
 
 def test_winograd_is_chosen_where_channels_are_many(cuda: ModuleType) -> None:
-    from tinyseg_kernels.cuda.winograd import pays
+    from tinyseg_kernels.cuda.conv.winograd import pays
 
     assert pays((8, 256, 64, 64), (8, 256, 64, 64), ONE, False)
     assert not pays((8, 3, 256, 256), (8, 64, 256, 256), ONE, False)
@@ -442,7 +442,7 @@ def test_winograd_is_chosen_where_channels_are_many(cuda: ModuleType) -> None:
 
 @pytest.fixture
 def tensor_cores(cuda: ModuleType) -> Iterator[None]:
-    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime")
+    runtime = importlib.import_module("tinyseg_kernels.cuda.runtime.launch")
     runtime.set_float32_matmul_precision("high")
     if not runtime.uses_tensor_cores():
         runtime.set_float32_matmul_precision("highest")

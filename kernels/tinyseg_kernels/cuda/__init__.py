@@ -1,22 +1,35 @@
-"""Numba's CUDA kernels for NVIDIA GPUs; imported only when a GPU, or the simulator, is asked for.
+"""Numba's CUDA kernels for NVIDIA GPUs; imported only when a GPU, or the simulator, is requested.
 
-Beyond the contract this backend has what only a device has: ``gpu`` (and with it its name and its pool),
-``synchronize``, ``copies``, the counts of copies between host and device, ``empty_report``,
-``send``, and ``set_float32_matmul_precision``.
+The files here are the contract's stems. What they are made of stands in folders, each of which imports from those
+before it only: runtime <- vector <- patterns <- conv <- stems.
+
+Beyond the contract this backend has ``gpu`` (and with it the device's name and its pool), ``copies``, the counts of
+copies between host and device, and ``get_float32_matmul_precision``.
 """
 
-from .. import spec
-from .array import empty_report, send
-from .runtime import copies, get_float32_matmul_precision, gpu, set_float32_matmul_precision, synchronize
-
-__all__ = [
-    "copies",
-    "empty_report",
-    "get_float32_matmul_precision",
-    "gpu",
-    "send",
-    "set_float32_matmul_precision",
-    "synchronize",
-]
-
-globals().update(spec.gather(__name__))
+from .activation import *
+from .array import *
+from .avg_pool2d import *
+from .batch_norm import *
+from .conv2d import *
+from .cross_entropy import *
+from .device import *
+from .elementwise import *
+from .gather import *
+from .group_norm import *
+from .interpolate import *
+from .layer_norm import *
+from .local_response_norm import *
+from .loss import *
+from .matmul import *
+from .optimizer import *
+from .pixel_shuffle import *
+from .pool2d import *
+from .random import *
+from .reduce import *
+from .runtime.launch import copies as copies
+from .runtime.launch import get_float32_matmul_precision as get_float32_matmul_precision
+from .runtime.launch import gpu as gpu
+from .scan import *
+from .softmax import *
+from .unfold import *

@@ -1,22 +1,27 @@
-"""Activations: each one loop over memory, forwards and backwards (see ``loops.py``)."""
+"""Activations: each one loop over memory, forwards and backwards (see ``patterns/loops.py``)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .array import DeviceArray
-from .compiler import helper
-from .loops import Operation, apply, operands
-from .scalar import error_complement, exponential, exponential_minus_1, logarithm1p, typed
+from .patterns.array import DeviceArray
+from .patterns.loops import Operation, apply, elementwise
+from .runtime.compiler import helper
+from .vector.scalar import error_complement, exponential, exponential_minus_1, logarithm1p, sigmoid, typed
+
+__all__ = [
+    "elu",
+    "elu_backward",
+    "gelu",
+    "gelu_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_slope_backward",
+    "softplus",
+    "softplus_backward",
+]
 
 _SLOPE = "T* T* T*", "T* T T*"  # x, slope: an array or a number
-
-
-@helper
-def sigmoid_of(x):
-    """1 / (1 + e^-x), by e^-|x|, which cannot overflow."""
-    one, t = typed(1, x), exponential(-abs(x))
-    return (t if x < 0 else one) / (one + t)
 
 
 @helper
@@ -54,52 +59,37 @@ def _softplus_of(x, beta, threshold):
     return x if z > threshold else (positive + logarithm1p(exponential(-abs(z)))) / beta
 
 
-_leaky_relu = Operation("leaky_relu", lambda x, slope: x if x > 0 else slope * x, *_SLOPE)
-_leaky_relu_backward = Operation(
-    "leaky_relu_backward", lambda grad, y, slope: grad if y > 0 else slope * grad, "T* T* T* T*", "T* T* T T*"
-)
-_leaky_relu_slope = Operation("leaky_relu_slope", lambda grad, x: typed(0, x) if x > 0 else grad * x, "T* T* T*")
-_elu = Operation("elu", lambda x, alpha: x if x > 0 else alpha * exponential_minus_1(x), "T* T T*")
-_elu_backward = Operation(
-    "elu_backward", lambda grad, x, alpha: grad if x > 0 else grad * (alpha * exponential(x)), "T* T* T T*"
-)
+@elementwise(lambda x, slope: x if x > 0 else slope * x, *_SLOPE)
+def leaky_relu(x: DeviceArray, slope: Any, out: DeviceArray) -> None:
+    """x where it is positive, else slope * x; see ``spec.py``, as for every kernel here."""
+
+
+@elementwise(lambda grad, y, slope: grad if y > 0 else slope * grad, "T* T* T* T*", "T* T* T T*")
+def leaky_relu_backward(grad: DeviceArray, y: DeviceArray, slope: Any, out: DeviceArray) -> None:
+    """The gradient, times the slope where y is not positive."""
+
+
+@elementwise(lambda grad, x: typed(0, x) if x > 0 else grad * x, "T* T* T*")
+def leaky_relu_slope_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray) -> None:
+    """What each element adds to the gradient of its slope."""
+
+
+@elementwise(lambda x, alpha: x if x > 0 else alpha * exponential_minus_1(x), "T* T T*")
+def elu(x: DeviceArray, out: DeviceArray, alpha: float) -> None:
+    """x where it is positive, else alpha (e^x - 1)."""
+
+
+@elementwise(lambda grad, x, alpha: grad if x > 0 else grad * (alpha * exponential(x)), "T* T* T T*")
+def elu_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray, alpha: float) -> None:
+    """The gradient, times alpha e^x where x is not positive."""
+
+
 _gelu = Operation("gelu", lambda x: x * _normal_share(x), "T* T*")
 _gelu_backward = Operation(
     "gelu_backward", lambda grad, x: grad * (_normal_share(x) + x * _normal_density(x)), "T* T* T*"
 )
-_gelu_tanh = Operation("gelu_tanh", lambda x: x * sigmoid_of(_gelu_argument(x)), "T* T*")
+_gelu_tanh = Operation("gelu_tanh", lambda x: x * sigmoid(_gelu_argument(x)), "T* T*")
 _gelu_tanh_backward = Operation("gelu_tanh_backward", lambda grad, x: grad * _gelu_tanh_slope(x), "T* T* T*")
-_softplus = Operation("softplus", lambda x, beta, threshold: _softplus_of(x, beta, threshold), "T* T T T*")
-_softplus_backward = Operation(
-    "softplus_backward",
-    lambda grad, x, beta, threshold: grad if beta * x > threshold else grad * sigmoid_of(beta * x),
-    "T* T* T T T*",
-)
-
-
-def leaky_relu(x: DeviceArray, slope: Any, out: DeviceArray) -> None:
-    """x where it is positive, else slope * x; see ``spec.py``, as for every kernel here."""
-    apply(_leaky_relu, out, *operands(out, x, slope))
-
-
-def leaky_relu_backward(grad: DeviceArray, y: DeviceArray, slope: Any, out: DeviceArray) -> None:
-    """The gradient, times the slope where y is not positive."""
-    apply(_leaky_relu_backward, out, grad, *operands(out, y, slope))
-
-
-def leaky_relu_slope_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray) -> None:
-    """What each element adds to the gradient of its slope."""
-    apply(_leaky_relu_slope, out, grad, x)
-
-
-def elu(x: DeviceArray, out: DeviceArray, alpha: float) -> None:
-    """x where it is positive, else alpha (e^x - 1)."""
-    apply(_elu, out, *operands(out, x, alpha))
-
-
-def elu_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray, alpha: float) -> None:
-    """The gradient, times alpha e^x where x is not positive."""
-    apply(_elu_backward, out, grad, *operands(out, x, alpha))
 
 
 def gelu(x: DeviceArray, out: DeviceArray, tanh: bool) -> None:
@@ -112,11 +102,13 @@ def gelu_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray, tanh: boo
     apply(_gelu_tanh_backward if tanh else _gelu_backward, out, grad, x)
 
 
+@elementwise(lambda x, beta, threshold: _softplus_of(x, beta, threshold), "T* T T T*")
 def softplus(x: DeviceArray, out: DeviceArray, beta: float, threshold: float) -> None:
     """ln(1 + e^(beta x)) / beta, or x itself above the threshold."""
-    apply(_softplus, out, x, *operands(out, beta, threshold))
 
 
+@elementwise(
+    lambda grad, x, beta, threshold: grad if beta * x > threshold else grad * sigmoid(beta * x), "T* T* T T T*"
+)
 def softplus_backward(grad: DeviceArray, x: DeviceArray, out: DeviceArray, beta: float, threshold: float) -> None:
     """The gradient times the sigmoid of beta x, or the gradient itself above the threshold."""
-    apply(_softplus_backward, out, grad, x, *operands(out, beta, threshold))

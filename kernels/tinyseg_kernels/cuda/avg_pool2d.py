@@ -5,12 +5,15 @@ A gradient is gathered: a thread adds up the shares of its pixel in all windows 
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous
-from .compiler import FLOATS, T, cuda, helper, kernel
 from .elementwise import divide
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import deliver
+from .patterns.planes import over_planes, own_pixel
 from .pool2d import first_window
 from .reduce import sum as sum_over
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
+
+__all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "avg_pool2d", "avg_pool2d_backward"]
 
 Pair = tuple[int, int]
 
@@ -110,7 +113,7 @@ def avg_pool2d(
     divisor_override: int | None,
 ) -> None:
     """See ``spec.py``, as for every kernel here."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     rules = *kernel_size, *stride, *padding, count_include_pad, divisor_override or 0
     over_planes(_avg_pool, out.shape, contiguous(x), memory, *_sizes(x, out), *rules)
     deliver(memory, out)
@@ -126,7 +129,7 @@ def avg_pool2d_backward(
     divisor_override: int | None,
 ) -> None:
     """Its adjoint."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     rules = *kernel_size, *stride, *padding, count_include_pad, divisor_override or 0
     over_planes(_avg_pool_backward, out.shape, contiguous(grad), memory, *_sizes(out, grad), *rules)
     deliver(memory, out)
@@ -138,13 +141,13 @@ def adaptive_avg_pool2d(x: DeviceArray, out: DeviceArray) -> None:
         sum_over(x, out, (2, 3))
         divide(out, float(x.shape[2] * x.shape[3]), out)
         return
-    memory = row_major(out)
+    memory = row_major_like(out)
     over_planes(_adaptive_avg_pool, out.shape, contiguous(x), memory, *_sizes(x, out))
     deliver(memory, out)
 
 
 def adaptive_avg_pool2d_backward(grad: DeviceArray, out: DeviceArray) -> None:
     """Its adjoint."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     over_planes(_adaptive_avg_pool_backward, out.shape, contiguous(grad), memory, *_sizes(out, grad))
     deliver(memory, out)

@@ -7,31 +7,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .blocks import block_sum, parts_for
-from .compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .patterns.blocks import block_sum, parts_for
+from .patterns.moments import add_shifted, variance_of
+from .patterns.planes import channel_planes
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
 
-_PLANE_THREADS = 3 if SIMULATED else 256
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics", "batch_norm_sums"]
 
 
 @kernel("T* f8* i8 i8 i8 i8", T=FLOATS, threads=REDUCE_THREADS)
 def _moments(x, sums, images, channels, pixels, parts):
-    """Block (c, part): sums of d = x - x[0,c,0] and of d^2, in which no digits are lost if the mean is large."""
+    """Block (c, part): sums of d = x - x[0,c,0] and of d^2 (see ``patterns/moments.py``)."""
     memory = cuda.shared.array(REDUCE_THREADS, np.float64)
     c, part, t = cuda.blockIdx.x, cuda.blockIdx.y, cuda.threadIdx.x
     shift = np.float64(x[c * pixels])
     total, squares = np.float64(0), np.float64(0)
     n = 0
     while n < images:
-        base = (n * channels + c) * pixels
-        i = part * REDUCE_THREADS + t
-        while i < pixels:
-            d = np.float64(x[base + i]) - shift
-            total += d
-            squares += d * d
-            i += REDUCE_THREADS * parts
+        base, first = (n * channels + c) * pixels, part * REDUCE_THREADS + t
+        total, squares = add_shifted(x, base, first, pixels, REDUCE_THREADS * parts, shift, total, squares)
         n += 1
     total = block_sum(memory, total)
     squares = block_sum(memory, squares)
@@ -51,9 +48,8 @@ def _mean_and_variance(x, sums, mean, var, channels, pixels, parts, count):
             squares += sums[(2 * part + 1) * channels + c]
             part += 1
         off = total / count
-        spread_out = squares / count - off * off
         mean[c] = T(np.float64(x[c * pixels]) + off)
-        var[c] = T(spread_out if spread_out > 0 or spread_out != spread_out else np.float64(0))
+        var[c] = T(variance_of(squares / count, off))
         c += cuda.gridsize(1)
 
 
@@ -91,14 +87,6 @@ def _normalise(x, mean, rstd, weight, bias, out, has_weight, has_bias, relu, pla
         plane += cuda.gridDim.y
 
 
-def planes(n: int, c: int, pixels: int) -> tuple[tuple[int, int], int]:
-    """Blocks and threads for a launch by planes."""
-    threads = _PLANE_THREADS
-    while not SIMULATED and threads > 32 and threads // 2 >= pixels:
-        threads //= 2
-    return (min(-(-pixels // threads), 64), min(n * c, 3 if SIMULATED else 65535)), threads
-
-
 def batch_norm(
     x: DeviceArray,
     mean: DeviceArray,
@@ -115,7 +103,7 @@ def batch_norm(
         return
     flags = int(weight is not None), int(bias is not None), int(relu)
     factors = contiguous(mean), contiguous(rstd), contiguous(weight or mean), contiguous(bias or mean)
-    launch(_normalise, *planes(n, c, h * w), x, *factors, target, *flags, n * c, c, h * w)
+    launch(_normalise, *channel_planes(n, c, h * w), x, *factors, target, *flags, n * c, c, h * w)
     deliver(target, out)
 
 
@@ -234,5 +222,5 @@ def batch_norm_backward(
     factors = contiguous(mean), contiguous(rstd), contiguous(weight or mean), contiguous(bias or mean)
     sums = contiguous(grad_weight or mean), contiguous(grad_bias or mean)
     share = x.dtype.type(1 / (n * h * w))
-    launch(_backward, *planes(n, c, h * w), grad, x, *factors, *sums, target, *flags, n * c, c, h * w, share)
+    launch(_backward, *channel_planes(n, c, h * w), grad, x, *factors, *sums, target, *flags, n * c, c, h * w, share)
     deliver(target, out)

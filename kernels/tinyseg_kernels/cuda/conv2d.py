@@ -1,18 +1,18 @@
-"""Convolution forward, its adjoint, and its gradient by the weight: the choice of the way, and the launches."""
+"""Convolution forward, its adjoint, and its weight gradient: the choice of the algorithm, and the launches."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import depthwise, plan, runtime, winograd
-from .array import DeviceArray, contiguous, empty
-from .correlate import CORRELATE
-from .elementwise import fill
-from .plan import Pair, Window
-from .planes import deliver, row_major
-from .sum_parts import sum_parts
-from .tiles import kind_of
-from .weight_gradient import WEIGHT_GRADIENT
+from .conv import depthwise, plan, winograd
+from .conv.direct import CONVOLUTION
+from .conv.plan import Pair, Window
+from .conv.tiles import kind_of
+from .conv.weight_gradient import WEIGHT_GRADIENT
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver, fill
+from .patterns.partial_sums import sum_parts
+from .runtime.launch import launch
 
 __all__ = ["conv2d", "conv2d_weight_gradient", "conv_transpose2d", "set_conv_algorithm"]
 
@@ -37,7 +37,7 @@ def _uses_winograd(source: DeviceArray, out: DeviceArray, window: Window, memo: 
     return _chosen == "winograd" or winograd.pays(source.shape, out.shape, window.dilation, memo is not None)
 
 
-def _correlate(
+def _direct(
     source: DeviceArray,
     weight: DeviceArray,
     bias: DeviceArray | None,
@@ -46,14 +46,14 @@ def _correlate(
     adjoint: bool,
     relu: bool,
 ) -> None:
-    """Either direction, of contiguous arrays; see ``correlate.py``."""
-    work = plan.correlation(window, adjoint)
+    """Either direction, of contiguous arrays; see ``conv/direct.py``."""
+    work = plan.convolution(window, adjoint)
     tile, parts = work.split.tile, work.split.parts
     target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
     vectors = target.address % _VECTOR_BYTES == 0
     with_bias = bias is not None and parts == 1
     arrays = weight, source, bias if with_bias else weight, target, work.numbers
-    runtime.launch(CORRELATE[tile], work.blocks, tile.threads, *arrays, with_bias, relu and parts == 1, vectors)
+    launch(CONVOLUTION[tile], work.blocks, tile.threads, *arrays, with_bias, relu and parts == 1, vectors)
     if parts > 1:
         sum_parts(target, bias, out, parts, relu)
 
@@ -74,7 +74,7 @@ def conv2d(
     if out.size == 0:
         return
     source, weight, bias = contiguous(x), contiguous(weight), None if bias is None else contiguous(bias)
-    memory = row_major(out)
+    memory = row_major_like(out)
     if _is_depthwise(weight, groups):
         depthwise.conv2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
@@ -82,7 +82,7 @@ def conv2d(
         if not _uses_winograd(x, out, window, memo) or not winograd.convolve(
             source, weight, bias, memory, padding, dilation, False, relu, memo
         ):
-            _correlate(source, weight, bias, memory, window, False, relu)
+            _direct(source, weight, bias, memory, window, False, relu)
     deliver(memory, out)
 
 
@@ -102,16 +102,16 @@ def conv_transpose2d(
     if out.size == 0:
         return
     source, weight, bias = contiguous(y), contiguous(weight), None if bias is None else contiguous(bias)
-    memory = row_major(out)
+    memory = row_major_like(out)
     if _is_depthwise(weight, groups):
         depthwise.conv_transpose2d(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(out, y, weight, stride, padding, dilation, groups)
-        turned = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
+        flipped = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
         if not _uses_winograd(y, out, window, memo) or not winograd.convolve(
-            source, weight, bias, memory, turned, dilation, True, relu, memo
+            source, weight, bias, memory, flipped, dilation, True, relu, memo
         ):
-            _correlate(source, weight, bias, memory, window, True, relu)
+            _direct(source, weight, bias, memory, window, True, relu)
     deliver(memory, out)
 
 
@@ -124,20 +124,20 @@ def conv2d_weight_gradient(
     if grad.size == 0:
         fill(out, 0)
         return
-    x, grad, memory = contiguous(x), contiguous(grad), row_major(out)
+    x, grad, memory = contiguous(x), contiguous(grad), row_major_like(out)
     if _is_depthwise(out, groups):
         depthwise.conv2d_weight_gradient(x, grad, memory, stride, padding, dilation)
     else:
-        _sum_over_pixels(x, grad, memory, _window(x, grad, out, stride, padding, dilation, groups))
+        _direct_weight_gradient(x, grad, memory, _window(x, grad, out, stride, padding, dilation, groups))
     deliver(memory, out)
 
 
-def _sum_over_pixels(x: DeviceArray, grad: DeviceArray, out: DeviceArray, window: Window) -> None:
-    """The gradient by the weight, of contiguous arrays; see ``weight_gradient.py``."""
+def _direct_weight_gradient(x: DeviceArray, grad: DeviceArray, out: DeviceArray, window: Window) -> None:
+    """The weight gradient, of contiguous arrays; see ``conv/weight_gradient.py``."""
     work = plan.weight_gradient(window)
     tile, parts = work.split.tile, work.split.parts
     target = out if parts == 1 else empty((parts, *out.shape), out.dtype)
-    runtime.launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, grad, x, target, work.numbers)
+    launch(WEIGHT_GRADIENT[tile], work.blocks, tile.threads, grad, x, target, work.numbers)
     if parts > 1:
         sum_parts(target, None, out, parts, False)
 

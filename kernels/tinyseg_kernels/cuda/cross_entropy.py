@@ -9,12 +9,20 @@ import math
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
-from .scalar import exponential, logarithm
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .runtime.compiler import FLOATS, SIMULATED, T, cuda, helper, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
 from .softmax import log_sum
+from .vector.scalar import exponential, logarithm
+
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "label_bounds",
+    "soft_cross_entropy",
+    "soft_cross_entropy_backward",
+]
 
 
 @helper

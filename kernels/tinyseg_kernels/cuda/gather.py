@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, row_major_like, slice_view
-from .compiler import NUMBERS, T, cuda, kernel
-from .elementwise import assign, deliver
-from .runtime import launch, spread
+from .array import slice_view
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import assign, deliver
+from .runtime.compiler import NUMBERS, T, cuda, kernel
+from .runtime.launch import launch, spread
+
+__all__ = ["gather", "scatter_add"]
 
 
 @kernel("T* i8* T* i8 i8 i8 i8", T=NUMBERS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .batch_norm import planes
-from .blocks import block_sum
-from .compiler import FLOATS, T, cuda, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .patterns.blocks import block_sum
+from .patterns.moments import block_moments
+from .patterns.planes import channel_planes
+from .runtime.compiler import FLOATS, T, cuda, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
+
+__all__ = ["group_norm", "group_norm_backward", "group_norm_statistics"]
 
 
 @kernel("T* T* T* i8", T=FLOATS, threads=REDUCE_THREADS)
@@ -17,20 +20,10 @@ def _moments(x, mean, var, length):
     """A block for each group, whose elements lie side by side: mean, and then the mean squared deviation."""
     memory = cuda.shared.array(REDUCE_THREADS, np.float64)
     group, t = cuda.blockIdx.x, cuda.threadIdx.x
-    base = group * length
-    shift = np.float64(x[base])
-    total, squares = np.float64(0), np.float64(0)
-    i = t
-    while i < length:
-        d = np.float64(x[base + i]) - shift
-        total += d
-        squares += d * d
-        i += REDUCE_THREADS
-    off = block_sum(memory, total) / length
-    var_of = block_sum(memory, squares) / length - off * off
+    mean_of, var_of = block_moments(memory, x, group * length, length)
     if t == 0:
-        mean[group] = T(shift + off)
-        var[group] = T(var_of if var_of > 0 or var_of != var_of else np.float64(0))
+        mean[group] = T(mean_of)
+        var[group] = T(var_of)
 
 
 def group_norm_statistics(x: DeviceArray, mean: DeviceArray, var: DeviceArray) -> None:
@@ -71,7 +64,7 @@ def group_norm(
     factors = contiguous(mean), contiguous(rstd), contiguous(weight or mean), contiguous(bias or mean)
     flags = int(weight is not None), int(bias is not None)
     sizes = n * c, c, h * w, c // mean.shape[1]
-    launch(_normalise, *planes(n, c, h * w), contiguous(x), *factors, target, *flags, *sizes)
+    launch(_normalise, *channel_planes(n, c, h * w), contiguous(x), *factors, target, *flags, *sizes)
     deliver(target, out)
 
 
@@ -169,7 +162,7 @@ def group_norm_backward(
     sizes = groups, n * c, c, members, members * pixels
     launch(_over_groups, *spread(groups), sums, factor, means, has_weight, *sizes)
     launch(
-        _through, *planes(n, c, pixels), grad, x, mean, rstd, factor, means, target, has_weight,
+        _through, *channel_planes(n, c, pixels), grad, x, mean, rstd, factor, means, target, has_weight,
         *(n * c, c, pixels, members),
     )  # fmt: skip
     deliver(target, out)

@@ -12,9 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, from_numpy
-from .compiler import FLOATS, T, cuda, helper, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, from_numpy, row_major_like
+from .patterns.assignment import deliver
+from .patterns.planes import over_planes, own_pixel
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
+
+__all__ = [
+    "interpolate_bilinear",
+    "interpolate_bilinear_backward",
+    "interpolate_nearest",
+    "interpolate_nearest_backward",
+]
 
 Steps = tuple[float, float]
 
@@ -148,7 +156,7 @@ def _tables(source: DeviceArray, target: DeviceArray, step: Steps, corners: bool
 def interpolate_nearest(x: DeviceArray, out: DeviceArray, step: Steps) -> None:
     """See ``spec.py``, as for every kernel here."""
     if out.size:
-        memory, taps = row_major(out), _tables(x, out, step, None)
+        memory, taps = row_major_like(out), _tables(x, out, step, None)
         over_planes(_copy, out.shape, contiguous(x), memory, taps.pixels, *_sizes(x, out))
         deliver(memory, out)
 
@@ -156,7 +164,7 @@ def interpolate_nearest(x: DeviceArray, out: DeviceArray, step: Steps) -> None:
 def interpolate_nearest_backward(grad: DeviceArray, out: DeviceArray, step: Steps) -> None:
     """Sums over the copies of each pixel."""
     if out.size:
-        memory, taps = row_major(out), _tables(out, grad, step, None)
+        memory, taps = row_major_like(out), _tables(out, grad, step, None)
         over_planes(_sum_copies, out.shape, contiguous(grad), memory, taps.pixels, *_sizes(out, grad))
         deliver(memory, out)
 
@@ -164,7 +172,7 @@ def interpolate_nearest_backward(grad: DeviceArray, out: DeviceArray, step: Step
 def interpolate_bilinear(x: DeviceArray, out: DeviceArray, step: Steps, align_corners: bool) -> None:
     """Linear between the four pixels around each position."""
     if out.size:
-        memory, taps = row_major(out), _tables(x, out, step, align_corners)
+        memory, taps = row_major_like(out), _tables(x, out, step, align_corners)
         over_planes(_blend, out.shape, contiguous(x), memory, *taps, *_sizes(x, out))
         deliver(memory, out)
 
@@ -172,6 +180,6 @@ def interpolate_bilinear(x: DeviceArray, out: DeviceArray, step: Steps, align_co
 def interpolate_bilinear_backward(grad: DeviceArray, out: DeviceArray, step: Steps, align_corners: bool) -> None:
     """Each gradient goes back to the four pixels, by the same weights."""
     if out.size:
-        memory, taps = row_major(out), _tables(out, grad, step, align_corners)
+        memory, taps = row_major_like(out), _tables(out, grad, step, align_corners)
         over_planes(_unblend, out.shape, contiguous(grad), memory, *taps, *_sizes(out, grad))
         deliver(memory, out)

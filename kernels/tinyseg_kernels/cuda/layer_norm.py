@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .blocks import block_sum
-from .compiler import FLOATS, T, cuda, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
-from .scalar import square_root
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .patterns.blocks import block_sum
+from .patterns.moments import block_moments
+from .runtime.compiler import FLOATS, T, cuda, kernel
+from .runtime.launch import REDUCE_THREADS, launch, spread
+from .vector.scalar import square_root
+
+__all__ = ["layer_norm", "layer_norm_backward"]
 
 
 @kernel("T* T* T* T* T* T* i8 i8 i8 f8", T=FLOATS, threads=REDUCE_THREADS)
@@ -18,18 +21,8 @@ def _normalise(x, weight, bias, out, mean, rstd, has_weight, has_bias, length, e
     memory = cuda.shared.array(REDUCE_THREADS, np.float64)
     row, t = cuda.blockIdx.x, cuda.threadIdx.x
     base = row * length
-    shift = np.float64(x[base])
-    total, squares = np.float64(0), np.float64(0)
-    i = t
-    while i < length:
-        d = np.float64(x[base + i]) - shift
-        total += d
-        squares += d * d
-        i += REDUCE_THREADS
-    off = block_sum(memory, total) / length
-    var = block_sum(memory, squares) / length - off * off
-    var = var if var > 0 or var != var else np.float64(0)
-    m, r = T(shift + off), T(np.float64(1) / square_root(var + eps))
+    mean_of, var = block_moments(memory, x, base, length)
+    m, r = T(mean_of), T(np.float64(1) / square_root(var + eps))
     if t == 0:
         mean[row] = m
         rstd[row] = r

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous, empty, row_major_like
-from .compiler import FLOATS, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import launch, spread
-from .scalar import power
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
+from .runtime.launch import launch, spread
+from .vector.scalar import power
+
+__all__ = ["local_response_norm", "local_response_norm_backward"]
 
 
 @helper

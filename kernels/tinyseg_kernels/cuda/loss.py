@@ -1,14 +1,24 @@
-"""Losses of single elements: each one loop over memory, forwards and backwards (see ``loops.py``)."""
+"""Losses of single elements: each one loop over memory, forwards and backwards (see ``patterns/loops.py``)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .activation import sigmoid_of
-from .array import DeviceArray
-from .compiler import helper
-from .loops import Operation, apply, number, operands
-from .scalar import exponential, logarithm, logarithm1p, typed
+from .patterns.array import DeviceArray
+from .patterns.loops import elementwise
+from .runtime.compiler import helper
+from .vector.scalar import exponential, logarithm, logarithm1p, sigmoid, typed
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_backward",
+    "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_backward",
+    "mse_loss",
+    "mse_loss_backward",
+    "smooth_l1_loss",
+    "smooth_l1_loss_backward",
+]
 
 
 @helper
@@ -58,70 +68,54 @@ def _with_logits_of(x, target, pos_weight):
 @helper
 def _with_logits_slope(x, target, pos_weight):
     """(1 - t) sigmoid(x) - t p sigmoid(-x)."""
-    return (typed(1, x) - target) * sigmoid_of(x) - target * pos_weight * sigmoid_of(-x)
+    return (typed(1, x) - target) * sigmoid(x) - target * pos_weight * sigmoid(-x)
 
 
-_mse = Operation("mse", lambda x, target: (x - target) * (x - target), "T* T* T*")
-_mse_backward = Operation("mse_backward", lambda grad, x, target: grad * (typed(2, x) * (x - target)), "T* T* T* T*")
-_smooth_l1 = Operation("smooth_l1", lambda x, target, beta: _smooth_l1_of(x - target, beta), "T* T* T T*")
-_smooth_l1_backward = Operation(
-    "smooth_l1_backward", lambda grad, x, target, beta: grad * _smooth_l1_slope(x - target, beta), "T* T* T* T T*"
-)
-_binary = Operation("binary_cross_entropy", lambda x, target: _binary_of(x, target), "T* T* T*")
-_binary_backward = Operation(
-    "binary_cross_entropy_backward", lambda grad, x, target: grad * _binary_slope(x, target), "T* T* T* T*"
-)
-_with_logits = Operation(
-    "binary_cross_entropy_with_logits",
-    lambda x, target, pos_weight: _with_logits_of(x, target, pos_weight),
-    *("T* T* T* T*", "T* T* T T*", "T* T T* T*", "T* T T T*"),
-)
-_with_logits_backward = Operation(
-    "binary_cross_entropy_with_logits_backward",
-    lambda grad, x, target, pos_weight: grad * _with_logits_slope(x, target, pos_weight),
-    *("T* T* T* T* T*", "T* T* T* T T*", "T* T* T T* T*", "T* T* T T T*"),
-)
-
-
+@elementwise(lambda x, target: (x - target) * (x - target), "T* T* T*")
 def mse_loss(x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
     """The squared error; see ``spec.py``, as for every kernel here."""
-    apply(_mse, out, x, target)
 
 
+@elementwise(lambda grad, x, target: grad * (typed(2, x) * (x - target)), "T* T* T* T*")
 def mse_loss_backward(grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
     """Its slope by x."""
-    apply(_mse_backward, out, grad, x, target)
 
 
+@elementwise(lambda x, target, beta: _smooth_l1_of(x - target, beta), "T* T* T T*")
 def smooth_l1_loss(x: DeviceArray, target: DeviceArray, out: DeviceArray, beta: float) -> None:
     """A parabola that goes over into the distance."""
-    apply(_smooth_l1, out, x, target, number(beta, x, out))
 
 
+@elementwise(lambda grad, x, target, beta: grad * _smooth_l1_slope(x - target, beta), "T* T* T* T T*")
 def smooth_l1_loss_backward(
     grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray, beta: float
 ) -> None:
     """Its slope by x."""
-    apply(_smooth_l1_backward, out, grad, x, target, number(beta, x, out))
 
 
+@elementwise(lambda x, target: _binary_of(x, target), "T* T* T*")
 def binary_cross_entropy(x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
     """Minus the log-likelihood of a probability."""
-    apply(_binary, out, x, target)
 
 
+@elementwise(lambda grad, x, target: grad * _binary_slope(x, target), "T* T* T* T*")
 def binary_cross_entropy_backward(grad: DeviceArray, x: DeviceArray, target: DeviceArray, out: DeviceArray) -> None:
     """Its slope by x."""
-    apply(_binary_backward, out, grad, x, target)
 
 
+@elementwise(
+    lambda x, target, pos_weight: _with_logits_of(x, target, pos_weight),
+    *("T* T* T* T*", "T* T* T T*", "T* T T* T*", "T* T T T*"),
+)
 def binary_cross_entropy_with_logits(x: DeviceArray, target: Any, pos_weight: Any, out: DeviceArray) -> None:
     """Minus the log-likelihood of a logit."""
-    apply(_with_logits, out, x, *operands(out, target, pos_weight))
 
 
+@elementwise(
+    lambda grad, x, target, pos_weight: grad * _with_logits_slope(x, target, pos_weight),
+    *("T* T* T* T* T*", "T* T* T* T T*", "T* T* T T* T*", "T* T* T T T*"),
+)
 def binary_cross_entropy_with_logits_backward(
     grad: DeviceArray, x: DeviceArray, target: Any, pos_weight: Any, out: DeviceArray
 ) -> None:
     """Its slope by x."""
-    apply(_with_logits_backward, out, grad, x, *operands(out, target, pos_weight))

@@ -1,4 +1,4 @@
-"""The matrix product, by the tiles of ``tiles.py``: here a and b are in memory as matrices, with any strides."""
+"""The matrix product, by the tiles of ``conv/tiles.py``: here a and b are in memory as matrices, with any strides."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray, contiguous, empty, reshape, row_major_like, slice_view
-from .compiler import Kernel, T, cuda, kernel
-from .elementwise import deliver, fill
-from .loops import merged
-from .sum_parts import sum_parts
-from .tiles import TILES, Tile, choose, first_place, kind_of, multiplier, put_down
-from .vector import fetch, read_row, shared_vectors
+from .array import reshape, slice_view
+from .conv.tiles import TILES, Tile, choose, first_place, kind_of, multiplier, slice_writer
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver, fill
+from .patterns.partial_sums import sum_parts
+from .patterns.strides import merged
+from .runtime.compiler import Kernel, T, cuda, kernel
+from .runtime.launch import launch
+from .vector.instructions import fetch, read_row, shared_vectors
+
+__all__ = ["matmul"]
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -27,7 +30,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     sums_size, shared_size = height * width, tile.shared_size
     fetched_a, fetched_b = rows * depth // threads, columns * depth // threads
     line_sweep, k_sweep_rows, k_sweep_columns = threads // depth, threads // rows, threads // columns
-    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), slice_writer(tile)
 
     def product(a, b, out, n, m, depths, parts, a_batch, a_row, a_k, b_batch, b_k, b_column):
         """out (parts, products, n, m). The strides tell along which dimension neighbouring threads are to fetch."""
@@ -143,7 +146,7 @@ def matmul(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
         tile, parts = split.tile, split.parts
         sums = target if parts == 1 else empty((parts, *out.shape), a.dtype)
         blocks = -(-n // tile.rows) * -(-m // tile.columns), parts, products
-        runtime.launch(_PRODUCT[tile], blocks, tile.threads, a, b, sums, n, m, depth, parts, *of_a, *of_b)
+        launch(_PRODUCT[tile], blocks, tile.threads, a, b, sums, n, m, depth, parts, *of_a, *of_b)
         if parts > 1:
             sum_parts(sums, None, reshape(target, (1, 1, 1, out.size)), parts, False)
     deliver(target, out)

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .array import DeviceArray, contiguous
-from .compiler import FLOATS, Kernel, cuda, kernel
-from .elementwise import assign
-from .runtime import launch, spread
-from .scalar import square_root
+from .patterns.array import DeviceArray, contiguous
+from .patterns.assignment import assign
+from .runtime.compiler import FLOATS, Kernel, cuda, kernel
+from .runtime.launch import launch, spread
+from .vector.scalar import square_root
+
+__all__ = ["adam_step", "rmsprop_step", "sgd_step"]
 
 
 @kernel("T* T* T T i8", T=FLOATS)

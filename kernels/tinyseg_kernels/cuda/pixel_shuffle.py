@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous, reshape, row_major_like, transpose
-from .elementwise import assign, deliver
+from .array import reshape
+from .patterns.array import DeviceArray, contiguous, row_major_like, transpose
+from .patterns.assignment import assign, deliver
+
+__all__ = ["pixel_shuffle", "pixel_unshuffle"]
 
 
 def _delivered(values: DeviceArray, out: DeviceArray, blocks: tuple[int, ...]) -> None:

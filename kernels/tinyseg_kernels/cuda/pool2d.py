@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray, contiguous, empty
-from .compiler import FLOATS, SIMULATED, Kernel, T, cuda, helper, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like
+from .patterns.assignment import deliver
+from .patterns.planes import over_planes, own_pixel
+from .runtime.compiler import FLOATS, SIMULATED, Kernel, T, cuda, helper, kernel
+from .runtime.launch import launch
+
+__all__ = [
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_unpool2d",
+    "max_unpool2d_backward",
+]
 
 Pair = tuple[int, int]
 
@@ -166,7 +176,7 @@ def max_pool2d(
     dilation: Pair,
 ) -> None:
     """See ``spec.py``, as for every kernel here."""
-    values, places = row_major(out), row_major(indices)
+    values, places = row_major_like(out), row_major_like(indices)
     numbers = *_sizes(x, out), *kernel_size, *stride, *padding, *dilation
     over_planes(_max_pool, out.shape, contiguous(x), values, places, *numbers)
     deliver(values, out)
@@ -183,7 +193,7 @@ def max_pool2d_backward(
     dilation: Pair,
 ) -> None:
     """Gathers; where windows skip a pixel between their taps, no index of theirs is that pixel's."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     reach = [(size - 1) * step for size, step in zip(kernel_size, dilation, strict=True)]
     numbers = *_sizes(out, grad), *reach, *stride, *padding
     over_planes(_max_pool_backward, out.shape, contiguous(grad), contiguous(indices), memory, *numbers)
@@ -192,7 +202,7 @@ def max_pool2d_backward(
 
 def adaptive_max_pool2d(x: DeviceArray, out: DeviceArray, indices: DeviceArray) -> None:
     """Over windows that share the image out."""
-    values, places = row_major(out), row_major(indices)
+    values, places = row_major_like(out), row_major_like(indices)
     over_planes(_adaptive_max_pool, out.shape, contiguous(x), values, places, *_sizes(x, out))
     deliver(values, out)
     deliver(places, indices)
@@ -200,7 +210,7 @@ def adaptive_max_pool2d(x: DeviceArray, out: DeviceArray, indices: DeviceArray) 
 
 def adaptive_max_pool2d_backward(grad: DeviceArray, indices: DeviceArray, out: DeviceArray) -> None:
     """Gathers."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     arrays = contiguous(grad), contiguous(indices), memory
     over_planes(_adaptive_max_pool_backward, out.shape, *arrays, *_sizes(out, grad))
     deliver(memory, out)
@@ -219,9 +229,9 @@ def _unpool(
             f"max_unpool2d on a GPU: a plane has {values} values, at most {_MOST_VALUES} can be counted; use smaller"
             " images"
         )
-    writers, memory = empty((planes, pixels), np.int32), row_major(out)
+    writers, memory = empty((planes, pixels), np.int32), row_major_like(out)
     arrays = contiguous(source), contiguous(indices), writers, memory
-    runtime.launch(kernel, planes, _PLANE_THREADS, *arrays, values, pixels)
+    launch(kernel, planes, _PLANE_THREADS, *arrays, values, pixels)
     deliver(memory, out)
 
 

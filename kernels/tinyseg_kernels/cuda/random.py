@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
-from .array import DeviceArray, contiguous, row_major_like
-from .compiler import FLOATS, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import launch, spread
-from .scalar import cosine, logarithm, sine, square_root
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import deliver
+from .runtime.compiler import FLOATS, T, cuda, helper, kernel
+from .runtime.launch import launch, spread
+from .vector.scalar import cosine, logarithm, sine, square_root
+
+__all__ = ["dropout", "normal", "uniform"]
 
 _LOW = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)

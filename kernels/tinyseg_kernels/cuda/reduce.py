@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from .argreduce import argmax, argmin
-from .array import DeviceArray, contiguous, empty, row_major_like, transpose
-from .blocks import parts_for
-from .compiler import NUMBERS, Kernel, T, U, cuda, helper
-from .elementwise import deliver, fill
-from .loops import merged
-from .runtime import ELEMENT_THREADS, REDUCE_THREADS, launch
+from .patterns.arg_extremes import arg_extreme
+from .patterns.array import DeviceArray, contiguous, empty, row_major_like, transpose
+from .patterns.assignment import deliver, fill
+from .patterns.blocks import parts_for
+from .patterns.strides import merged
+from .runtime.compiler import NUMBERS, Kernel, T, U, cuda, helper
+from .runtime.launch import ELEMENT_THREADS, REDUCE_THREADS, launch
 
 __all__ = ["argmax", "argmin", "max", "min", "prod", "sum"]
 
@@ -197,3 +197,13 @@ def max(x: DeviceArray, out: DeviceArray, axes: tuple[int, ...]) -> None:
 def min(x: DeviceArray, out: DeviceArray, axes: tuple[int, ...]) -> None:
     """Smallest elements."""
     _min(x, out, axes)
+
+
+def argmax(x: DeviceArray, out: DeviceArray, axis: int) -> None:
+    """Where the first largest element stands."""
+    arg_extreme(x, out, axis, 1)
+
+
+def argmin(x: DeviceArray, out: DeviceArray, axis: int) -> None:
+    """Where the first smallest element stands."""
+    arg_extreme(x, out, axis, -1)

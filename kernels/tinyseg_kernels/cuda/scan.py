@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, row_major_like
-from .compiler import T, U, cuda, kernel
-from .elementwise import deliver
-from .runtime import launch, spread
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import deliver
+from .runtime.compiler import T, U, cuda, kernel
+from .runtime.launch import launch, spread
+
+__all__ = ["cumsum"]
 
 
 def _running(x, out, lines, length, inner, start):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from .array import DeviceArray, contiguous, row_major_like
-from .compiler import FLOATS, Kernel, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import launch, spread
-from .scalar import exponential, logarithm
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import deliver
+from .runtime.compiler import FLOATS, Kernel, T, cuda, helper, kernel
+from .runtime.launch import launch, spread
+from .vector.scalar import exponential, logarithm
+
+__all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
 
 @helper

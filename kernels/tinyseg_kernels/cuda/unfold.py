@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .array import DeviceArray, contiguous
-from .compiler import FLOATS, T, cuda, kernel
-from .planes import deliver, over_planes, own_pixel, row_major
+from .patterns.array import DeviceArray, contiguous, row_major_like
+from .patterns.assignment import deliver
+from .patterns.planes import over_planes, own_pixel
+from .runtime.compiler import FLOATS, T, cuda, kernel
+
+__all__ = ["fold", "unfold"]
 
 Pair = tuple[int, int]
 
@@ -45,7 +48,7 @@ def _fold(x, out, planes, h, w, rows, columns, kh, kw, sh, sw, ph, pw, dh, dw):
 
 def unfold(x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """See ``spec.py``, as for every kernel here."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     numbers = x.shape[0] * x.shape[1], *x.shape[2:], *out.shape[4:], *kernel_size, *stride, *padding, *dilation
     over_planes(_unfold, out.shape, contiguous(x), memory, *numbers)
     deliver(memory, out)
@@ -53,7 +56,7 @@ def unfold(x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, pa
 
 def fold(x: DeviceArray, out: DeviceArray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """Its adjoint."""
-    memory = row_major(out)
+    memory = row_major_like(out)
     numbers = out.shape[0] * out.shape[1], *out.shape[2:], *x.shape[4:], *kernel_size, *stride, *padding, *dilation
     over_planes(_fold, out.shape, contiguous(x), memory, *numbers)
     deliver(memory, out)

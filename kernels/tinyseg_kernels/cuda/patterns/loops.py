@@ -1,22 +1,30 @@
 """Element-wise kernels: what is computed is put into one of these loops.
 
 A *dense* loop runs over operands that all lie as ``out`` does, in row-major order. A *strided* one takes any strides
-of up to four dimensions; more are dealt with slice by slice. An operand is an array or a number.
+of up to four dimensions; more are processed slice by slice. An operand is an array or a number.
+
+``elementwise`` declares a kernel of the contract by its formula, ``Operation`` and ``apply`` are what it is made of.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
+import math
+import operator
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
-from .array import DeviceArray, broadcast_to, slice_view
-from .compiler import FLOATS, Kernel, U, cuda, helper
-from .runtime import launch, spread
-from .scalar import load
+from ..runtime.compiler import FLOATS, Kernel, U, cuda, helper
+from ..runtime.launch import NUMBER_CODES, launch, spread
+from ..vector.scalar import load
+from .strides import broadcast, merged
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 DIMENSIONS = 4
 
@@ -142,7 +150,22 @@ class Operation:
         self.dense = declare(_DENSE[arity - 1], "", [], ["i8"]) if dense else None
 
 
-def apply(operation: Operation, out: DeviceArray, *operands: Any) -> None:
+class Strided(Protocol):
+    """What a loop needs to know of an array; the class stands in ``array.py``, which uses loops to copy."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    size: int
+    is_contiguous: bool
+
+    def at_origin(self) -> Any:
+        """All of the storage, from its beginning."""
+        ...
+
+
+def apply(operation: Operation, out: Strided, *operands: Any) -> None:
     """Run it over ``out``; operands are numbers of the right type, or arrays that are broadcast."""
     count = out.size
     if count == 0:
@@ -150,7 +173,7 @@ def apply(operation: Operation, out: DeviceArray, *operands: Any) -> None:
     if operation.dense is not None and out.is_contiguous:
         shape = out.shape
         for operand in operands:
-            if operand.__class__ is DeviceArray and not (operand.shape == shape and operand.is_contiguous):
+            if operand.__class__ not in NUMBER_CODES and not (operand.shape == shape and operand.is_contiguous):
                 break
         else:
             launch(operation.dense, *spread(count), *operands, out, count)
@@ -158,62 +181,95 @@ def apply(operation: Operation, out: DeviceArray, *operands: Any) -> None:
     _apply_strided(operation, out, operands)
 
 
-def _apply_strided(operation: Operation, out: DeviceArray, operands: Sequence[Any]) -> None:
-    arrays = [out, *(broadcast_to(x, out.shape) for x in operands if x.__class__ is DeviceArray)]
-    shape, strides = merged(out.shape, [x.strides for x in arrays])
-    if len(shape) > DIMENSIONS:
-        for i in range(out.shape[0]):
-            parts = [
-                slice_view(broadcast_to(x, out.shape), (i,)) if x.__class__ is DeviceArray else x
-                for x in (out, *operands)
-            ]
-            _apply_strided(operation, parts[0], parts[1:])
-        return
-    missing = DIMENSIONS - len(shape)
-    places = []
-    for array, steps in zip(arrays, strides, strict=True):
-        forward = min(steps, default=0) >= 0
-        places.append(
-            (array if forward else array.at_origin(), 0 if forward else array.offset, *[0] * missing, *steps)
-        )
-    of_arrays = iter(places[1:])
-    arguments: list[Any] = []
-    for operand in operands:
-        arguments += next(of_arrays) if operand.__class__ is DeviceArray else (operand, 0, 0, 0, 0, 0)
-    sizes = ([1] * missing + shape)[1:]
-    launch(operation.strided, *spread(out.size), *arguments, *places[0], *sizes, out.size)
+def _apply_strided(operation: Operation, out: Strided, operands: Sequence[Any]) -> None:
+    """Neighbouring dimensions are merged where all arrays allow it; a launch for each index of those beyond four."""
+    arrays = [out, *(x for x in operands if x.__class__ not in NUMBER_CODES)]
+    shape, strides = merged(out.shape, [broadcast(x.shape, x.strides, out.shape) for x in arrays])
+    # A pointer to the first element, unless others lie before it in memory.
+    starts = [
+        (array, 0) if min(steps, default=0) >= 0 else (array.at_origin(), array.offset)
+        for array, steps in zip(arrays, strides, strict=True)
+    ]
+    outer, missing = max(0, len(shape) - DIMENSIONS), max(0, DIMENSIONS - len(shape))
+    sizes = ([1] * missing + shape[outer:])[1:]
+    count = math.prod(shape[outer:])
+    for index in itertools.product(*map(range, shape[:outer])):
+        places = [
+            (pointer, start + sum(map(operator.mul, index, steps)), *[0] * missing, *steps[outer:])
+            for (pointer, start), steps in zip(starts, strides, strict=True)
+        ]
+        of_arrays = iter(places[1:])
+        arguments: list[Any] = []
+        for operand in operands:
+            arguments += (operand, 0, 0, 0, 0, 0) if operand.__class__ in NUMBER_CODES else next(of_arrays)
+        launch(operation.strided, *spread(count), *arguments, *places[0], *sizes, count)
 
 
-def merged(shape: tuple[int, ...], strides: Sequence[tuple[int, ...]]) -> tuple[list[int], list[list[int]]]:
-    """Sizes and strides of several arrays of one shape, neighbouring dimensions made one where all allow it."""
-    sizes: list[int] = []
-    steps: list[list[int]] = [[] for _ in strides]
-    for axis, size in enumerate(shape):
-        if size == 1:
-            continue
-        here = [each[axis] for each in strides]
-        if sizes and all(step[-1] == size * inner for step, inner in zip(steps, here, strict=True)):
-            sizes[-1] *= size
-            for step, inner in zip(steps, here, strict=True):
-                step[-1] = inner
-        else:
-            sizes.append(size)
-            for step, inner in zip(steps, here, strict=True):
-                step.append(inner)
-    return sizes, steps
+_NUMBERS = int, float, np.generic
 
 
-def number(value: Any, partner: Any, out: DeviceArray) -> Any:
-    """An operand: an array as it is, a number in the type in which NumPy would compute with it beside ``partner``."""
-    if value.__class__ is DeviceArray:
-        return value
-    kind = partner.dtype if partner.__class__ is DeviceArray else out.dtype
-    if kind.kind == "f":
+def _number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A number in the type in which NumPy would compute with it next to an array of ``dtype``."""
+    if dtype.kind == "f":
         with np.errstate(over="ignore"):  # too large a number is infinity, as IEEE says
-            return kind.type(value)
+            return dtype.type(value)
     return int(value) if isinstance(value, int | np.integer | np.bool_) else float(value)
 
 
-def operands(out: DeviceArray, *values: Any) -> list[Any]:
-    """Operands of which either of two may be a number."""
-    return [number(value, partner, out) for value, partner in zip(values, reversed(values), strict=True)]
+def operands(out: Strided, *values: Any) -> tuple[Any, ...]:
+    """Operands as ``apply`` takes them: arrays as they are, numbers in the type of the first array among them, or of
+    ``out``.
+    """
+    for value in values:
+        if isinstance(value, _NUMBERS):
+            break
+    else:
+        return values
+    dtype = next((value.dtype for value in values if not isinstance(value, _NUMBERS)), out.dtype)
+    return tuple(_number(value, dtype) if isinstance(value, _NUMBERS) else value for value in values)
+
+
+class Whole(NamedTuple):
+    """What a kernel computes of integers: formula and forms, and whether there is a dense loop for them."""
+
+    formula: Callable[..., Any]
+    forms: tuple[str, ...]
+    dense: bool = False
+
+
+_WHOLE_KINDS = ("i4", "i8", "u1")
+
+
+def elementwise(
+    formula: Callable[..., Any], *forms: str, kinds: Sequence[str] = FLOATS, whole: Whole | None = None
+) -> Callable[[F], F]:
+    """Declare an element-wise kernel of the contract: the function that is decorated has its name, its arguments and
+    its documentation, and no body.
+
+    ``formula``: an element of ``out`` from those of the other arguments, in their order; ``forms`` and ``kinds``: see
+    ``Operation``. ``whole``: the same for integers, where it differs; the first array's type decides.
+    """
+
+    def declare(function: F) -> F:
+        signature, name = inspect.signature(function), function.__name__.strip("_")
+        place = list(signature.parameters).index("out")
+        floating = Operation(name, formula, *forms, kinds=kinds)
+        integer = whole and Operation(
+            f"{name}_whole", whole.formula, *whole.forms, kinds=_WHOLE_KINDS, dense=whole.dense
+        )
+
+        @functools.wraps(function)
+        def run(*arguments: Any, **named: Any) -> None:
+            if named:
+                arguments = signature.bind(*arguments, **named).args
+            out = arguments[place]
+            values = operands(out, *arguments[:place], *arguments[place + 1 :])
+            operation = floating
+            if integer is not None:
+                first = next((value for value in values if value.__class__ not in NUMBER_CODES), out)
+                operation = floating if first.dtype.kind == "f" else integer
+            apply(operation, out, *values)
+
+        return cast(F, run)
+
+    return declare

@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .array import DeviceArray, empty
-from .compiler import SIMULATED, Kernel, cuda, helper
-from .elementwise import assign
-from .runtime import launch
+from ..runtime.compiler import SIMULATED, Kernel, cuda, helper
+from ..runtime.launch import launch
 
 _WARP, _MOST_THREADS, _MOST_PLANES = (2, 4, 3) if SIMULATED else (32, 256, 65535)
+_CHANNEL_THREADS = 3 if SIMULATED else 256
 
 
 @helper
@@ -35,12 +34,11 @@ def over_planes(kernel: Kernel, shape: tuple[int, ...], *arguments: Any) -> None
         launch(kernel, (-(-pixels // threads), min(planes, _MOST_PLANES)), threads, *arguments)
 
 
-def row_major(out: DeviceArray) -> DeviceArray:
-    """The array itself if a kernel can write to it as to plain memory, else one beside it."""
-    return out if out.is_contiguous else empty(out.shape, out.dtype)
-
-
-def deliver(written: DeviceArray, out: DeviceArray) -> None:
-    """Copy what a kernel wrote beside ``out``, if it did."""
-    if written is not out:
-        assign(written, out)
+def channel_planes(n: int, c: int, pixels: int) -> tuple[tuple[int, int], int]:
+    """Blocks and threads of kernels that read numbers of the channel first: few blocks a plane, each of which takes
+    many pixels.
+    """
+    threads = _CHANNEL_THREADS
+    while not SIMULATED and threads > 32 and threads // 2 >= pixels:
+        threads //= 2
+    return (min(-(-pixels // threads), 64), min(n * c, 3 if SIMULATED else 65535)), threads

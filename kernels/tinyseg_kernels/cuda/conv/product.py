@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray
-from .compiler import Kernel, T, cuda, kernel
+from ..patterns.array import DeviceArray
+from ..runtime.compiler import Kernel, T, cuda, kernel
+from ..runtime.launch import launch
+from ..vector.instructions import read_row, read_vector, shared_vectors, write_vector
 from .tiles import TILES, Tile, choose, first_place, multiplier
-from .vector import read_row, read_vector, shared_vectors, write_vector
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -107,4 +107,4 @@ def product(a: DeviceArray, b: DeviceArray, out: DeviceArray) -> None:
     tile = choose(a.code.removesuffix("*"), rows, size_b, terms, count, cut=False).tile
     row_tiles = -(-rows // tile.rows)
     blocks = row_tiles * -(-size_b // tile.columns), count
-    runtime.launch(_PRODUCT[tile], blocks, tile.threads, a, b, out, rows, terms, size_a, size_b, row_tiles)
+    launch(_PRODUCT[tile], blocks, tile.threads, a, b, out, rows, terms, size_a, size_b, row_tiles)

@@ -22,7 +22,7 @@ output are one launch; forward there is one, of all pixels. Nothing is added up 
 needed.
 
 **Parts.** Where the output is so small that most of the GPU would have nothing to do, the sum over k is cut in parts.
-Each part writes sums of its own, and a second kernel (``sum_parts.py``) adds them in order.
+Each part writes sums of its own, and a second kernel (``patterns/partial_sums.py``) adds them in order.
 
 All that depends on shapes alone is in one array of integers, the *plan*, on the device: a header, eight numbers for
 each lattice, four for each k of each lattice (see ``plan.py``). A launch has few arguments to pass.
@@ -32,10 +32,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiler import Kernel, T, cuda, kernel
+from ..runtime.compiler import Kernel, T, cuda, kernel
+from ..vector.instructions import fetch, read_row, read_vector, shared_vectors, within, write_vector
 from .plan import HEADER, LATTICE, NOWHERE
-from .tiles import TILES, Tile, first_place, multiplier, put_down
-from .vector import fetch, read_row, read_vector, shared_vectors, within, write_vector
+from .tiles import TILES, Tile, first_place, multiplier, slice_writer
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -51,9 +51,9 @@ def _make_kernel(tile: Tile) -> Kernel:
     # at one pixel. Neighbouring threads fetch neighbouring k of a, and neighbouring pixels of b, as memory has them.
     sweep_a, sweep_b = threads // depth, threads // columns
     fetched_a, fetched_b = rows // sweep_a, depth // sweep_b
-    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), slice_writer(tile)
 
-    def correlate(weight, source, bias, out, plan, has_bias, relu, vectors):
+    def convolution(weight, source, bias, out, plan, has_bias, relu, vectors):
         slices = shared_vectors(shared_size, T)
         places = cuda.shared.array(columns, np.int64)  # of the pixels in the output, at m = 0; -1 where there is none
         sums = cuda.local.array(sums_size, T)
@@ -163,8 +163,8 @@ def _make_kernel(tile: Tile) -> Kernel:
                             if places[pixel + v] >= 0:
                                 out[in_out + places[pixel + v]] = right[q * vector + v]
 
-    correlate.__name__ = f"correlate_{rows}x{columns}{tile.suffix}"
-    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, needs=tile.needs, T=(tile.code,))(correlate)
+    convolution.__name__ = f"convolution_{rows}x{columns}{tile.suffix}"
+    return kernel("T* T* T* T* i4* i8 i8 i8", threads=tile.bounds, needs=tile.needs, T=(tile.code,))(convolution)
 
 
-CORRELATE = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}
+CONVOLUTION = {tile: _make_kernel(tile) for tiles in TILES.values() for tile in tiles}

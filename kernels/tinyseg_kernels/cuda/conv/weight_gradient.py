@@ -1,4 +1,4 @@
-"""The gradient of a convolution by its weight: the implicit GEMM of ``correlate.py`` with the pixels summed over.
+"""The gradient of a convolution by its weight: the implicit GEMM of ``direct.py`` with the pixels summed over.
 
     out[m, column] = sum over pixels of  grad[m, pixel] * x[what tap ``column`` of the window at that pixel sees]
 
@@ -8,17 +8,17 @@ where a column's channel and tap are in the image; it does not change while a bl
 few lines of it that it needs in registers. What changes is the pixel: a thread finds out image, row and column of its
 own at each step, by multiplications (``divide``), for a division takes some twenty instructions.
 
-There are many more pixels than results, so the sum is cut in parts nearly always; see ``sum_parts.py``.
+There are many more pixels than results, so the sum is cut in parts nearly always; see ``patterns/partial_sums.py``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .compiler import Kernel, T, cuda, kernel
+from ..runtime.compiler import Kernel, T, cuda, kernel
+from ..vector.instructions import divide, fetch, read_row, read_vector, shared_vectors, within
 from .plan import NOWHERE
-from .tiles import TILES, Tile, first_place, multiplier, put_down
-from .vector import divide, fetch, read_row, read_vector, shared_vectors, within
+from .tiles import TILES, Tile, first_place, multiplier, slice_writer
 
 
 def _make_kernel(tile: Tile) -> Kernel:
@@ -33,7 +33,7 @@ def _make_kernel(tile: Tile) -> Kernel:
     sweep = threads // depth  # a thread fetches every so many-th row of a, and column of b, at one pixel
     fetched_a, fetched_b = rows // sweep, columns // sweep
     taps_size = 4 * fetched_b
-    multiply, place_of, put = multiplier(tile), first_place(tile), put_down(tile)
+    multiply, place_of, put = multiplier(tile), first_place(tile), slice_writer(tile)
 
     def weight_gradient(grad, x, out, plan):
         slices = shared_vectors(shared_size, T)

@@ -1,4 +1,4 @@
-"""Where the largest and smallest elements along a dimension stand."""
+"""Where the largest or the smallest element along a dimension stands."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
+from ..runtime.compiler import NUMBERS, T, cuda, helper, kernel
+from ..runtime.launch import REDUCE_THREADS, launch, spread
 from .array import DeviceArray, contiguous, row_major_like
-from .compiler import NUMBERS, T, cuda, helper, kernel
-from .elementwise import deliver
-from .runtime import REDUCE_THREADS, launch, spread
+from .assignment import deliver
 
 
 @helper
@@ -68,7 +68,8 @@ def _arg_rows(x, out, length, sign):
         out[result] = places[0]
 
 
-def _arg(x: DeviceArray, out: DeviceArray, axis: int, sign: int) -> None:
+def arg_extreme(x: DeviceArray, out: DeviceArray, axis: int, sign: int) -> None:
+    """Index of the first largest element along the axis for sign 1, of the first smallest one for -1."""
     if out.size == 0:
         return
     x, target = contiguous(x), row_major_like(out)
@@ -78,13 +79,3 @@ def _arg(x: DeviceArray, out: DeviceArray, axis: int, sign: int) -> None:
     else:
         launch(_arg_columns, *spread(out.size), x, target, out.size, length, inner, sign)
     deliver(target, out)
-
-
-def argmax(x: DeviceArray, out: DeviceArray, axis: int) -> None:
-    """Where the first largest element stands; see ``spec.py``, as for every kernel here."""
-    _arg(x, out, axis, 1)
-
-
-def argmin(x: DeviceArray, out: DeviceArray, axis: int) -> None:
-    """Where the first smallest element stands."""
-    _arg(x, out, axis, -1)

@@ -2,7 +2,7 @@
 
     sums[m, n] = sum over k of  a[m, k] * b[k, n]
 
-What a and b are is the caller's affair: neither need be in memory as a matrix. Convolutions (``correlate.py``,
+What a and b are is the caller's affair: neither need be in memory as a matrix. Convolutions (``direct.py``,
 ``weight_gradient.py``) pick their elements from images, ``product.py`` and ``matmul.py`` have matrices. A *block* of
 threads works out one tile of ``sums``, ``rows`` x ``columns`` of it, and walks along k in steps of ``depth``. At each
 step its threads together fetch a slice of a and a slice of b from global memory into *shared memory*, which all
@@ -38,10 +38,10 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
-from .array import DeviceArray
-from .compiler import SIMULATED
-from .vector import add_outer_product, add_tensor_product, inlined, read_vector, rounded, write_vector
+from ..patterns.array import DeviceArray
+from ..runtime.compiler import SIMULATED
+from ..runtime.launch import uses_tensor_cores
+from ..vector.instructions import add_outer_product, add_tensor_product, inlined, read_vector, rounded, write_vector
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ TILES = {
 def kind_of(array: DeviceArray) -> str:
     """The kind of products that arrays of this type are multiplied by, as the user set it."""
     code = array.code.removesuffix("*")
-    return "tf32" if code == "f4" and runtime.uses_tensor_cores() else code
+    return "tf32" if code == "f4" and uses_tensor_cores() else code
 
 
 # The choice of a tile must not depend on the GPU, so that all of them add in the same order: this is the number of
@@ -235,7 +235,7 @@ def first_place(tile: Tile) -> Any:
     return of_warps if tile.tensor else of_vectors
 
 
-def put_down(tile: Tile) -> Any:
+def slice_writer(tile: Tile) -> Any:
     """The device function that writes an element that was fetched to a slice."""
 
     @inlined

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED, cuda, helper
+from ..runtime.compiler import SIMULATED, cuda, helper
 
 if SIMULATED:
 
@@ -91,7 +91,7 @@ if SIMULATED:
         return 0 <= index < size
 
 else:
-    from .toolchain import RequireLiteralValue, cgutils, intrinsic, ir, types
+    from ..runtime.toolchain import RequireLiteralValue, cgutils, intrinsic, ir, types
 
     def inlined(function: Any) -> Any:
         """See its twin."""

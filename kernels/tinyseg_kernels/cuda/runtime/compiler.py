@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import cache
+from ... import cache
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
@@ -35,7 +35,9 @@ __all__ = [
     "FLOATS",
     "KERNELS",
     "SIMULATED",
+    "Codes",
     "Kernel",
+    "Size",
     "T",
     "U",
     "compile_ptx",
@@ -46,6 +48,8 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+Codes = tuple[str, ...]  # the types of a launch's arguments: "f4*" is a pointer to float32, "i8" a number
+Size = tuple[int, int, int]  # of a grid in blocks, or of a block in threads
 
 FLOATS = ("f4", "f8")
 NUMBERS = ("f4", "f8", "i4", "i8", "u1")  # bool is stored as u1
@@ -56,10 +60,14 @@ U: Any = np.float32
 
 KERNELS: list[Kernel] = []  # all that were declared
 
+_PACKAGE = Path(cache.__file__).parent / "cuda"
+_PREFIX = "tinyseg_kernels.cuda."  # left out of kernels' names
+
 
 class Kernel:
     """A function of the GPU, and the types of arguments it may be launched with.
 
+    ``name``: its module, counted from this package, and its function; no two kernels share it.
     ``variants`` gives for each tuple of codes (``"f4*"`` a pointer to float32, ``"i8"`` a number, and so on) what
     the letters of the signature are. ``ready`` is the runtime's: what it has loaded.
     """
@@ -67,16 +75,16 @@ class Kernel:
     def __init__(
         self,
         function: Callable[..., Any],
-        variants: dict[tuple[str, ...], dict[str, str]],
+        variants: dict[Codes, dict[str, str]],
         threads: int | tuple[int, int] = 256,
         needs: tuple[int, int] = (0, 0),
     ) -> None:
         self.function, self.variants, self.threads, self.needs = function, variants, threads, needs
-        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
-        self.ready: dict[tuple[str, ...], Any] = {}
+        self.name = f"{function.__module__.removeprefix(_PREFIX)}.{function.__name__.strip('_')}"
+        self.ready: dict[Codes, Any] = {}
         KERNELS.append(self)
 
-    def bound(self, codes: tuple[str, ...]) -> types.FunctionType:
+    def bound(self, codes: Codes) -> types.FunctionType:
         """The function of a variant, in which the letters are types."""
         if codes not in self.variants:
             raise TypeError(f"{self.name} is not declared for ({', '.join(codes)})")
@@ -101,7 +109,7 @@ def kernel(
     compiler shares out the registers accordingly. ``needs``: the compute capability from which on it can be compiled.
     """
 
-    variants: dict[tuple[str, ...], dict[str, str]] = {}
+    variants: dict[Codes, dict[str, str]] = {}
     for signature, values in itertools.product(signatures, itertools.product(*letters.values())):
         chosen = dict(zip(letters, values, strict=True))
         codes = []
@@ -120,7 +128,7 @@ def helper(function: F) -> F:
     return compiled
 
 
-def compile_ptx(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> str:
+def compile_ptx(kernel: Kernel, codes: Codes, capability: tuple[int, int]) -> str:
     """PTX of a variant for a compute capability such as (8, 6); no GPU is needed."""
     return toolchain.compile_ptx(kernel.bound(codes), codes, capability, kernel.threads)
 
@@ -130,16 +138,21 @@ def entry_name(ptx: str) -> str:
     return ptx.split(".entry ", 1)[1].split("(", 1)[0].strip()
 
 
+def sources_digest(package: Path, version: str) -> str:
+    """A hash of all sources of a package, those in its folders too, and of the compiler's version."""
+    digest = hashlib.sha256(version.encode())
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 @functools.cache
 def _cache_folder() -> Path | None:
     """Machine code of these sources and this numba-cuda."""
-    digest = hashlib.sha256(toolchain.VERSION.encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return cache.open_folder(f"kernels-cuda-{digest.hexdigest()[:16]}")
+    return cache.open_folder(f"kernels-cuda-{sources_digest(_PACKAGE, toolchain.VERSION)}")
 
 
-def machine_code(kernel: Kernel, codes: tuple[str, ...], capability: tuple[int, int]) -> tuple[str, bytes]:
+def machine_code(kernel: Kernel, codes: Codes, capability: tuple[int, int]) -> tuple[str, bytes]:
     """The kernel's name in its machine code, and that, from the cache on disk if it has been compiled before.
 
     Raises ``RuntimeError`` where the compilers are not complete, or do not know this GPU.

@@ -1,6 +1,6 @@
 """Plans of convolutions: everything that their kernels need to know of shapes, as integers on the device.
 
-A plan is made once for a shape and kept. What its numbers mean is said here; the kernels ``correlate.py`` and
+A plan is made once for a shape and kept. What its numbers mean is said here; the kernels ``direct.py`` and
 ``weight_gradient.py`` read them.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .array import DeviceArray, from_numpy
+from ..patterns.array import DeviceArray, from_numpy
+from ..vector.instructions import inverse
 from .tiles import Split, choose
-from .vector import inverse
 
 Pair = tuple[int, int]
 
@@ -117,7 +117,7 @@ def _on_device(header: list[int], *tables: np.ndarray) -> DeviceArray:
 
 
 @functools.lru_cache(maxsize=1024)
-def correlation(window: Window, adjoint: bool) -> Plan:
+def convolution(window: Window, adjoint: bool) -> Plan:
     """The plan of ``conv2d``, or of ``conv_transpose2d``."""
     (taps_down, taps_across), groups = window.kernel, window.groups
     taps = taps_down * taps_across

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .compiler import cuda, helper
-from .runtime import REDUCE_THREADS
+from ..runtime.compiler import cuda, helper
+from ..runtime.launch import REDUCE_THREADS
 
 
 @helper

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import driver, simulator
-from .compiler import Kernel
+from .compiler import Codes, Kernel, Size
 from .memory import REPORTS_BYTES, Pool, Storage, report_slots
 
 _TOTAL = 1 << 30  # bytes of the device that is simulated
@@ -89,14 +89,7 @@ class SimulatedGpu:
         self.synchronize()
         values[...] = storage.elements[start : start + values.size]
 
-    def launch(
-        self,
-        kernel: Kernel,
-        blocks: tuple[int, int, int],
-        threads: tuple[int, int, int],
-        codes: tuple[str, ...],
-        values: list[Any],
-    ) -> None:
+    def launch(self, kernel: Kernel, blocks: Size, threads: Size, codes: Codes, values: list[Any]) -> None:
         """Queue a launch; in ``values`` an array is the memory that a kernel may index."""
         if codes not in kernel.ready:
             function = kernel.bound(codes)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED, Kernel
+from .compiler import SIMULATED, Kernel, Size
 from .device import Gpu
 from .memory import HostStorage, Storage
 from .simulated_device import SimulatedGpu
@@ -23,7 +23,8 @@ REDUCE_THREADS = 4 if SIMULATED else 256
 _MOST_BLOCKS = 2 if SIMULATED else 4096
 _MOST_X, _MOST_YZ = 2**31 - 1, 65535  # blocks of a launch along x, and along y or z
 
-_CODES: dict[type, str] = {
+# The types of numbers that a launch takes; what has another type is an array.
+NUMBER_CODES: dict[type, str] = {
     int: "i8",
     bool: "i8",
     float: "f8",
@@ -57,7 +58,7 @@ def gpu() -> Any:
     return made
 
 
-def storage(size: int) -> Storage:
+def device_storage(size: int) -> Storage:
     """``size`` bytes of device memory, not initialised."""
     made: Storage = gpu().storage(size)
     return made
@@ -74,8 +75,8 @@ def upload_storage(size: int) -> Storage:
     return made
 
 
-def send(target: Storage, values: np.ndarray[Any, Any]) -> Any:
-    """Start to copy a contiguous array's bytes to device memory; ``arrive`` takes what it returns.
+def upload(target: Storage, values: np.ndarray[Any, Any]) -> Any:
+    """Start to copy a contiguous array's bytes to device memory; ``await_upload`` takes what it returns.
 
     The values may change as soon as this returns.
     """
@@ -85,7 +86,7 @@ def send(target: Storage, values: np.ndarray[Any, Any]) -> Any:
     return gpu().send(target, raw)
 
 
-def arrive(sent: Any) -> None:
+def await_upload(sent: Any) -> None:
     """Kernels that are launched from now on find what was sent."""
     if sent is not None:
         gpu().await_arrival(sent)
@@ -102,12 +103,12 @@ def download(values: np.ndarray[Any, Any], source: Storage, start: int) -> None:
 _precision = "highest"
 
 
-def set_float32_matmul_precision(name: str) -> None:
+def set_float32_matmul_precision(precision: str) -> None:
     """``"highest"``: float32 throughout. ``"high"`` and ``"medium"``: float32 matrices go by tensor cores, their
     elements rounded to 10 binary digits behind the point (tf32); sums are float32.
     """
     global _precision
-    _precision = name
+    _precision = precision
 
 
 def get_float32_matmul_precision() -> str:
@@ -130,7 +131,7 @@ def spread(count: int) -> tuple[int, int]:
     return min(-(-count // ELEMENT_THREADS), _MOST_BLOCKS), ELEMENT_THREADS
 
 
-def _sizes(value: int | tuple[int, ...]) -> tuple[int, int, int]:
+def _sizes(value: int | tuple[int, ...]) -> Size:
     if isinstance(value, int):
         return value, 1, 1
     x, y, z = (*value, 1, 1)[:3]
@@ -145,7 +146,7 @@ def launch(kernel: Kernel, blocks: int | tuple[int, ...], threads: int | tuple[i
     """
     codes, values, reports = [], [], []
     for argument in arguments:
-        code = _CODES.get(argument.__class__)
+        code = NUMBER_CODES.get(argument.__class__)
         if code is None:
             code = argument.code
             if argument.storage.__class__ is HostStorage:

@@ -6,10 +6,10 @@ the weight is a block's for each weight, whose threads add up in a fixed order.
 
 from __future__ import annotations
 
-from . import runtime
-from .array import DeviceArray
-from .compiler import FLOATS, SIMULATED, T, cuda, kernel
-from .planes import over_planes, own_pixel
+from ..patterns.array import DeviceArray
+from ..patterns.planes import over_planes, own_pixel
+from ..runtime.compiler import FLOATS, SIMULATED, T, cuda, kernel
+from ..runtime.launch import launch
 
 Pair = tuple[int, int]
 
@@ -153,4 +153,4 @@ def conv2d_weight_gradient(
     numbers = _numbers(x, grad, out, stride, padding, dilation)
     taps, channels = out.shape[2] * out.shape[3], out.shape[0]
     blocks = taps, min(channels, 65535)
-    runtime.launch(_gradient, blocks, _THREADS, x, grad, out, x.shape[0], channels, *numbers)
+    launch(_gradient, blocks, _THREADS, x, grad, out, x.shape[0], channels, *numbers)

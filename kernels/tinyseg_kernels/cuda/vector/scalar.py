@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED
-from .simulator import Memory
+from ..runtime.compiler import SIMULATED, helper
+from ..runtime.simulator import Memory
 
 if not SIMULATED:
-    from .toolchain import libdevice, overload, types
+    from ..runtime.toolchain import libdevice, overload, types
 
 
 def load(x: Any, i: Any) -> Any:
@@ -139,3 +139,10 @@ if not SIMULATED:
         if a == types.float32:
             return lambda a, b: libdevice.fmodf(a, b)
         return lambda a, b: libdevice.fmod(a, b)
+
+
+@helper
+def sigmoid(x):
+    """1 / (1 + e^-x), by e^-|x|, which cannot overflow."""
+    one, t = typed(1, x), exponential(-abs(x))
+    return (t if x < 0 else one) / (one + t)

@@ -14,7 +14,7 @@ of the 36 elements becomes a product of matrices, channels by tiles, and those a
 u, v and m pass through global memory, so this pays where the products are large enough: see ``pays``.
 
 A dilated convolution is d*d ordinary ones on interleaved grids of pixels, so a tile takes every d-th pixel. The
-adjoint is a convolution with the kernel turned round.
+adjoint is a convolution with the kernel rotated by 180 degrees.
 
 A NaN, an infinity or an overflow anywhere in a patch makes outputs of the whole tile non-finite, also those that do
 not depend on it. A thread that finds such a tile sums its outputs directly.
@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from .array import DeviceArray, empty
-from .compiler import FLOATS, SIMULATED, T, cuda, kernel
-from .memory import OutOfDeviceMemory
-from .planes import over_planes, own_pixel
+from ..patterns.array import DeviceArray, empty
+from ..patterns.planes import over_planes, own_pixel
+from ..runtime.compiler import FLOATS, SIMULATED, T, cuda, kernel
+from ..runtime.memory import OutOfDeviceMemory
+from ..vector.instructions import fetch, inlined, within, write_vector
 from .product import product
-from .vector import fetch, inlined, within, write_vector
 
 Pair = tuple[int, int]
 
@@ -90,7 +90,7 @@ def _times_a(m, start, step):
 
 
 @kernel("T* T* i8 i8 i8 i8 i8 i8", T=FLOATS)
-def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_step, turned):
+def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_step, flipped):
     """out[e, c, o] of weight[c * input_step + o * output_step + tap]; a thread for each c and o."""
     g = cuda.local.array(9, T)
     half = cuda.local.array(18, T)
@@ -100,7 +100,7 @@ def _transform_weight(weight, out, inputs, outputs, pitch, input_step, output_st
         for c in range(cuda.blockIdx.y, inputs, cuda.gridDim.y):
             start = c * input_step + o * output_step
             for tap in range(9):
-                g[tap] = weight[start + (8 - tap if turned else tap)]
+                g[tap] = weight[start + (8 - tap if flipped else tap)]
             for s in range(3):  # down the columns: half is 6 x 3
                 _times_g(g, s, 3, half, s, 3)
             for r in range(6):
@@ -144,7 +144,7 @@ def _transform_source(x, out, first, tiles, channels, pitch, h, w, down, across,
 
 
 @inlined
-def _sum_directly(x, start, inputs, h, w, top, left, dh, dw, weight, first, input_step, turned, zero, patch):
+def _sum_directly(x, start, inputs, h, w, top, left, dh, dw, weight, first, input_step, flipped, zero, patch):
     """patch[6 r + s] = the sum over inputs and taps for output (r, s) of a tile.
 
     ``start``: where the image begins in x, an input channel being h x w; ``top`` and ``left``: the pixel of the first
@@ -157,7 +157,7 @@ def _sum_directly(x, start, inputs, h, w, top, left, dh, dw, weight, first, inpu
                 for tap in range(9):
                     row, column = top + (r + tap // 3) * dh, left + (s + tap % 3) * dw
                     if 0 <= row < h and 0 <= column < w:
-                        factor = weight[first + c * input_step + (8 - tap if turned else tap)]
+                        factor = weight[first + c * input_step + (8 - tap if flipped else tap)]
                         total += factor * x[start + (c * h + row) * w + column]
             patch[6 * r + s] = total
 
@@ -165,7 +165,7 @@ def _sum_directly(x, start, inputs, h, w, top, left, dh, dw, weight, first, inpu
 @kernel("T* T* T* T* T* i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8 i8", T=FLOATS)
 def _transform_back(
     m, bias, out, x, weight, first, tiles, channels, pitch, h, w, down, across, dh, dw, has_bias, relu, pairs,
-    inputs, source_h, source_w, ph, pw, input_step, output_step, turned,
+    inputs, source_h, source_w, ph, pw, input_step, output_step, flipped,
 ):  # fmt: skip
     """A thread for each tile; what of it lies outside of the image is dropped. ``pairs``: two pixels of a row can be
     written at once. What follows ``pairs``, x and weight are read only for tiles that are not finite.
@@ -188,7 +188,7 @@ def _transform_back(
             if not abs(total) < np.inf:
                 image = n * inputs * source_h * source_w
                 rows_of = image, inputs, source_h, source_w, top - ph, left - pw, dh, dw
-                _sum_directly(x, *rows_of, weight, c * output_step, input_step, turned, T(0), patch)
+                _sum_directly(x, *rows_of, weight, c * output_step, input_step, flipped, T(0), patch)
             offset = bias[c] if has_bias else T(0)
             start = (n * channels + c) * h
             for r in range(4):

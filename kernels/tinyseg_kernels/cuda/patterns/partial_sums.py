@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import runtime
+from ..runtime.compiler import FLOATS, T, cuda, kernel
+from ..runtime.launch import launch, spread
 from .array import DeviceArray
-from .compiler import FLOATS, T, cuda, kernel
 
 
 @kernel("T* T* T* i8 i8 i8 i8 i8 i8", T=FLOATS)
@@ -22,4 +22,4 @@ def sum_parts(parts: DeviceArray, bias: DeviceArray | None, out: DeviceArray, co
     plane, channels = out.shape[2] * out.shape[3], out.shape[1]
     offsets = out if bias is None else bias
     numbers = out.size, count, plane, channels, bias is not None, relu
-    runtime.launch(_sum_parts, *runtime.spread(out.size), parts, offsets, out, *numbers)
+    launch(_sum_parts, *spread(out.size), parts, offsets, out, *numbers)
