@@ -15,6 +15,7 @@ from .shape import reshape
 class LeakyReLU(Op):
     """The slope is 1 above 0, else ``slope``."""
 
+    elementwise = True
     lends_result = True
 
     @staticmethod
@@ -37,6 +38,8 @@ class LeakyReLU(Op):
 
 class PReLU(Op):
     """A leaky ReLU whose slopes, which are broadcast, have a gradient, too."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
@@ -81,6 +84,8 @@ def _of_input(ctx: Any, kernel: Callable[..., None], x: Tensor, *options: Any) -
 class ELU(Op):
     """Slope 1 above 0, else alpha e^x: computed from x, since y + alpha loses its digits where y is near -alpha."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: float) -> Tensor:
         """x, or alpha (e^x - 1)."""
@@ -95,6 +100,8 @@ class ELU(Op):
 class GELU(Op):
     """x P(X < x) of a normal X, and its slope P + x P'."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, tanh: bool) -> Tensor:
         """x P, or with ``tanh`` nearly so."""
@@ -108,6 +115,8 @@ class GELU(Op):
 
 class Softplus(Op):
     """log(1 + e^x), whose slope is the sigmoid."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, beta: float, threshold: float) -> Tensor:

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor
 from .common import Pair, new_activation
 from .pooling_windows import adaptive_size, as_given, as_images, output_sizes, window
@@ -14,6 +15,8 @@ from .reduce import mean
 
 class AvgPool2d(Op):
     """The mean of each window; its gradient is shared out again."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
@@ -29,7 +32,6 @@ class AvgPool2d(Op):
     ) -> Tensor:
         """Shapes have been checked; ``size`` is the output's, ``dilation`` (1, 1)."""
         out = new_activation(x, (*x.shape[:2], *size))
-        ctx.window = kernel_size, stride, padding, dilation
         ctx.rules = kernel_size, stride, padding, count_include_pad, divisor_override
         ctx.shape = x.shape
         x.backend.avg_pool2d(x.array, out.array, *ctx.rules)
@@ -42,9 +44,17 @@ class AvgPool2d(Op):
         grad.backend.avg_pool2d_backward(grad.array, out.array, *ctx.rules)
         return out, *(None,) * 7
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees a window."""
+        kernel_size, stride, padding = (pair[inputs.axis] for pair in ctx.rules[:3])
+        return inputs.field.through(kernel_size, stride, padding=padding)
+
 
 class AdaptiveAvgPool2d(Op):
     """The same over windows that share the image out."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair) -> Tensor:
@@ -60,6 +70,11 @@ class AdaptiveAvgPool2d(Op):
         out = new_activation(grad, ctx.shape)
         grad.backend.adaptive_avg_pool2d_backward(grad.array, out.array)
         return out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Of the whole image where windows hold more than a unit."""
+        return inputs.unit_by_unit()
 
 
 def avg_pool2d(

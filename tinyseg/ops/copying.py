@@ -12,6 +12,8 @@ from .common import new, new_like
 class Copy(Op):
     """The same values in other memory, perhaps of another type."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, out: Tensor) -> Tensor:
         """Into ``out``, which is new."""
@@ -27,6 +29,8 @@ class Copy(Op):
 
 class Move(Op):
     """The same values on another device."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, device: str) -> Tensor:

@@ -59,6 +59,8 @@ def _to_inputs(ctx: Context, grad_a: Callable[[], TensorBase], grad_b: Callable[
 class Add(Op):
     """d(a + b) = da + db."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a + b."""
@@ -74,6 +76,8 @@ class Add(Op):
 class Subtract(Op):
     """d(a - b) = da - db."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a - b."""
@@ -88,6 +92,8 @@ class Subtract(Op):
 
 class Multiply(Op):
     """d(a b) = b da + a db."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -111,6 +117,8 @@ class Multiply(Op):
 
 class Divide(Op):
     """d(a / b) = da / b - (a / b) db / b."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -137,6 +145,8 @@ class Divide(Op):
 class Remainder(Op):
     """d(a - b floor(a / b)) = da - floor(a / b) db, between the steps of the floor."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a % b."""
@@ -158,6 +168,8 @@ class Remainder(Op):
 
 class Pow(Op):
     """d(a ** b) = b a ** (b - 1) da + a ** b log(a) db."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -197,6 +209,8 @@ class Pow(Op):
 class Extreme(Op):
     """The larger (or smaller) of two; where they are equal each gets half of the gradient."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, largest: bool, a: Any, b: Any) -> Any:
         """With ``largest`` the larger one, else the smaller one."""
@@ -227,6 +241,8 @@ class Extreme(Op):
 class Where(Op):
     """The gradient goes where the value came from."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Any:
         """a where condition, else b."""
@@ -255,6 +271,8 @@ class Where(Op):
 class Negative(Op):
     """d(-x) = -dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """-x."""
@@ -268,6 +286,8 @@ class Negative(Op):
 
 class Abs(Op):
     """d|x| = sign(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -284,6 +304,8 @@ class Abs(Op):
 
 class Exp(Op):
     """d(exp x) = exp(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -302,6 +324,8 @@ class Exp(Op):
 class Log(Op):
     """d(log x) = dx / x."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Natural logarithm."""
@@ -317,6 +341,8 @@ class Log(Op):
 
 class Sqrt(Op):
     """d(sqrt x) = dx / (2 sqrt x)."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -335,6 +361,8 @@ class Sqrt(Op):
 class Tanh(Op):
     """d(tanh x) = (1 - tanh(x)^2) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Hyperbolic tangent."""
@@ -352,6 +380,8 @@ class Tanh(Op):
 class Sigmoid(Op):
     """d(s) = s (1 - s) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """1 / (1 + exp(-x))."""
@@ -368,6 +398,8 @@ class Sigmoid(Op):
 
 class ReLU(Op):
     """Rectified linear unit: the slope is 1 where the output is positive, else 0."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

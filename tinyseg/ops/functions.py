@@ -12,6 +12,8 @@ from .elementwise import add, as_floating, divide, multiply, negative, sqrt, una
 class Sin(Op):
     """d(sin x) = cos(x) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Sine."""
@@ -27,6 +29,8 @@ class Sin(Op):
 
 class Cos(Op):
     """d(cos x) = -sin(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -44,6 +48,8 @@ class Cos(Op):
 class Log1p(Op):
     """d(log(1 + x)) = dx / (1 + x)."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """log(1 + x)."""
@@ -59,6 +65,8 @@ class Log1p(Op):
 
 class Expm1(Op):
     """d(e^x - 1) = e^x dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor
 from .common import array_or_none, need_same_type, need_tensor, new, sizes
 from .shape import permute, reshape
@@ -14,6 +15,8 @@ from .shape import permute, reshape
 
 class LayerNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, row by row of a matrix."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
@@ -32,6 +35,11 @@ class LayerNorm(Op):
         given = (grad.array, x.array, mean.array, rstd.array, array_or_none(weight))
         x.backend.layer_norm_backward(*given, by_weight.array, by_bias.array, by_x.array)
         return by_x, by_weight, by_bias, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Rows of a matrix are no map N,C,H,W."""
+        return inputs.unit_by_unit()
 
 
 def layer_norm(

@@ -16,6 +16,8 @@ from .elementwise import divide, multiply, unary
 class Step(Op):
     """Level almost everywhere."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, kernel: Callable[..., None], x: Tensor) -> Tensor:
         """``kernel`` is the backend's sign, floor, ceil or rint."""
