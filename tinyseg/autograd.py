@@ -172,9 +172,9 @@ class Op:
         ``ctx`` is what ``forward`` left. ``inputs.axis`` is 0 for rows and 1 for columns; ``inputs.field`` has a
         method for each kind of window, and ``inputs`` has some for operators without windows::
 
-            return inputs.field.through(3, stride=2, padding=1)  # a window of 3
-            return inputs.unit_by_unit()                                     # channels are mixed, places are not
-            return inputs.whole_image()                                      # anything may depend on anything
+            return inputs.field.through(3, stride=2, padding=1)  # a window of 3 units
+            return inputs.unit_by_unit()                         # channels are mixed, places are not
+            return inputs.whole_image()                          # each unit may depend on every pixel
         """
         return inputs.unit_by_unit() if ctx.op.elementwise else None
 
@@ -184,8 +184,8 @@ class Op:
         unknown.
 
         Counted are those of convolutions and matrix products. An operator with far fewer (a few for each element)
-        does not override this method: it is ``elementwise`` or ``multiplies_little``, which makes the number 0. It
-        is not 0 without that, because a sum would then be wrong without a trace.
+        does not override this method, but is ``elementwise`` or sets ``multiplies_little``: then the number is 0. It
+        is never 0 by default, because the total of a network would then be too small and nobody would notice.
         """
         return 0 if ctx.op.elementwise or ctx.op.multiplies_little else None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from numbers import Integral
 from typing import Any
 
 from .. import models
@@ -331,12 +332,15 @@ def _shape(edge: Edge) -> tuple[int, ...]:
 
 
 def _multiply_adds(node: Node) -> int | None:
+    """What the operator says of itself; raises ``TypeError`` if that is no number."""
     count = node.op.multiply_adds(node.context, node.outputs[0][0])
-    if not isinstance(count, (int, type(None))):
+    if count is None:
+        return None
+    if not isinstance(count, Integral):
         raise TypeError(
             f"{node.op.__name__}.multiply_adds returned {count!r:.60}; it must be an int, or None if it is unknown"
         )
-    return count
+    return int(count)
 
 
 def _total(nodes: Iterable[Node]) -> int | None:

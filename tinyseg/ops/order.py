@@ -32,7 +32,8 @@ class Flip(Op):
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
         """Unit i sees what unit size - 1 - i saw."""
-        return inputs.moved(1 - inputs.size, -1) if 2 + inputs.axis in ctx.axes else inputs.unit_by_unit()
+        flipped = inputs.is_map and 2 + inputs.axis in ctx.axes
+        return inputs.moved(1 - inputs.size, -1) if flipped else inputs.unit_by_unit()
 
 
 def _flipped(x: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -36,7 +36,7 @@ class Split(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Channels are taken apart; of rows or columns the places are lost, as the pieces begin at different ones."""
+        """Kept where channels are taken apart; along rows or columns the places of units are lost."""
         return inputs.mixed_along(ctx.axis)
 
 

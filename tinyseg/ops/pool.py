@@ -74,7 +74,7 @@ class AdaptiveMaxPool2d(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Of the whole image where windows hold more than a unit."""
+        """The whole image, unless each window holds one unit."""
         return inputs.unit_by_unit()
 
 

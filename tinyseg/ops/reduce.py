@@ -51,7 +51,7 @@ class Sum(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where a dimension is summed up, each result depends on all of it."""
+        """The whole image along a dimension that is reduced."""
         return inputs.unit_by_unit()
 
 
@@ -77,7 +77,7 @@ class Extremum(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where a dimension is summed up, each result depends on all of it."""
+        """The whole image along a dimension that is reduced."""
         return inputs.unit_by_unit()
 
 
@@ -108,7 +108,7 @@ class Prod(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where a dimension is summed up, each result depends on all of it."""
+        """The whole image along a dimension that is reduced."""
         return inputs.unit_by_unit()
 
 

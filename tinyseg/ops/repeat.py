@@ -36,7 +36,7 @@ class Repeat(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Of the whole image along what is repeated."""
+        """The whole image along a dimension that is repeated."""
         return inputs.unit_by_unit()
 
 

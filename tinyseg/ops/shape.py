@@ -44,7 +44,7 @@ class Reshape(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Maps that stay maps, with other channels, keep it; else a unit's place is lost."""
+        """Kept where a map keeps its rows and columns; else the places of units are lost."""
         kept = inputs.is_map and inputs.before[2:] == inputs.after[2:]
         return inputs.field if kept else inputs.whole_image()
 
@@ -67,7 +67,7 @@ class Permute(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where rows stay rows and columns columns, it is kept; else a unit's place is lost."""
+        """Kept where a map keeps its rows and columns; else the places of units are lost."""
         return inputs.field if inputs.is_map and ctx.inverse[2:] == (2, 3) else inputs.whole_image()
 
 
@@ -89,7 +89,7 @@ class Expand(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Of the whole image along what is repeated."""
+        """The whole image along a dimension that is repeated."""
         return inputs.unit_by_unit()
 
 
@@ -122,7 +122,7 @@ class Cat(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Joined along the channels; along rows or columns a unit's place in its piece is lost."""
+        """Kept where channels are joined; along rows or columns the places of units are lost."""
         return inputs.mixed_along(ctx.axis)
 
 

@@ -43,7 +43,7 @@ class Variance(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where a dimension is summed up, each result depends on all of it."""
+        """The whole image along a dimension that is reduced."""
         return inputs.unit_by_unit()
 
 
@@ -67,7 +67,7 @@ class Norm(Op):
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
-        """Where a dimension is summed up, each result depends on all of it."""
+        """The whole image along a dimension that is reduced."""
         return inputs.unit_by_unit()
 
 
