@@ -14,10 +14,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ContextDecorator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from .backend import kernels
 from .errors import GraphError
+from .geometry import Field, InputField
 from .tensor_base import Edge, Node, Tensor, TensorBase, Version
 
 
@@ -124,6 +125,10 @@ class Op:
     ``backward(ctx, *grads)`` gets the gradient of each output and returns one for each input, None where there is
     none. Check it with ``gradcheck``.
 
+    What ``tinyseg info`` prints of a network comes from its operators, too. An element-wise one sets ``elementwise``;
+    another writes ``receptive_field`` and ``multiply_adds``. One that does neither works, but its receptive field and
+    its multiply-adds are unknown, and so are the receptive fields of all layers behind it.
+
     >>> import tinyseg
     >>> class Square(Op):
     ...     @staticmethod
@@ -144,9 +149,45 @@ class Op:
     # place, so it is allowed here, too: the saved result is copied before the change.
     lends_result: ClassVar[bool] = False
 
+    elementwise: ClassVar[bool] = False
+    """True if each element of the result depends on the elements at the same place of the inputs (which may be
+    broadcast), and on no others: then the result has the receptive field of the inputs, and multiply-adds are few.
+    """
+
+    multiplies_little: ClassVar[bool] = False
+    """True for an operator whose multiply-adds are few and not counted, as they are not in papers."""
+
+    layer_kind: ClassVar[Literal["convolution", "transposed convolution"] | None] = None
+    """What papers count it as when they count the layers of a network; None if they do not."""
+
     # Overridden with other signatures by every operator, so only their names are known here.
     forward: ClassVar[Any]
     backward: ClassVar[Any]
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field | None:
+        """The receptive field of the result along one dimension of the image, from that of the inputs; None if it is
+        unknown, which it is for an operator that neither overrides this method nor is ``elementwise``.
+
+        ``ctx`` is what ``forward`` left. ``inputs.axis`` is 0 for rows and 1 for columns; ``inputs.field`` has a
+        method for each kind of window, and ``inputs`` has some for operators without windows::
+
+            return inputs.field.through(3, stride=2, padding=1)  # a window of 3 units
+            return inputs.unit_by_unit()                         # channels are mixed, places are not
+            return inputs.whole_image()                          # each unit may depend on every pixel
+        """
+        return inputs.unit_by_unit() if ctx.op.elementwise else None
+
+    @staticmethod
+    def multiply_adds(ctx: Any, shape: tuple[int, ...]) -> int | None:
+        """The number of multiplications, each with an addition, that a result of ``shape`` takes. None if it is
+        unknown.
+
+        Counted are those of convolutions and matrix products. An operator with far fewer (a few for each element)
+        does not override this method, but is ``elementwise`` or sets ``multiplies_little``: then the number is 0. It
+        is never 0 by default, because the total of a network would then be too small and nobody would notice.
+        """
+        return 0 if ctx.op.elementwise or ctx.op.multiplies_little else None
 
     @classmethod
     def apply(cls, *inputs: Any) -> Any:

@@ -23,6 +23,7 @@ from .engine import (
     Comparison,
     EpochRow,
     GradientCheck,
+    LayerInfo,
     ModelInfo,
     TrainerView,
     TrainingResult,
@@ -40,6 +41,9 @@ NOTABLE_WAIT = 0.05
 
 UNBOUNDED = 10_000
 """Columns where there is no screen."""
+
+UNKNOWN = "unknown"
+"""What is printed for a receptive field, a stride or multiply-adds that an operator does not say."""
 
 COMPILING = "compiling kernels for this machine, once"
 
@@ -415,13 +419,37 @@ def print_info(console: Console, info: ModelInfo) -> None:
         f"{info.buffers:,}",
         f"convolution layers on the longest path: {info.convolutions}, and {info.transposed_convolutions} transposed "
         f"ones; of both kinds in all: {info.all_convolutions}",
-        f"maximum stride: {_pair(info.coarsest.stride)}",
-        f"receptive field there, of {info.coarsest.name}: {_pair(info.coarsest.field)} pixels",
-        f"receptive field of the output: {_pair(info.output_field)} pixels",
-        f"multiply-adds for one image: {info.multiply_adds / 1e9:.2f} billion",
+        *_coarsest(info.coarsest),
+        f"receptive field of the output: {_pixels(info.output_field)}",
+        f"multiply-adds for one image: "
+        f"{UNKNOWN if info.multiply_adds is None else f'{info.multiply_adds / 1e9:.2f} billion'}",
         f"memory of one image's activations in training: {info.activation_bytes / 2**20:.0f} MiB",
+        *_silent_operators(info),
     ):
         line(console, text)
+
+
+def _coarsest(layer: LayerInfo | None) -> tuple[str, str]:
+    if layer is None:
+        return f"maximum stride: {UNKNOWN}", f"receptive field there: {UNKNOWN}"
+    return f"maximum stride: {_pair(layer.stride)}", f"receptive field there, of {layer.name}: {_pixels(layer.field)}"
+
+
+def _silent_operators(info: ModelInfo) -> list[str]:
+    """Which operators leave something unknown, and what their author can do."""
+    notes = []
+    if info.unknown_fields:
+        notes.append(
+            f"unknown receptive field: {', '.join(info.unknown_fields)}; set elementwise = True in the class if each "
+            "element of its result depends on the same element of its inputs alone, else write receptive_field (see "
+            "tinyseg.autograd.Op)"
+        )
+    if info.unknown_multiply_adds:
+        notes.append(
+            f"unknown multiply-adds: {', '.join(info.unknown_multiply_adds)}; write multiply_adds, or set "
+            "multiplies_little = True if they are few (elementwise = True says so, too)"
+        )
+    return notes
 
 
 def print_weights(console: Console, weights: Weights) -> None:
@@ -467,7 +495,13 @@ def print_gradient_check(console: Console, check: GradientCheck, first: bool) ->
     line(console, f"{check.operator:<34}{check.error:>14.1e}  {'ok' if check.passed else 'WRONG'}")
 
 
-def _pair(values: tuple[float, float]) -> str:
+def _pixels(values: tuple[int, int] | None) -> str:
+    return UNKNOWN if values is None else f"{_pair(values)} pixels"
+
+
+def _pair(values: tuple[float, float] | None) -> str:
     """One number if both are equal."""
+    if values is None:
+        return UNKNOWN
     first, second = (f"{value:g}" for value in values)
     return first if first == second else f"{first}x{second}"

@@ -191,6 +191,61 @@ class Field:
         return Field(spans, self.shift * periods.numerator)
 
 
+@dataclass(frozen=True)
+class InputField:
+    """The receptive field of an operator's inputs along one dimension of the image: ``Op.receptive_field`` takes it,
+    and returns that of the result.
+
+    ``axis`` is 0 for rows, 1 for columns. ``field`` is the receptive field of the inputs' units; of several inputs
+    that depend on the image it is joined. ``before`` is the shape of the input (of several the first that has the
+    height and width of the result, if one has), ``after`` that of the result, ``image`` the size of the image.
+
+    >>> map_of_units = InputField(axis=0, field=Field().through(3), before=(1, 8, 6, 6), after=(1, 8, 6, 6), image=8)
+    >>> map_of_units.unit_by_unit().size, map_of_units.mixed_along(2).size
+    (3, 8)
+    """
+
+    axis: int
+    field: Field
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    image: int
+
+    @property
+    def size(self) -> int:
+        """The number of the input's units along the axis."""
+        return self.before[2 + self.axis]
+
+    @property
+    def is_map(self) -> bool:
+        """True if input and result are N,C,H,W; the places of units are followed in no other tensors."""
+        return len(self.before) == len(self.after) == 4
+
+    def unit_by_unit(self) -> Field:
+        """Of a result whose units depend on the input's units at the same place, in any channel, and on no others.
+
+        Where the size differs, the input is broadcast or reduced: then, and where it is no map, ``whole_image``.
+        """
+        kept = self.is_map and self.size == self.after[2 + self.axis]
+        return self.field if kept else self.whole_image()
+
+    def whole_image(self) -> Field:
+        """Of a result each of whose units may depend on every pixel."""
+        if not self.is_map:
+            return self.field.widened(self.image)
+        return self.field.nearest(Fraction(self.size, self.after[2 + self.axis])).widened(self.image)
+
+    def moved(self, padding: int, stride: int = 1) -> Field:
+        """Of a result whose unit i is the input's unit i stride - padding."""
+        return self.field.through(1, stride, padding=padding)
+
+    def mixed_along(self, *dims: int) -> Field:
+        """Of a result whose units may depend on any unit along the dimensions ``dims`` of the tensor (2 is H, 3 is
+        W), and along the others depend on those at the same place.
+        """
+        return self.field.widened(self.image) if 2 + self.axis in dims else self.unit_by_unit()
+
+
 def _hull(spans: Iterable[Span | None]) -> Span | None:
     """From the first pixel of all spans to the last."""
     found = [span for span in spans if span is not None]

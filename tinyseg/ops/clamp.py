@@ -17,6 +17,8 @@ __all__ = ["clamp", "clip"]
 class Clamp(Op):
     """The gradient goes to the element where it lies within its bounds, at them too, and else to the bound it met."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, low: Any, high: Any) -> Tensor:
         """min(max(x, low), high); NaN stays NaN."""

@@ -14,6 +14,8 @@ __all__ = ["clone", "contiguous", "to"]
 class Copy(Op):
     """The same values in other memory, perhaps of another type."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, out: Tensor) -> Tensor:
         """Into ``out``, which is new."""
@@ -29,6 +31,8 @@ class Copy(Op):
 
 class Move(Op):
     """The same values on another device."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, device: str) -> Tensor:

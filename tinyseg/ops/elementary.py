@@ -14,6 +14,8 @@ __all__ = ["cos", "expm1", "log1p", "reciprocal", "rsqrt", "sin"]
 class Sin(Op):
     """d(sin x) = cos(x) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Sine."""
@@ -29,6 +31,8 @@ class Sin(Op):
 
 class Cos(Op):
     """d(cos x) = -sin(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -46,6 +50,8 @@ class Cos(Op):
 class Log1p(Op):
     """d(log(1 + x)) = dx / (1 + x)."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """log(1 + x)."""
@@ -61,6 +67,8 @@ class Log1p(Op):
 
 class Expm1(Op):
     """d(e^x - 1) = e^x dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -85,6 +85,8 @@ def _to_inputs(ctx: Context, grad_a: Callable[[], TensorBase], grad_b: Callable[
 class Add(Op):
     """d(a + b) = da + db."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a + b."""
@@ -100,6 +102,8 @@ class Add(Op):
 class Subtract(Op):
     """d(a - b) = da - db."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a - b."""
@@ -114,6 +118,8 @@ class Subtract(Op):
 
 class Multiply(Op):
     """d(a b) = b da + a db."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -137,6 +143,8 @@ class Multiply(Op):
 
 class Divide(Op):
     """d(a / b) = da / b - (a / b) db / b."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -163,6 +171,8 @@ class Divide(Op):
 class Remainder(Op):
     """d(a - b floor(a / b)) = da - floor(a / b) db, between the steps of the floor."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
         """a % b."""
@@ -184,6 +194,8 @@ class Remainder(Op):
 
 class Pow(Op):
     """d(a ** b) = b a ** (b - 1) da + a ** b log(a) db."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, a: Any, b: Any) -> Any:
@@ -223,6 +235,8 @@ class Pow(Op):
 class Extreme(Op):
     """The larger (or smaller) of two; where they are equal each gets half of the gradient."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, largest: bool, a: Any, b: Any) -> Any:
         """With ``largest`` the larger one, else the smaller one."""
@@ -253,6 +267,8 @@ class Extreme(Op):
 class Where(Op):
     """The gradient goes where the value came from."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, condition: Tensor, a: Any, b: Any) -> Any:
         """a where condition, else b."""
@@ -281,6 +297,8 @@ class Where(Op):
 class Negative(Op):
     """d(-x) = -dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """-x."""
@@ -294,6 +312,8 @@ class Negative(Op):
 
 class Abs(Op):
     """d|x| = sign(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -310,6 +330,8 @@ class Abs(Op):
 
 class Exp(Op):
     """d(exp x) = exp(x) dx."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -328,6 +350,8 @@ class Exp(Op):
 class Log(Op):
     """d(log x) = dx / x."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Natural logarithm."""
@@ -343,6 +367,8 @@ class Log(Op):
 
 class Sqrt(Op):
     """d(sqrt x) = dx / (2 sqrt x)."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor
 from .common import dimension, dimensions, need_tensor, new_like, several, sizes
 from .shape import reshape
@@ -16,6 +17,8 @@ __all__ = ["flip", "roll"]
 
 class Flip(Op):
     """Flipped again, the gradient is back in its place."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -28,6 +31,12 @@ class Flip(Op):
         """Flipped."""
         return _flipped(grad, ctx.axes), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Unit i sees what unit size - 1 - i saw."""
+        flipped = inputs.is_map and 2 + inputs.axis in ctx.axes
+        return inputs.moved(1 - inputs.size, -1) if flipped else inputs.unit_by_unit()
+
 
 def _flipped(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     out = new_like(x)
@@ -39,6 +48,8 @@ def _flipped(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 class Roll(Op):
     """Rolled back, the gradient is in its place."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, shifts: tuple[int, ...]) -> Tensor:
         """One shift a dimension."""
@@ -49,6 +60,13 @@ class Roll(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Rolled the other way."""
         return _rolled(grad, tuple(-shift for shift in ctx.shifts)), None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Unit i sees what unit i - shift saw. The image is taken to go on without end, so that what comes back at
+        the other end does not matter.
+        """
+        return inputs.moved(ctx.shifts[2 + inputs.axis]) if inputs.is_map else inputs.whole_image()
 
 
 def _rolled(x: Tensor, shifts: tuple[int, ...]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor, int64
 from .common import bounds, dimension, filled, need_same_type, need_tensor, new
 from .copying import contiguous, to
@@ -16,6 +17,8 @@ __all__ = ["gather", "index_select", "scatter_add"]
 
 class Gather(Op):
     """out[..., i, ...] = x[..., index[..., i, ...], ...]."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, axis: int) -> Tensor:
@@ -33,6 +36,11 @@ class Gather(Op):
         out = filled(new(grad, ctx.shape), 0)
         grad.backend.scatter_add(grad.array, index.array, out.array, ctx.axis)
         return out, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """A value may come from anywhere along its dimension."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def _checked_index(who: str, index: Tensor, size: int) -> Tensor:
@@ -81,6 +89,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 class ScatterAdd(Op):
     """out[..., index[..., i, ...], ...] += source[..., i, ...]."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, source: Tensor, axis: int) -> Tensor:
         """Indices have been checked."""
@@ -99,6 +109,11 @@ class ScatterAdd(Op):
         grad.backend.gather(grad.array, index.array, picked.array, ctx.axis)
         grad.backend.assign(picked.array, _part(out, index))
         return grad, None, out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """A value may go anywhere along its dimension."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def _part(x: Tensor, index: Tensor) -> Any:

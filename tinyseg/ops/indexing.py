@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor, TensorBase, int64
 from .common import filled, new, new_activation, view
 from .copying import to
@@ -16,8 +17,27 @@ from .gather import index_select
 __all__ = ["getitem"]
 
 
+def _taken(index: tuple[Any, ...], dims: int) -> list[tuple[int, slice] | None]:
+    """For each dimension of ``x[index]`` that of x which it is taken from, and the slice; None for a new one."""
+    used = sum(item is not None and item is not Ellipsis for item in index)
+    rest = [slice(None)] * (dims - used)
+    cut = index.index(Ellipsis) if Ellipsis in index else len(index)
+    found: list[tuple[int, slice] | None] = []
+    dim = 0
+    for item in (*index[:cut], *rest, *index[cut + 1 :]):
+        if item is None:
+            found.append(None)
+            continue
+        if isinstance(item, slice):
+            found.append((dim, item))
+        dim += 1
+    return found
+
+
 class Slice(Op):
     """Basic indexing: what was left out has gradient 0."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: tuple[Any, ...]) -> Tensor:
@@ -31,6 +51,17 @@ class Slice(Op):
         out = filled((new_activation if len(ctx.shape) == 4 else new)(grad, ctx.shape), 0)
         grad.backend.assign(grad.array, grad.backend.slice_view(out.array, ctx.index))
         return out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The units from the first of the slice on, in its steps. The whole image where rows (or columns) of the
+        result are not those of a map.
+        """
+        taken = _taken(ctx.index, len(inputs.before))[2 + inputs.axis] if inputs.is_map else None
+        if taken is None or taken[0] != 2 + inputs.axis:
+            return inputs.whole_image()
+        start, _, step = taken[1].indices(inputs.size)
+        return inputs.moved(-start, step)
 
 
 def _is_basic(item: Any) -> bool:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor
 from .common import broadcast_shape, need_same_type, need_tensor, new
 from .elementwise import add
@@ -41,6 +42,16 @@ class Matmul(Op):
             _product(grad, _swapped(b)) if ctx.needs_input_grad[0] else None,
             _product(_swapped(a), grad) if ctx.needs_input_grad[1] else None,
         )
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Rows and columns are summed over."""
+        return inputs.whole_image()
+
+    @staticmethod
+    def multiply_adds(ctx: Any, shape: tuple[int, ...]) -> int:
+        """Each element is the product of a row and a column."""
+        return math.prod(shape) * int(ctx.saved_tensors[0].shape[-1])
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:

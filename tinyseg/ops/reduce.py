@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Dims, Tensor, TensorBase, bool_, float32, int64
 from .common import dimension, dimensions, filled, need_tensor, new, repeated
 from .copying import to
@@ -49,6 +50,8 @@ def without(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
 class Sum(Op):
     """Every element counts once, so each gets its sum's gradient."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Dimensions are kept with size 1."""
@@ -60,9 +63,16 @@ class Sum(Op):
         """The gradient, repeated without a copy."""
         return repeated(grad, ctx.shape), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is reduced."""
+        return inputs.unit_by_unit()
+
 
 class Extremum(Op):
     """Largest or smallest elements; those that are equal share the gradient."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, largest: bool, axes: tuple[int, ...]) -> Tensor:
@@ -79,9 +89,16 @@ class Extremum(Op):
         wins = to(equal(x, out), x.dtype)
         return multiply(wins, divide(grad, reduced(x.backend.sum, wins, ctx.axes))), None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is reduced."""
+        return inputs.unit_by_unit()
+
 
 class Prod(Op):
     """d(x1 x2 ...)/dx1 = x2 ..., which is the product divided by x1, but where x1 is 0."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -102,6 +119,11 @@ class Prod(Op):
         alone = equal(reduced(x.backend.sum, to(zero, x.dtype), ctx.axes), 1.0)
         slope = where(alone, reduced(x.backend.prod, others, ctx.axes), 0.0)
         return multiply(grad, where(zero, slope, divide(out, others))), None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is reduced."""
+        return inputs.unit_by_unit()
 
 
 def _counted(x: Tensor, dtype: Any) -> Tensor:

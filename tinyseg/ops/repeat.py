@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor, TensorBase
 from .common import dimension, need_tensor, new, new_activation, sizes, sum_to
 from .gather import index_select
@@ -17,6 +18,8 @@ __all__ = ["broadcast_to", "expand_as", "repeat", "repeat_interleave"]
 
 class Repeat(Op):
     """Each dimension is two for a while, a number of copies and a size; the copies' gradients are added up."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, times: tuple[int, ...], in_a_row: bool) -> Tensor:
@@ -32,6 +35,11 @@ class Repeat(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Summed over the copies."""
         return reshape(sum_to(reshape(grad, ctx.all), ctx.one), ctx.shape), None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is repeated."""
+        return inputs.unit_by_unit()
 
 
 def _apart(shape: tuple[int, ...], times: tuple[int, ...], in_a_row: bool) -> tuple[int, ...]:

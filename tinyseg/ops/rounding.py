@@ -18,6 +18,8 @@ __all__ = ["ceil", "floor", "round", "sign"]
 class Step(Op):
     """Level almost everywhere."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, kernel: Callable[..., None], x: Tensor) -> Tensor:
         """``kernel`` is the backend's sign, floor, ceil or rint."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor, int64
 from .common import dimension, need_tensor, new_like
 from .copying import clone, to
@@ -22,6 +23,8 @@ def _run(x: Any, out: Any, axis: int, like: Tensor, backwards: bool) -> None:
 class Cumsum(Op):
     """x_i is part of all sums from the i-th on, so its gradient is the running sum of theirs from the end."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int) -> Tensor:
         """From the first element on."""
@@ -36,6 +39,11 @@ class Cumsum(Op):
         out = new_like(grad)
         _run(grad.array, out.array, ctx.axis, grad, backwards=True)
         return out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The last sum has all elements in it."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Dims, Tensor
 from .common import (
     dimension,
@@ -44,6 +45,8 @@ __all__ = [
 class Reshape(Op):
     """Row-major order is kept, so the gradient is reshaped back."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         """A view where the strides allow it."""
@@ -55,9 +58,17 @@ class Reshape(Op):
         """Back."""
         return view(grad, grad.backend.reshape(grad.array, ctx.shape)), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Kept where a map keeps its rows and columns; else the places of units are lost."""
+        kept = inputs.is_map and inputs.before[2:] == inputs.after[2:]
+        return inputs.field if kept else inputs.whole_image()
+
 
 class Permute(Op):
     """Dimensions in another order; the gradient's are put back."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -70,9 +81,16 @@ class Permute(Op):
         """The inverse order."""
         return view(grad, grad.backend.transpose(grad.array, ctx.inverse)), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Kept where a map keeps its rows and columns; else the places of units are lost."""
+        return inputs.field if inputs.is_map and ctx.inverse[2:] == (2, 3) else inputs.whole_image()
+
 
 class Expand(Op):
     """An element that is repeated gets the sum of its copies' gradients."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -85,9 +103,16 @@ class Expand(Op):
         """Summed over the copies."""
         return sum_to(grad, ctx.shape), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is repeated."""
+        return inputs.unit_by_unit()
+
 
 class Cat(Op):
     """Each input gets its own part of the gradient."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, axis: int, *tensors: Tensor) -> Tensor:
@@ -110,6 +135,11 @@ class Cat(Op):
         if ctx.axis == 0:
             return None, *(view(grad, piece) for piece in pieces)
         return None, *(_copied(grad, piece) for piece in pieces)
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Kept where channels are joined; along rows or columns the places of units are lost."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def _copied(like: Tensor, array: Any) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Tensor
 from .common import dimension, need_tensor, sizes, view
 from .shape import cat, squeeze
@@ -19,6 +20,8 @@ __all__ = ["chunk", "split", "unbind"]
 
 class Split(Op):
     """The pieces' gradients are joined again."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
@@ -32,6 +35,11 @@ class Split(Op):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """In their order."""
         return cat(grads, ctx.axis), None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Kept where channels are taken apart; along rows or columns the places of units are lost."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def _axis(who: str, x: Tensor, dim: int) -> int:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..autograd import Op
+from ..geometry import Field, InputField
 from ..tensor_base import Dims, Number, Tensor
 from .common import dimensions, need_tensor
 from .elementwise import abs, divide, equal, multiply, sqrt, subtract, where
@@ -18,6 +19,8 @@ class Variance(Op):
     """v = sum (x - m)^2 / f has slope 2 (x - m) / f: through the mean m nothing flows, since the x - m add up to 0.
     Its root s has slope (x - m) / (f s), and 0 where all elements are equal.
     """
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...], freedom: Number, root: bool) -> Tensor:
@@ -40,9 +43,16 @@ class Variance(Op):
             slope = divide(multiply(grad, 2.0), ctx.freedom)
         return multiply(apart, slope), None, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is reduced."""
+        return inputs.unit_by_unit()
+
 
 class Norm(Op):
     """sqrt(sum x^2) has slope x / norm; 0 at the origin, where it has none, as PyTorch's."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -56,6 +66,11 @@ class Norm(Op):
         """See the class."""
         x, out = ctx.saved_tensors
         return multiply(x, where(equal(out, 0.0), 0.0, divide(grad, out))), None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image along a dimension that is reduced."""
+        return inputs.unit_by_unit()
 
 
 def _spread(

@@ -56,13 +56,16 @@ def layers_with_maps(info: ModelInfo) -> list[str]:
 
 def usual_layers(info: ModelInfo) -> list[str]:
     """Three layers to look at: the last of the finest level before the image is first made smaller, the deepest (of
-    those with the largest stride the last with the most channels), and the last, which has the scores.
+    those with the largest stride the last with the most channels), and the last, which has the scores. Where strides
+    are unknown, the last alone.
 
     >>> from tinyseg.engine import describe
     >>> usual_layers(describe("unet", size=(64, 64), num_classes=2, width=4, depth=2))
     ['down.0.5', 'down.2.5', 'score']
     """
     maps = [layer for layer in info.layers if layer.name and len(layer.shape) == 3]
+    if info.coarsest is None:
+        return [maps[-1].name]
     *_, first = takewhile(lambda layer: layer.stride == maps[0].stride, maps)
     deepest = max(enumerate(maps), key=lambda entry: (entry[1].stride, entry[1].shape[0], entry[0]))[1]
     return list(dict.fromkeys((first.name, deepest.name, maps[-1].name)))

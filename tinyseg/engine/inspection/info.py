@@ -2,23 +2,23 @@
 
 One forward pass over zeros is recorded. The graph that autograd keeps of it *is* the network, skip connections and
 all; walking it forward from the input gives the receptive field of every operator, each from those of its inputs, and
-how many convolutions lie on the longest path to it. Hooks tell which operators belong to which layer.
+how many convolutions lie on the longest path to it. Hooks tell which operators belong to which layer. What is behind
+an operator, and how many multiply-adds it takes, its ``Op`` says; what that does not know is None here.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
+from numbers import Integral
 from typing import Any
 
 from ... import models
 from ...autograd import Edge, Node
 from ...creation import zeros
 from ...files import PathLike
-from ...geometry import Field
+from ...geometry import Field, InputField
 from ...models import Classifier, Network
 from ...nn import Module
 from ...nn.init import skip
@@ -29,10 +29,10 @@ from ..parts.pipeline import check_size, create_model
 from ..storage.run import open_run
 from .memory import saved_bytes
 
-Fields = tuple[Field, Field]
+# Along rows and along columns; None is unknown.
+Fields = tuple[Field | None, Field | None]
 
 DEFAULT_SIZE = (224, 224)
-CONVOLUTIONS = ("Conv2d", "ConvTranspose2d")
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,17 @@ class LayerInfo:
 
     ``shape``: of its output, without N. ``stride``: input pixels from one unit to the next, (down, across); less
     than 1 where a layer is finer than the image. ``field``: pixels, (high, wide), that a unit depends on; the most
-    there are for a unit away from the borders, where units differ.
+    there are for a unit away from the borders, where units differ. Both are None, unknown, behind an operator that
+    does not say its receptive field; ``multiply_adds`` is None if one of the layer's does not say these.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     parameters: int
-    multiply_adds: int
-    stride: tuple[float, float]
-    field: tuple[int, int]
+    multiply_adds: int | None
+    stride: tuple[float, float] | None
+    field: tuple[int, int] | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,8 +61,8 @@ class LayerInfo:
             "output_shape": list(self.shape),
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
-            "stride": list(self.stride),
-            "receptive_field": list(self.field),
+            "stride": _listed(self.stride),
+            "receptive_field": _listed(self.field),
         }
 
 
@@ -75,10 +76,13 @@ class ModelInfo:
 
     ``coarsest``: the last layer before anything is upsampled; of those with the largest stride the one that sees the
     most. Its stride and its field are what papers call the network's; ``output_stride`` and ``output_field`` are
-    those of what comes out in the end.
+    those of what comes out in the end. All three are None where they are unknown, ``coarsest`` as soon as the stride
+    or the field of any layer is.
 
     ``multiply_adds`` are those of one image. ``activation_bytes`` is what one image keeps in memory in training, from
     the forward pass to the backward one; gradients and the optimiser's state come on top.
+
+    ``unknown_fields`` and ``unknown_multiply_adds`` name the operators that do not say these of themselves.
     """
 
     model: str
@@ -92,11 +96,13 @@ class ModelInfo:
     convolutions: int
     transposed_convolutions: int
     all_convolutions: int
-    multiply_adds: int
+    multiply_adds: int | None
     activation_bytes: int
-    coarsest: LayerInfo
-    output_stride: tuple[float, float]
-    output_field: tuple[int, int]
+    coarsest: LayerInfo | None
+    output_stride: tuple[float, float] | None
+    output_field: tuple[int, int] | None
+    unknown_fields: tuple[str, ...] = ()
+    unknown_multiply_adds: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -115,10 +121,10 @@ class ModelInfo:
                 "all_convolution_layers": self.all_convolutions,
                 "multiply_adds": self.multiply_adds,
                 "activation_bytes": self.activation_bytes,
-                "maximum_stride": list(self.coarsest.stride),
-                "receptive_field": list(self.coarsest.field),
-                "output_stride": list(self.output_stride),
-                "output_receptive_field": list(self.output_field),
+                "maximum_stride": _listed(None if self.coarsest is None else self.coarsest.stride),
+                "receptive_field": _listed(None if self.coarsest is None else self.coarsest.field),
+                "output_stride": _listed(self.output_stride),
+                "output_receptive_field": _listed(self.output_field),
             },
         }
 
@@ -158,7 +164,8 @@ def describe_run(path: PathLike, size: Size | None = None) -> ModelInfo:
 def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 3) -> ModelInfo:
     """Describe any network that takes images N,C,H,W; one for segmentation says itself how many channels.
 
-    It is set to evaluation. Raises ``InputError`` for a size that is too small for a ``Network``.
+    It is set to evaluation. Raises ``InputError`` for a size that is too small for a ``Network``, and ``TypeError``
+    for an operator whose ``receptive_field`` or ``multiply_adds`` returns something else.
 
     >>> from tinyseg import nn
     >>> describe_model(nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2)), (8, 8), in_channels=1).coarsest.field
@@ -182,22 +189,33 @@ def describe_model(model: Module, size: Size = DEFAULT_SIZE, in_channels: int = 
         buffers=sum(b.numel() for b in buffers if b.is_floating_point),
         convolutions=convolutions,
         transposed_convolutions=transposed,
-        all_convolutions=sum(node.op.__name__ in CONVOLUTIONS for node in survey.fields),
-        multiply_adds=sum(_multiply_adds(node) for node in survey.fields),
+        all_convolutions=sum(node.op.layer_kind is not None for node in survey.fields),
+        multiply_adds=_total(survey.fields),
         activation_bytes=saved_bytes(survey.fields, [*parameters, *buffers]),
         coarsest=_coarsest(survey.layers),
         output_stride=_strides(survey.output),
         output_field=_sizes(survey.output),
+        unknown_fields=tuple(survey.unknown),
+        unknown_multiply_adds=tuple(
+            dict.fromkeys(node.op.__name__ for node in survey.fields if _multiply_adds(node) is None)
+        ),
     )
 
 
-def _coarsest(layers: Iterable[LayerInfo]) -> LayerInfo:
+def _coarsest(layers: Iterable[LayerInfo]) -> LayerInfo | None:
     """Of the layers that give maps, the one that sees the most of those with the largest stride; the last of several.
+    None if any is unknown: it may be that one.
 
     A sum or a concatenation sees what the layers before it do, so that only layers with a name are asked.
     """
-    maps = [(layer.stride, layer.field, place, layer) for place, layer in enumerate(layers) if len(layer.shape) == 3]
-    return max(entry for entry in maps if entry[3].name or all(not other[3].name for other in maps))[3]
+    maps = [layer for layer in layers if len(layer.shape) == 3]
+    asked = [layer for layer in maps if layer.name] or maps
+    known = [
+        (layer.stride, layer.field, place)
+        for place, layer in enumerate(asked)
+        if layer.stride is not None and layer.field is not None
+    ]
+    return asked[max(known)[2]] if len(known) == len(asked) else None
 
 
 class _Survey:
@@ -206,7 +224,8 @@ class _Survey:
     def __init__(self, model: Module, in_channels: int, size: Size) -> None:
         self.input = zeros(1, in_channels, *size, requires_grad=True)
         self.layers: list[LayerInfo] = []
-        self.fields: dict[Node, Fields | None] = {}
+        self.fields: dict[Node, Fields | None] = {}  # None for what does not depend on the image
+        self.unknown: dict[str, None] = {}  # names of operators that do not say their receptive field
         self.depths: dict[Node, tuple[int, int]] = {}  # convolutions, transposed ones on the longest path to a node
         handles = [
             module.register_forward_hook(self._hook(name))
@@ -229,11 +248,11 @@ class _Survey:
             self._enter_operators([x for x in inputs if isinstance(x, Tensor)])
             own = self._visit([output])
             parameters = sum(p.numel() for p in layer.parameters())
-            self._enter(name, type(layer).__name__, output, parameters, sum(_multiply_adds(node) for node in own))
+            self._enter(name, type(layer).__name__, output, parameters, _total(own))
 
         return look
 
-    def _enter(self, name: str, kind: str, output: Tensor, parameters: int, multiply_adds: int) -> None:
+    def _enter(self, name: str, kind: str, output: Tensor, parameters: int, multiply_adds: int | None) -> None:
         fields = self._field(output) or (Field(), Field())
         shape = output.shape[1:]
         strides, sizes = _strides(fields), _sizes(fields)
@@ -268,8 +287,8 @@ class _Survey:
         convolutions, transposed = max(
             (self.depths[e[0]] for e in node.edges if isinstance(e, tuple)), default=(0, 0)
         )
-        kind = node.op.__name__
-        return convolutions + (kind == "Conv2d"), transposed + (kind == "ConvTranspose2d")
+        kind = node.op.layer_kind
+        return convolutions + (kind == "convolution"), transposed + (kind == "transposed convolution")
 
     def _field(self, x: Tensor) -> Fields | None:
         return self._field_of(x if x.node is None else (x.node, x.output_index))
@@ -287,88 +306,64 @@ class _Survey:
             return None
         # Where maps meet, those of the output's size say what the stride is.
         found.sort(key=lambda entry: _shape(entry[0])[2:] != node.outputs[0][0][2:])
-        before, image = _shape(found[0][0]), self.input.shape
-        rows, columns = (
-            _behind(node, reduce(Field.joined, [fields[axis] for _, fields in found]), axis, before, image[2 + axis])
-            for axis in (0, 1)
-        )
+        before = _shape(found[0][0])
+        rows, columns = (self._behind(node, axis, [fields[axis] for _, fields in found], before) for axis in (0, 1))
         return rows, columns
+
+    def _behind(self, node: Node, axis: int, fields: list[Field | None], before: tuple[int, ...]) -> Field | None:
+        """The field behind an operator along one axis, from those of its inputs, the first of shape ``before``."""
+        known = [field for field in fields if field is not None]
+        if len(known) < len(fields):
+            return None
+        inputs = InputField(axis, reduce(Field.joined, known), before, node.outputs[0][0], self.input.shape[2 + axis])
+        field = node.op.receptive_field(node.context, inputs)
+        if field is None:
+            self.unknown[node.op.__name__] = None
+        elif not isinstance(field, Field):
+            raise TypeError(
+                f"{node.op.__name__}.receptive_field returned {field!r:.60}; it must be a Field, such as "
+                "inputs.field.through(3) and inputs.unit_by_unit() return, or None if it is unknown"
+            )
+        return field
 
 
 def _shape(edge: Edge) -> tuple[int, ...]:
     return edge.shape if isinstance(edge, TensorBase) else edge[0].outputs[edge[1]][0]
 
 
-def _behind(node: Node, field: Field, axis: int, before: tuple[int, ...], image: int) -> Field:
-    """``field`` behind ``node`` along ``axis``, for an input of shape ``before``, in an image of size ``image``."""
-    context: Any = node.context
-    kind, after = node.op.__name__, node.outputs[0][0]
-    if kind in CONVOLUTIONS:
-        (stride, padding, dilation, _), kernel = context.window, context.saved_tensors[1].shape[2 + axis]
-        through = field.through if kind == "Conv2d" else field.through_transposed
-        return through(kernel, stride[axis], dilation[axis], padding[axis])
-    if kind in ("MaxPool2d", "AvgPool2d"):
-        kernel_size, stride, padding, dilation = context.window
-        return field.through(kernel_size[axis], stride[axis], dilation[axis], padding[axis])
-    if kind == "MaxUnpool2d":  # a unit may have come from any window that it lies in
-        kernel_size, stride, padding = context.window
-        return field.through_transposed(kernel_size[axis], stride[axis], 1, padding[axis])
-    if kind == "Nearest":
-        return field.nearest(_step(context.step[axis]))
-    if kind == "Bilinear":
-        return field.bilinear(_step(context.step[axis]), context.align_corners)
-    if kind == "BedOfNails":
-        return field.through_transposed(1, stride=context.factors[axis])
-    if len(before) != 4 or len(after) != 4:  # no map any more: it may depend on every pixel
-        return field.widened(image)
-    if kind == "Pad":
-        return field.through(1, padding=context.inside[2 + axis].start - context.taken[2 + axis].start)
-    if kind == "PadFromInside":  # the image is taken to go on, so what the border repeats does not matter
-        return field.through(1, padding=context.inside[2 + axis].start)
-    if kind == "PixelUnshuffle":
-        return field.through(context.factor, stride=context.factor)
-    if kind == "Slice" and all(item is Ellipsis or isinstance(item, slice) for item in context.index):
-        start, _, step = _slices(context.index)[axis].indices(before[2 + axis])
-        return field.through(1, stride=step, padding=-start)
-    if before[2 + axis] == after[2 + axis]:
-        return field
-    spread = field.nearest(Fraction(before[2 + axis], after[2 + axis]))
-    return spread if kind == "PixelShuffle" else spread.widened(image)
+def _multiply_adds(node: Node) -> int | None:
+    """What the operator says of itself; raises ``TypeError`` if that is no number."""
+    count = node.op.multiply_adds(node.context, node.outputs[0][0])
+    if count is None:
+        return None
+    if not isinstance(count, Integral):
+        raise TypeError(
+            f"{node.op.__name__}.multiply_adds returned {count!r:.60}; it must be an int, or None if it is unknown"
+        )
+    return int(count)
 
 
-def _step(step: float) -> Fraction:
-    """The ratio of two sizes that ``step`` is."""
-    return Fraction(step).limit_denominator(10_000)
+def _total(nodes: Iterable[Node]) -> int | None:
+    """Of all operators together; None if one does not say its own."""
+    counts = [_multiply_adds(node) for node in nodes]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
-def _slices(index: tuple[Any, ...]) -> list[slice]:
-    """The slices of rows and columns in an index of a map N,C,H,W."""
-    place = index.index(Ellipsis) if Ellipsis in index else len(index)
-    before, after = index[:place], index[place + 1 :]
-    return [*before, *[slice(None)] * (4 - len(before) - len(after)), *after][2:]
+def _strides(fields: Fields) -> tuple[float, float] | None:
+    rows, columns = fields
+    return None if rows is None or columns is None else (_plain(rows.stride), _plain(columns.stride))
 
 
-def _multiply_adds(node: Node) -> int:
-    """Multiplications, each with an addition, of convolutions and matrix products; others are few and not counted."""
-    kind, result = node.op.__name__, math.prod(node.outputs[0][0])
-    if kind == "Conv2d":  # each output is a sum over a window of C / groups channels
-        return result * math.prod(node.context.saved_tensors[1].shape[1:])
-    if kind == "ConvTranspose2d":  # each input is spread over a window of O / groups channels
-        x, weight = node.context.saved_tensors[:2]
-        return x.numel() * math.prod(weight.shape[1:])
-    if kind == "Matmul":
-        return result * node.context.saved_tensors[0].shape[-1]
-    return 0
-
-
-def _strides(fields: Fields) -> tuple[float, float]:
-    return _plain(fields[0].stride), _plain(fields[1].stride)
-
-
-def _sizes(fields: Fields) -> tuple[int, int]:
-    return fields[0].size, fields[1].size
+def _sizes(fields: Fields) -> tuple[int, int] | None:
+    rows, columns = fields
+    return None if rows is None or columns is None else (rows.size, columns.size)
 
 
 def _plain(value: float) -> float:
     """A whole number as an int, which prints better."""
     return int(value) if value == int(value) else value
+
+
+def _listed(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else list(pair)

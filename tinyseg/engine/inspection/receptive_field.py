@@ -29,6 +29,8 @@ def measure_field(model: SegmentationModel, info: ModelInfo | None = None, image
     because Winograd's leave a trace of rounding in pixels that have no part. That takes ``images`` passes forward and
     back, so it is for small networks. ``info``: what ``describe_model`` says, where that is known.
 
+    Raises ``ValueError`` for a network with an operator that does not say its receptive field.
+
     Source: Luo, Li, Urtasun and Zemel 2016, section 3, for the gradient as a measure.
 
     >>> from tinyseg import models
@@ -36,7 +38,13 @@ def measure_field(model: SegmentationModel, info: ModelInfo | None = None, image
     >>> describe_model(net, (32, 32)).coarsest.field, measure_field(net, images=4)
     ((14, 14), (14, 14))
     """
-    coarsest = (info or describe_model(model)).coarsest
+    info = info or describe_model(model)
+    coarsest = info.coarsest
+    if coarsest is None or coarsest.field is None or coarsest.stride is None:
+        raise ValueError(
+            "measure_field: the coarsest layer is unknown, because these operators do not say their receptive field: "
+            f"{', '.join(info.unknown_fields)}; set elementwise = True in the class, or write receptive_field"
+        )
     probe = _positive(model)
     height, width = (
         _rounded_up(max(int(field + 2 * stride), least), model.stride)

@@ -18,6 +18,8 @@ __all__ = ["elu", "gelu", "leaky_relu", "prelu", "relu", "sigmoid", "softplus", 
 class Tanh(Op):
     """d(tanh x) = (1 - tanh(x)^2) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Hyperbolic tangent."""
@@ -35,6 +37,8 @@ class Tanh(Op):
 class Sigmoid(Op):
     """d(s) = s (1 - s) dx."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """1 / (1 + exp(-x))."""
@@ -51,6 +55,8 @@ class Sigmoid(Op):
 
 class ReLU(Op):
     """Rectified linear unit: the slope is 1 where the output is positive, else 0."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -76,6 +82,7 @@ def through_relu(grad: Tensor, y: Tensor) -> Tensor:
 class LeakyReLU(Op):
     """The slope is 1 above 0, else ``slope``."""
 
+    elementwise = True
     lends_result = True
 
     @staticmethod
@@ -98,6 +105,8 @@ class LeakyReLU(Op):
 
 class PReLU(Op):
     """A leaky ReLU whose slopes, which are broadcast, have a gradient, too."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
@@ -142,6 +151,8 @@ def _of_input(ctx: Any, kernel: Callable[..., None], x: Tensor, *options: Any) -
 class ELU(Op):
     """Slope 1 above 0, else alpha e^x: computed from x, since y + alpha loses its digits where y is near -alpha."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: float) -> Tensor:
         """x, or alpha (e^x - 1)."""
@@ -156,6 +167,8 @@ class ELU(Op):
 class GELU(Op):
     """x P(X < x) of a normal X, and its slope P + x P'."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, tanh: bool) -> Tensor:
         """x P, or with ``tanh`` nearly so."""
@@ -169,6 +182,8 @@ class GELU(Op):
 
 class Softplus(Op):
     """log(1 + e^x), whose slope is the sigmoid."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, beta: float, threshold: float) -> Tensor:

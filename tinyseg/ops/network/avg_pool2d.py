@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import Pair, Size, new_activation
 from ..reduce import mean
@@ -17,6 +18,8 @@ __all__ = ["adaptive_avg_pool2d", "avg_pool2d"]
 
 class AvgPool2d(Op):
     """The mean of each window; its gradient is shared out again."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
@@ -32,7 +35,6 @@ class AvgPool2d(Op):
     ) -> Tensor:
         """Shapes have been checked; ``size`` is the output's, ``dilation`` (1, 1)."""
         out = new_activation(x, (*x.shape[:2], *size))
-        ctx.window = kernel_size, stride, padding, dilation
         ctx.rules = kernel_size, stride, padding, count_include_pad, divisor_override
         ctx.shape = x.shape
         x.backend.avg_pool2d(x.array, out.array, *ctx.rules)
@@ -45,9 +47,17 @@ class AvgPool2d(Op):
         grad.backend.avg_pool2d_backward(grad.array, out.array, *ctx.rules)
         return out, *(None,) * 7
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees a window."""
+        kernel_size, stride, padding = (pair[inputs.axis] for pair in ctx.rules[:3])
+        return inputs.field.through(kernel_size, stride, padding=padding)
+
 
 class AdaptiveAvgPool2d(Op):
     """The same over windows that share the image out."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair) -> Tensor:
@@ -63,6 +73,11 @@ class AdaptiveAvgPool2d(Op):
         out = new_activation(grad, ctx.shape)
         grad.backend.adaptive_avg_pool2d_backward(grad.array, out.array)
         return out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image, unless each window holds one unit."""
+        return inputs.unit_by_unit()
 
 
 def avg_pool2d(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...autograd import Op, no_grad
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import array_or_none, need_same_type, need_tensor, new, new_like, with_relu
 from ..copying import clone
@@ -18,6 +19,8 @@ __all__ = ["batch_norm"]
 
 class BatchNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, channel by channel, and ReLU if asked for."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
@@ -52,6 +55,13 @@ class BatchNorm(Op):
             sums = (array_or_none(by_weight), array_or_none(by_bias)) if ctx.own else (None, None)
             x.backend.batch_norm_backward(*given, *sums, by_x.array, ctx.relu)
         return by_x, by_weight, by_bias, None, None, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """In evaluation mean and variance are constants. That in training every pixel moves them is not counted, as
+        it is not in papers.
+        """
+        return inputs.unit_by_unit()
 
 
 def check(who: str, x: Tensor, least: int = 2, **channels: Tensor | None) -> None:

@@ -10,11 +10,12 @@ Over a line (N,C,L) they are those over an image whose height is one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...autograd import Op, is_grad_enabled
-from ...geometry import convolution_size, transposed_size
+from ...geometry import Field, InputField, convolution_size, transposed_size
 from ...tensor_base import Memo, Tensor
 from ..common import Pair, Size, array_or_none, ints, need_same_type, need_tensor, new, new_activation, with_relu
 from ..shape import unsqueeze
@@ -40,6 +41,8 @@ def _weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, window: tuple[Any,
 
 class Conv2d(Op):
     """y[n,o,i,j] = bias[o] + sum_{c,r,s} weight[o,c,r,s] x[n, c, i sh - ph + r dh, j sw - pw + s dw]."""
+
+    layer_kind = "convolution"
 
     @staticmethod
     def forward(
@@ -80,9 +83,22 @@ class Conv2d(Op):
             by_bias = _bias_gradient(grad)
         return by_x, by_weight, by_bias, None, None, None, None, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees a window."""
+        stride, padding, dilation = (pair[inputs.axis] for pair in ctx.window[:3])
+        return inputs.field.through(ctx.saved_tensors[1].shape[2 + inputs.axis], stride, dilation, padding)
+
+    @staticmethod
+    def multiply_adds(ctx: Any, shape: tuple[int, ...]) -> int:
+        """Each output is a sum over a window of C / groups channels."""
+        return math.prod(shape) * math.prod(ctx.saved_tensors[1].shape[1:])
+
 
 class ConvTranspose2d(Op):
     """The adjoint of ``Conv2d`` in x: what that reads at a place is added there."""
+
+    layer_kind = "transposed convolution"
 
     @staticmethod
     def forward(
@@ -120,6 +136,18 @@ class ConvTranspose2d(Op):
         if ctx.needs_input_grad[2]:
             by_bias = _bias_gradient(grad)
         return by_x, by_weight, by_bias, None, None, None, None, None, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees those whose windows it lies in."""
+        stride, padding, dilation = (pair[inputs.axis] for pair in ctx.window[:3])
+        return inputs.field.through_transposed(ctx.saved_tensors[1].shape[2 + inputs.axis], stride, dilation, padding)
+
+    @staticmethod
+    def multiply_adds(ctx: Any, shape: tuple[int, ...]) -> int:
+        """Each input is spread over a window of O / groups channels."""
+        x, weight, _ = ctx.saved_tensors
+        return x.numel() * math.prod(weight.shape[1:])
 
 
 def _memo(x: Tensor, weight: Tensor, bias: Tensor | None) -> Memo | None:

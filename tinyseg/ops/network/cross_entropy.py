@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...late_checks import check_later
 from ...tensor_base import Tensor, TensorBase, int64
 from ..common import (
@@ -32,6 +33,8 @@ __all__ = ["cross_entropy", "nll_loss"]
 class CrossEntropy(Op):
     """Each pixel's -w log softmax(logits)[target]; the softmax itself is never stored."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(
         ctx: Any, logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, smoothing: float
@@ -55,9 +58,16 @@ class CrossEntropy(Op):
         )
         return out, None, None, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each loss sees its pixel, but losses are no map N,C,H,W."""
+        return inputs.unit_by_unit()
+
 
 class SoftCrossEntropy(Op):
     """Each pixel's -sum_c w_c q_c log softmax(logits)[c], where q is the smoothed target."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
@@ -82,6 +92,11 @@ class SoftCrossEntropy(Op):
             by_target = multiply(log_softmax(logits, 1), multiply(unsqueeze(grad, 1), ctx.smoothing - 1.0))
             by_target = by_target if weight is None else multiply(by_target, reshape(weight, -1, 1, 1))
         return by_logits, by_target, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each loss sees its pixel, but losses are no map N,C,H,W."""
+        return inputs.unit_by_unit()
 
 
 def count_labels(who: str, target: Tensor, classes: int, ignore_index: int) -> int | None:

@@ -17,6 +17,8 @@ __all__ = ["dropout", "dropout2d"]
 class Dropout(Op):
     """Elements are set to 0 by chance, and the others scaled up so that the mean stays."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, probability: float, key: int, counter: int) -> Tensor:
         """The random numbers depend on key and counter alone, so no mask has to be kept."""

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any
 
 from ...autograd import Op, no_grad
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import array_or_none, filled, new, new_like
 from ..elementwise import add, divide, multiply, sqrt
@@ -22,6 +23,8 @@ __all__ = ["group_norm", "instance_norm"]
 
 class GroupNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, mean and variance those of a group of an image."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
@@ -45,6 +48,11 @@ class GroupNorm(Op):
         given = (grad.array, x.array, mean.array, rstd.array, array_or_none(weight))
         x.backend.group_norm_backward(*given, by_weight.array, by_bias.array, by_x.array)
         return by_x, by_weight, by_bias, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """That every pixel moves the mean and the variance is not counted, as it is not in papers."""
+        return inputs.unit_by_unit()
 
 
 def _statistics(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:

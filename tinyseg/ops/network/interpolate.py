@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import Pair, Size, filled, need_tensor, new, new_activation, pair, view
 
 __all__ = ["bed_of_nails", "interpolate"]
 
 
+def _ratio(step: float) -> Fraction:
+    """The ratio of two sizes that ``step`` is."""
+    return Fraction(step).limit_denominator(10_000)
+
+
 class Nearest(Op):
     """Each output pixel copies one source pixel."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair, step: tuple[float, float]) -> Tensor:
@@ -32,9 +41,16 @@ class Nearest(Op):
         grad.backend.interpolate_nearest_backward(grad.array, out.array, ctx.step)
         return out, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit copies one."""
+        return inputs.field.nearest(_ratio(ctx.step[inputs.axis]))
+
 
 class Bilinear(Op):
     """Each output pixel weighs the four source pixels around it."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair, step: tuple[float, float], align_corners: bool) -> Tensor:
@@ -51,9 +67,16 @@ class Bilinear(Op):
         grad.backend.interpolate_bilinear_backward(grad.array, out.array, ctx.step, ctx.align_corners)
         return out, None, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit mixes two along each dimension."""
+        return inputs.field.bilinear(_ratio(ctx.step[inputs.axis]), ctx.align_corners)
+
 
 class BedOfNails(Op):
     """Each pixel at the upper left of a block of zeros."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factors: Pair) -> Tensor:
@@ -70,6 +93,11 @@ class BedOfNails(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The gradient at the nails."""
         return view(grad, grad.backend.slice_view(grad.array, ctx.nails)), None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """A nail sees what its unit does, the zeros between see nothing."""
+        return inputs.field.through_transposed(1, stride=ctx.factors[inputs.axis])
 
 
 def _scales(scale_factor: Any) -> tuple[float, float]:

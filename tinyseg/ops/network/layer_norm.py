@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import Size, array_or_none, need_same_type, need_tensor, new, sizes
 from ..shape import permute, reshape
@@ -15,6 +16,8 @@ __all__ = ["layer_norm"]
 
 class LayerNorm(Op):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, row by row of a matrix."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
@@ -33,6 +36,11 @@ class LayerNorm(Op):
         given = (grad.array, x.array, mean.array, rstd.array, array_or_none(weight))
         x.backend.layer_norm_backward(*given, by_weight.array, by_bias.array, by_x.array)
         return by_x, by_weight, by_bias, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Rows of a matrix are no map N,C,H,W."""
+        return inputs.unit_by_unit()
 
 
 def layer_norm(

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import new_like
 from ..shape import reshape
@@ -17,6 +18,8 @@ __all__ = ["local_response_norm"]
 
 class LocalResponseNorm(Op):
     """y = x / (k + alpha / size * the sum of squares over a window of channels) ** beta."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
@@ -34,6 +37,11 @@ class LocalResponseNorm(Op):
         out = new_like(x)
         x.backend.local_response_norm_backward(grad.array, x.array, out.array, *ctx.numbers)
         return out, None, None, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Windows lie along the channels."""
+        return inputs.unit_by_unit()
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

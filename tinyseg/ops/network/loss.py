@@ -26,6 +26,8 @@ def _of_difference(ctx: Any, kernel: Callable[..., None], grad: Tensor) -> tuple
 class SquaredError(Op):
     """d(x - t)^2 = 2 (x - t) d(x - t)."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
         """(x - t)^2."""
@@ -44,6 +46,8 @@ class SquaredError(Op):
 class SmoothL1(Op):
     """The absolute error, rounded off near 0; with beta = 0 it is the absolute error."""
 
+    elementwise = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor, beta: float) -> Tensor:
         """With d = |x - t|: d^2 / (2 beta) where d < beta, else d - beta / 2."""
@@ -61,6 +65,8 @@ class SmoothL1(Op):
 
 class BinaryCrossEntropy(Op):
     """-t log x - (1 - t) log(1 - x)."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
@@ -85,6 +91,8 @@ class BinaryCrossEntropy(Op):
 
 class BinaryCrossEntropyWithLogits(Op):
     """t p log(1 + e^-x) + (1 - t) log(1 + e^x); the weight p of what is positive is broadcast."""
+
+    elementwise = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Number, Tensor
 from ..common import Size, filled, need_tensor, new, new_activation, pair, sizes
 from ..indexing import Slice
@@ -23,6 +24,8 @@ def _empty(like: Tensor, shape: Sequence[int]) -> Tensor:
 
 class Pad(Op):
     """The border is constant, so only the inside has a gradient."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, borders: Borders, value: float) -> Tensor:
@@ -53,6 +56,13 @@ class Pad(Op):
         grad.backend.assign(inside, slice_view(out.array, ctx.taken))
         return out, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The same units further on."""
+        if not inputs.is_map:
+            return inputs.whole_image()
+        return inputs.moved(ctx.inside[2 + inputs.axis].start - ctx.taken[2 + inputs.axis].start)
+
 
 def _kept(shape: tuple[int, ...], borders: Borders) -> tuple[slice, ...]:
     """What negative borders leave."""
@@ -68,6 +78,8 @@ class PadFromInside(Op):
     """The border repeats what is inside: strip by strip, one dimension after the other, so that corners, too, get
     what they should. Backwards the strips are added to where they came from, the last one first.
     """
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, borders: Borders, mode: str) -> Tensor:
@@ -98,6 +110,13 @@ class PadFromInside(Op):
         out = _empty(grad, inside.shape)
         backend.assign(inside, out.array)
         return out, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The same units further on. The image is taken to go on without end, so that what the border repeats does
+        not matter.
+        """
+        return inputs.moved(ctx.inside[2 + inputs.axis].start) if inputs.is_map else inputs.whole_image()
 
 
 Strip = tuple[tuple[slice, ...], tuple[slice, ...], int]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import need_tensor, new_activation
 from ..shape import reshape
@@ -31,6 +33,8 @@ def _unshuffled(x: Tensor, factor: int) -> Tensor:
 class PixelShuffle(Op):
     """out[n, c, h r + i, w r + j] = x[n, c r r + i r + j, h, w]."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
         """Sizes have been checked."""
@@ -42,9 +46,16 @@ class PixelShuffle(Op):
         """Pixels to channels."""
         return _unshuffled(grad, ctx.factor), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Which channel of a unit a pixel comes from is not followed: it sees all that the unit does."""
+        return inputs.field.nearest(Fraction(1, ctx.factor))
+
 
 class PixelUnshuffle(Op):
     """out[n, c r r + i r + j, h, w] = x[n, c, h r + i, w r + j]."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factor: int) -> Tensor:
@@ -56,6 +67,11 @@ class PixelUnshuffle(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Channels to pixels."""
         return _shuffled(grad, ctx.factor), None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees a block."""
+        return inputs.field.through(ctx.factor, stride=ctx.factor)
 
 
 def _checked(who: str, name: str, x: Tensor, factor: Any) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd import Op
-from ...geometry import transposed_size
+from ...geometry import Field, InputField, transposed_size
 from ...tensor_base import Tensor, int64
 from ..common import Pair, Size, bounds, ints, need_tensor, new_activation
 from ..shape import reshape
@@ -22,6 +22,8 @@ __all__ = ["adaptive_max_pool2d", "max_pool1d", "max_pool2d", "max_unpool1d", "m
 
 class MaxPool2d(Op):
     """The largest element of each window, and where it stood."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
@@ -43,9 +45,17 @@ class MaxPool2d(Op):
         grad.backend.max_pool2d_backward(grad.array, indices.array, out.array, *ctx.window)
         return out, None, None, None, None, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each unit sees a window."""
+        kernel_size, stride, padding, dilation = (pair[inputs.axis] for pair in ctx.window)
+        return inputs.field.through(kernel_size, stride, dilation, padding)
+
 
 class AdaptiveMaxPool2d(Op):
     """The same over windows that share the image out."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair) -> tuple[Tensor, Tensor]:
@@ -65,15 +75,22 @@ class AdaptiveMaxPool2d(Op):
         grad.backend.adaptive_max_pool2d_backward(grad.array, indices.array, out.array)
         return out, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """The whole image, unless each window holds one unit."""
+        return inputs.unit_by_unit()
+
 
 class MaxUnpool2d(Op):
     """Each element put at its index in a plane of zeros."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, indices: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, _: Pair
     ) -> Tensor:
-        """Indices have been checked; the window says which units may come to a place, and is for the record only."""
+        """Indices have been checked; the window says which units may come to a place."""
         out = new_activation(x, (*x.shape[:2], *size))
         x.backend.max_unpool2d(x.array, indices.array, out.array)
         ctx.window = kernel_size, stride, padding
@@ -87,6 +104,12 @@ class MaxUnpool2d(Op):
         out = new_activation(grad, indices.shape)
         grad.backend.max_unpool2d_backward(grad.array, indices.array, out.array)
         return out, None, None, None, None, None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """A unit may have come from any window that it lies in."""
+        kernel_size, stride, padding = (pair[inputs.axis] for pair in ctx.window)
+        return inputs.field.through_transposed(kernel_size, stride, padding=padding)
 
 
 def _max_pool(

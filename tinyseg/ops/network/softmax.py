@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from ...autograd import Op
+from ...geometry import Field, InputField
 from ...tensor_base import Tensor
 from ..common import dimension, need_tensor, new_like
 from ..copying import clone, to
@@ -16,6 +17,8 @@ __all__ = ["log_softmax", "softmax"]
 
 class Softmax(Op):
     """y = exp x / sum exp x."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int) -> Tensor:
@@ -34,9 +37,16 @@ class Softmax(Op):
         y.backend.softmax_backward(grad.array, y.array, out.array, ctx.axis)
         return out, None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each probability depends on all elements along the dimension."""
+        return inputs.mixed_along(ctx.axis)
+
 
 class LogSoftmax(Op):
     """y = x - log sum exp x."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int) -> Tensor:
@@ -54,6 +64,11 @@ class LogSoftmax(Op):
         out = new_like(y)
         y.backend.log_softmax_backward(grad.array, y.array, out.array, ctx.axis)
         return out, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Each probability depends on all elements along the dimension."""
+        return inputs.mixed_along(ctx.axis)
 
 
 def _checked(who: str, input: Tensor, dim: int, dtype: Any) -> tuple[Tensor, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd import Op
-from ...geometry import convolution_size
+from ...geometry import Field, InputField, convolution_size
 from ...tensor_base import Tensor
 from ..common import Pair, Size, need_tensor, new, pair, view
 from ..shape import squeeze, unsqueeze
@@ -43,6 +43,8 @@ def _folded(x: Tensor, size: Pair, window: Window) -> Tensor:
 class Unfold(Op):
     """out[n, (c, r, s), (i, j)] = x[n, c, i sh - ph + r dh, j sw - pw + s dw]."""
 
+    multiplies_little = True
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, window: Window) -> Tensor:
         """Sizes have been checked."""
@@ -54,9 +56,16 @@ class Unfold(Op):
         """Folded: what was read several times gets a sum."""
         return _folded(grad, ctx.size, ctx.window), None
 
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Columns of windows are no map N,C,H,W."""
+        return inputs.whole_image()
+
 
 class Fold(Op):
     """out[n, c, i sh - ph + r dh, j sw - pw + s dw] += x[n, (c, r, s), (i, j)]."""
+
+    multiplies_little = True
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: Pair, window: Window) -> Tensor:
@@ -68,6 +77,11 @@ class Fold(Op):
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Unfolded."""
         return _unfolded(grad, ctx.window), None, None
+
+    @staticmethod
+    def receptive_field(ctx: Any, inputs: InputField) -> Field:
+        """Columns of windows are no map N,C,H,W."""
+        return inputs.whole_image()
 
 
 def _window(who: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Window:
