@@ -29,7 +29,7 @@ LAYERS = (
     ("tensor", "autograd", "gradcheck", "cuda"),
     ("ops",),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
+    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_calls"),
     ("engine",),
     ("cli", "console", "__main__"),
 )

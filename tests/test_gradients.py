@@ -14,7 +14,7 @@ from tinyseg import Tensor, engine
 from tinyseg.autograd import Op
 from tinyseg.errors import InputError
 from tinyseg.nn import functional as F
-from tinyseg.op_examples import EXAMPLES, WITHOUT_GRADIENT, Example
+from tinyseg.op_calls import EXAMPLES, WITHOUT_GRADIENT, Example
 from tinyseg.tensor_base import _operators
 
 
@@ -34,7 +34,7 @@ def test_every_public_function_has_an_example_or_no_gradient() -> None:
     assert len(set(without)) == len(without)
     assert not set(without) & set(EXAMPLES)
     missing = public_functions() - set(without) - set(EXAMPLES)
-    assert not missing, f"add an example to tinyseg/op_examples, or the reason why there is no gradient: {missing}"
+    assert not missing, f"add an example to tinyseg/op_calls, or the reason why there is no gradient: {missing}"
     assert set(without) | set(EXAMPLES) == public_functions()
 
 

@@ -14,7 +14,7 @@ from op_cases import BAD_CALLS, CASES, TINYSEG, Array, BadCall, Case, spread
 import tinyseg
 from tinyseg import Tensor, backend
 from tinyseg.nn import functional as F
-from tinyseg.op_examples import EXAMPLES
+from tinyseg.op_calls import EXAMPLES
 from tinyseg_kernels import spec
 
 DEVICES = ("reference", "cpu")

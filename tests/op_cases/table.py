@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import tinyseg
-from tinyseg.op_examples import spread
+from tinyseg.op_calls import spread
 
 Array = np.ndarray[Any, Any]
 NO_TORCH = "PyTorch has no such operator"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from ..gradcheck import ATOL, RTOL, compare
-from ..op_examples import EXAMPLES
+from ..op_calls import EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class GradientCheck:
 
 def check_gradients(operators: Sequence[str] = ()) -> Iterator[GradientCheck]:
     """Compare the gradients of operators (all, if none is named) with central differences in float64, on the default
-    device: examples are those of ``op_examples``.
+    device: examples are those of ``op_calls``.
 
     Raises ``InputError`` for an operator that is not there.
 

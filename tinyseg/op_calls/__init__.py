@@ -4,7 +4,7 @@ Names are those of ``nn.functional`` and of tensors' operators. Inputs are small
 that the gradient can be compared with differences.
 """
 
-from . import activations_and_losses, networks, tensors  # noqa: F401 - they fill the table
+from . import activations, networks, tensors  # noqa: F401 - they fill the table
 from .table import EXAMPLES, Example, spread
 from .without_gradient import WITHOUT_GRADIENT
 
