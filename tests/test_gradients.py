@@ -1,8 +1,9 @@
-"""``tinyseg gradcheck``: every operator has an example, all are right, and a wrong one does not pass."""
+"""``tinyseg gradcheck``: every operator has a call, all are right, and a wrong one does not pass."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,22 @@ from tinyseg import Tensor, engine
 from tinyseg.autograd import Op
 from tinyseg.errors import InputError
 from tinyseg.nn import functional as F
-from tinyseg.op_calls import EXAMPLES, WITHOUT_GRADIENT, Example
-from tinyseg.tensor_base import _operators
+from tinyseg.op_calls import CALLS, WITHOUT_GRADIENT, Call
+
+
+def operators() -> dict[str, Callable[..., Any]]:
+    """The functions that are methods of tensors, or that a method hands over to (as ``__add__`` to ``add``)."""
+    found = {}
+    for method in vars(Tensor).values():
+        if not inspect.isfunction(method):
+            continue
+        functions = [method]
+        if method.__module__ == Tensor.__module__:
+            names = method.__code__.co_names
+            modules = [each for each in map(method.__globals__.get, names) if inspect.ismodule(each)]
+            functions = [vars(module)[name] for module in modules for name in names if name in vars(module)]
+        found.update({function.__name__: function for function in functions if inspect.isfunction(function)})
+    return found
 
 
 def public_functions() -> set[str]:
@@ -24,18 +39,19 @@ def public_functions() -> set[str]:
     functions = {
         name
         for name, value in exported.items()
-        if inspect.isfunction(value) and value.__module__.startswith(("tinyseg.ops.", "tinyseg.nn."))
+        if inspect.isfunction(value)
+        and value.__module__.startswith(("tinyseg.creation", "tinyseg.ops.", "tinyseg.nn."))
     }
-    return functions | set(F.__all__) | set(_operators)
+    return functions | set(F.__all__) | set(operators())
 
 
-def test_every_public_function_has_an_example_or_no_gradient() -> None:
+def test_every_public_function_has_a_call_or_no_gradient() -> None:
     without = [name for names in WITHOUT_GRADIENT.values() for name in names]
     assert len(set(without)) == len(without)
-    assert not set(without) & set(EXAMPLES)
-    missing = public_functions() - set(without) - set(EXAMPLES)
-    assert not missing, f"add an example to tinyseg/op_calls, or the reason why there is no gradient: {missing}"
-    assert set(without) | set(EXAMPLES) == public_functions()
+    assert not set(without) & set(CALLS)
+    missing = public_functions() - set(without) - set(CALLS)
+    assert not missing, f"add a call to tinyseg/op_calls, or the reason why there is no gradient: {missing}"
+    assert set(without) | set(CALLS) == public_functions()
 
 
 def test_what_has_no_gradient_gives_none() -> None:
@@ -43,7 +59,7 @@ def test_what_has_no_gradient_gives_none() -> None:
     x = tinyseg.tensor([[1.5, 2.5], [0.2, 3.7]], requires_grad=True)
     for why in ("a truth value", "an index", "constant between its jumps"):
         for name in WITHOUT_GRADIENT[why]:
-            function = getattr(tinyseg, name, None) or _operators[name]
+            function = getattr(tinyseg, name, None) or operators()[name]
             given = (x > 0.0) if name.startswith(("logical", "bitwise")) else x
             takes_two = "other" in inspect.signature(function).parameters
             result = function(*([given] * (2 if takes_two else 1)))
@@ -54,13 +70,13 @@ def test_what_has_no_gradient_gives_none() -> None:
                 assert not gradient.numpy().any(), name
 
 
-def test_every_example_moves_its_output_by_every_input() -> None:
-    """An input that the output does not depend on would make an example pass without a test."""
+def test_every_call_moves_its_output_by_every_input() -> None:
+    """An input that the output does not depend on would make a call pass without a test."""
     tinyseg.set_default_device("reference")
-    for name, examples in EXAMPLES.items():
-        for example in examples:
-            inputs = example.inputs()
-            result = example.function(*inputs)
+    for name, calls in CALLS.items():
+        for each in calls:
+            inputs = each.inputs()
+            result = each(*inputs)
             outputs = [y for y in (result if isinstance(result, tuple) else (result,)) if y.is_floating_point]
             weights = [tinyseg.tensor(np.linspace(1, 2, y.numel()).reshape(y.shape)) for y in outputs]
             for gradient in tinyseg.grad(outputs, [x for x in inputs if x.requires_grad], weights):
@@ -70,7 +86,7 @@ def test_every_example_moves_its_output_by_every_input() -> None:
 
 def test_all_gradients_are_right(device: str) -> None:
     checks = list(engine.check_gradients())
-    assert [check.operator for check in checks] == list(EXAMPLES)
+    assert [check.operator for check in checks] == list(CALLS)
     assert [check.operator for check in checks if not check.passed] == []
     assert max(check.error for check in checks) < 1e-7
 
@@ -91,12 +107,14 @@ class Slip(Op):
 
 @pytest.fixture
 def slip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXAMPLES, "slip", [Example(F.tanh, (np.ones(2),)), Example(Slip.apply, (np.ones(3) * 3,))])
+    right = Call("right", lambda t, x: t.F.tanh(x), (np.ones(2),))
+    wrong = Call("wrong", lambda t, x: Slip.apply(x), (np.ones(3) * 3,))
+    monkeypatch.setitem(CALLS, "slip", [right, wrong])
 
 
 @pytest.mark.usefixtures("slip")
 def test_a_wrong_gradient_does_not_pass() -> None:
-    """In the second of two examples, by half of the slope."""
+    """In the second of two calls, by half of the slope."""
     [check] = engine.check_gradients(["slip"])
     assert (check.operator, check.passed) == ("slip", False)
     assert check.error == pytest.approx(0.5, rel=1e-6)

@@ -2,88 +2,179 @@
 
 from __future__ import annotations
 
-from ..nn import functional as F
 from ..random import Generator
-from ..tensor import tensor
-from ..tensor_base import float64
-from .table import example, spread
+from .table import IMAGES, call, like, rectified, spread
 
-_IMAGES = spread(2, 3, 4, 5)
-_KERNELS, _BIAS = spread(2, 3, 3, 3, seed=1), spread(2, seed=2)
-_SCALE, _SHIFT = spread(3, seed=3), spread(3, seed=4)
+SMALL = spread(2, 3, 3, 4)
+SEED = 2**40 + 77  # of the generators of random numbers
+# Of batch norm.
+MEAN, VAR = spread(3, seed=6), spread(3, low=0.5, high=2, seed=7)
+SCALE, SHIFT = spread(3, seed=8), spread(3, seed=9)
 
-example("conv2d", lambda x, w, b: F.conv2d(x, w, b, padding=1), _IMAGES, _KERNELS, _BIAS)
-example("conv2d", lambda x, w: F.conv2d(x, w, None, (2, 1), (1, 2), 2, 2), spread(1, 4, 5, 4), spread(2, 2, 3, 2))
-example("conv2d", lambda x, w, b: F.conv2d(x, w, b, activation="relu"), _IMAGES, _KERNELS, _BIAS)
-example("conv_transpose2d", F.conv_transpose2d, spread(1, 2, 3, 4), spread(2, 3, 3, 3), _SHIFT)
-example(
+call(
+    "conv2d",
+    lambda t, x, w, b: t.F.conv2d(x, w, b, padding=1),
+    spread(2, 3, 5, 4),
+    spread(4, 3, 3, 3, seed=1),
+    spread(4, seed=2),
+    name="conv2d 3x3 padded",
+)
+call(
+    "conv2d",
+    lambda t, x, w: t.F.conv2d(x, w, None, (2, 1), (1, 2), 2, 2),
+    spread(1, 4, 5, 4),
+    spread(2, 2, 3, 2),
+    name="conv2d with every option",
+)
+call(
+    "conv2d",
+    lambda t, x, w, b: rectified(t, "conv2d", x, w, b, padding=1),
+    spread(2, 3, 5, 6),
+    spread(4, 3, 3, 3, seed=1),
+    spread(4, seed=2),
+    name="conv2d and relu, 3x3",
+)
+call(
     "conv_transpose2d",
-    lambda x, w: F.conv_transpose2d(x, w, None, 2, 1, 1, 2, activation="relu"),
+    lambda t, x, w, b: t.F.conv_transpose2d(x, w, b),
+    spread(2, 3, 4, 5),
+    spread(3, 2, 3, 3, seed=1),
+    spread(2, seed=2),
+    name="conv_transpose2d 3x3",
+)
+call(
+    "conv_transpose2d",
+    lambda t, x, w: rectified(t, "conv_transpose2d", x, w, None, 2, 1, 1, 2),
     spread(1, 4, 3, 2),
     spread(4, 1, 3, 2),
+    name="conv_transpose2d and relu, with every option",
 )
-example("linear", F.linear, spread(2, 3, 4), spread(5, 4), spread(5))
-example("max_pool2d", lambda x: F.max_pool2d(x, 2), _IMAGES)
-example("max_pool2d", lambda x: F.max_pool2d(x, 3, 1, 1), _IMAGES)
-example(
+call("linear", lambda t, x, w, b: t.F.linear(x, w, b), spread(2, 3, 4), spread(5, 4), spread(5))
+call(
+    "max_pool2d",
+    lambda t, x: t.F.max_pool2d(x, kernel_size=2, return_indices=True),
+    spread(2, 3, 4, 6),
+    name="max_pool2d 2x2",
+)
+call(
+    "max_pool2d",
+    lambda t, x: t.F.max_pool2d(x, kernel_size=3, stride=2, padding=1, return_indices=True),
+    spread(1, 2, 5, 6),
+    name="max_pool2d padded",
+)
+call(
     "max_unpool2d",
-    lambda x, places: F.max_unpool2d(x, places, 2),
+    lambda t, x, i: t.F.max_unpool2d(x, i, 2),
     spread(1, 2, 2, 2),
     [[[[5, 2], [12, 15]], [[0, 3], [9, 10]]]],
 )
-example("interpolate", lambda x: F.interpolate(x, (7, 3)), _IMAGES)
-example("interpolate", lambda x: F.interpolate(x, (7, 3), mode="bilinear"), _IMAGES)
-example("interpolate", lambda x: F.interpolate(x, (7, 3), mode="bilinear", align_corners=True), _IMAGES)
-example("pad", lambda x: F.pad(x, (1, 2, 0, -1), value=0.5), _IMAGES)
-example("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), _IMAGES, _SCALE, _SHIFT)
-example(
+call("interpolate", lambda t, x: t.F.interpolate(x, (7, 3)), IMAGES, name="nearest up and down")
+call("interpolate", lambda t, x: t.F.interpolate(x, (7, 3), mode="bilinear"), IMAGES, name="bilinear up and down")
+call(
+    "interpolate",
+    lambda t, x: t.F.interpolate(x, (7, 3), mode="bilinear", align_corners=True),
+    IMAGES,
+    name="bilinear up and down, corners aligned",
+)
+call("pad", lambda t, x: t.F.pad(x, (1, 2, 0, -1), value=0.5), IMAGES, name="pad that adds and cuts off")
+call(
     "batch_norm",
-    lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True, activation="relu"),
-    _IMAGES,
-    _SCALE,
-    _SHIFT,
+    lambda t, x, w, b: t.F.batch_norm(x, None, None, w, b, training=True),
+    IMAGES,
+    SCALE,
+    SHIFT,
+    name="batch_norm training",
 )
-example(
+call(
     "batch_norm",
-    lambda x, w, b: F.batch_norm(x, tensor(_SHIFT), tensor(_SCALE + 3.0), w, b),
-    _IMAGES,
-    _SCALE,
-    _SHIFT,
+    lambda t, x, w, b: rectified(t, "batch_norm", x, None, None, w, b, training=True),
+    IMAGES,
+    SCALE,
+    SHIFT,
+    name="batch_norm and relu, training",
 )
-example("dropout", lambda x: F.dropout(x, 0.3, generator=Generator(1)), _IMAGES)
-example("dropout2d", lambda x: F.dropout2d(x, 0.3, generator=Generator(1)), _IMAGES)
-example("softmax", lambda x: F.softmax(x, 1), _IMAGES)
-example("log_softmax", lambda x: F.log_softmax(x, 1), _IMAGES)
-example("cross_entropy", F.cross_entropy, spread(1, 3, 2, 2), [[[0, 2], [1, -100]]])
-example(
-    "cross_entropy",
-    lambda x, y: F.cross_entropy(x, y, tensor([0.5, 2.0, 1.0], float64), reduction="none"),
-    spread(1, 3, 2, 2),
-    [[[0, 2], [1, 1]]],
+call(
+    "batch_norm",
+    lambda t, x, w, b: t.F.batch_norm(x, like(MEAN, x, t), like(VAR, x, t), w, b),
+    IMAGES,
+    SCALE,
+    SHIFT,
+    name="batch_norm evaluation, with gradients",
 )
-example("conv1d", lambda x, w, b: F.conv1d(x, w, b, 2, 1), spread(2, 3, 7), spread(4, 3, 3), spread(4))
-example(
+call("dropout", lambda t, x: t.F.dropout(x, 0.5, generator=Generator(SEED)), IMAGES, name="dropout of images")
+call("dropout2d", lambda t, x: t.F.dropout2d(x, 0.4, generator=Generator(SEED)), IMAGES)
+call("softmax", lambda t, x: t.F.softmax(x, 1), IMAGES)
+call("log_softmax", lambda t, x: t.F.log_softmax(x, 1), IMAGES, name="log_softmax of images")
+call(
+    "conv1d",
+    lambda t, x, w, b: t.F.conv1d(x, w, b, stride=2, dilation=3, padding=1, groups=2),
+    spread(2, 4, 9),
+    spread(6, 2, 2, seed=1),
+    spread(6, seed=2),
+    name="conv1d strided, dilated, in groups",
+)
+call(
     "conv_transpose1d",
-    lambda x, w, b: F.conv_transpose1d(x, w, b, 2, 1, 1),
+    lambda t, x, w, b: t.F.conv_transpose1d(x, w, b, stride=2, padding=1, output_padding=1),
     spread(2, 3, 4),
-    spread(3, 2, 3),
-    spread(2),
+    spread(3, 2, 3, seed=1),
+    spread(2, seed=2),
+    name="conv_transpose1d with output padding",
 )
-example("unfold", lambda x: F.unfold(x, (2, 3), padding=1, stride=2), _IMAGES)
-example("fold", lambda x: F.fold(x, (3, 4), (2, 2)), spread(1, 8, 6))
+call("unfold", lambda t, x: t.F.unfold(x, (2, 3), padding=1, stride=2), IMAGES, name="unfold padded, strided")
+call("fold", lambda t, x: t.F.fold(x, (3, 4), (2, 2)), spread(1, 8, 6), name="fold 2x2")
 for _mode in ("reflect", "replicate", "circular"):
-    example("pad", lambda x, mode=_mode: F.pad(x, (1, 2, 2, 1), mode), _IMAGES)
-example("centre_crop", lambda x: F.centre_crop(x, (2, 3)), _IMAGES)
-example("bed_of_nails", lambda x: F.bed_of_nails(x, 2), _IMAGES)
-example("pixel_shuffle", lambda x: F.pixel_shuffle(x, 2), spread(1, 8, 2, 3))
-example("pixel_unshuffle", lambda x: F.pixel_unshuffle(x, 2), spread(1, 2, 4, 6))
-example("max_pool1d", lambda x: F.max_pool1d(x, 3, 2, 1), spread(2, 3, 7))
-example("max_unpool1d", lambda x, places: F.max_unpool1d(x, places, 2), spread(1, 2, 2), [[[1, 2], [0, 3]]])
-example("avg_pool2d", lambda x: F.avg_pool2d(x, 3, 2, 1), _IMAGES)
-example("avg_pool2d", lambda x: F.avg_pool2d(x, 2, 1, 1, True, False), _IMAGES)
-example("adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, (3, 2)), _IMAGES)
-example("adaptive_max_pool2d", lambda x: F.adaptive_max_pool2d(x, (3, 2)), _IMAGES)
-example("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), spread(2, 4, 3, 3), spread(4), spread(4, seed=1))
-example("instance_norm", lambda x, w, b: F.instance_norm(x, None, None, w, b), _IMAGES, _SCALE, _SHIFT)
-example("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b), spread(2, 3, 4), spread(4), spread(4, seed=1))
-example("local_response_norm", lambda x: F.local_response_norm(x, 3, 0.5, 0.75, 2.0), spread(2, 5, 2, 3))
+    call("pad", lambda t, x, mode=_mode: t.F.pad(x, (1, 2, 3, 0), mode), IMAGES, name=f"pad {_mode} of images")
+call("centre_crop", lambda t, x: t.F.centre_crop(x, (2, 2)), IMAGES)
+call("bed_of_nails", lambda t, x: t.F.bed_of_nails(x, (3, 2)), SMALL)
+call("pixel_shuffle", lambda t, x: t.F.pixel_shuffle(x, 2), spread(2, 8, 2, 3), name="pixel_shuffle images")
+call("pixel_unshuffle", lambda t, x: t.F.pixel_unshuffle(x, 2), spread(2, 2, 4, 6), name="pixel_unshuffle images")
+call("max_pool1d", lambda t, x: t.F.max_pool1d(x, 3, 2, 1), spread(2, 3, 7), name="max_pool1d padded")
+call("max_unpool1d", lambda t, x, i: t.F.max_unpool1d(x, i, 2), spread(1, 2, 3), [[[1, 2, 5], [0, 3, 4]]])
+call(
+    "avg_pool2d",
+    lambda t, x: t.F.avg_pool2d(x, kernel_size=3, stride=1, padding=1),
+    spread(2, 2, 5, 6),
+    name="avg_pool2d overlapping, padded",
+)
+call(
+    "avg_pool2d",
+    lambda t, x: t.F.avg_pool2d(x, 2, 1, 1, True, False),
+    IMAGES,
+    name="avg_pool2d rounded up, of pixels alone",
+)
+call(
+    "adaptive_avg_pool2d",
+    lambda t, x: t.F.adaptive_avg_pool2d(x, (3, 2)),
+    spread(2, 3, 5, 7),
+    name="adaptive_avg_pool2d of overlapping windows",
+)
+call(
+    "adaptive_max_pool2d",
+    lambda t, x: t.F.adaptive_max_pool2d(x, (3, 2), return_indices=True),
+    spread(2, 3, 5, 7),
+    name="adaptive_max_pool2d of overlapping windows",
+)
+call(
+    "group_norm",
+    lambda t, x, w, b: t.F.group_norm(x, 2, w, b),
+    spread(2, 6, 3, 4, low=3, high=9),
+    spread(6, seed=12),
+    spread(6, seed=13),
+    name="group_norm of (2, 6, 3, 4) in 2",
+)
+call("instance_norm", lambda t, x, w, b: t.F.instance_norm(x, weight=w, bias=b), IMAGES, SCALE, SHIFT)
+call(
+    "layer_norm",
+    lambda t, x, w, b: t.F.layer_norm(x, (7,), w, b),
+    spread(4, 7, low=-1, high=5),
+    spread(7, seed=1),
+    spread(7, seed=2),
+    name="layer_norm of (4, 7) over 1",
+)
+call(
+    "local_response_norm",
+    lambda t, x: t.F.local_response_norm(x, size=4, alpha=1.5, beta=1.2, k=0.5),
+    spread(1, 6, 2, 3, low=-3, high=3.2),
+    name="local_response_norm strong, of an even size",
+)
