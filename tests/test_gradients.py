@@ -33,14 +33,14 @@ def operators() -> dict[str, Callable[..., Any]]:
     return found
 
 
+MODULES = ("tinyseg.creation", "tinyseg.ops.", "tinyseg.nn.")
+
+
 def public_functions() -> set[str]:
     """What ``nn.functional`` exports, what tensors can do, and what ``tinyseg`` exports of either kind."""
     exported = {name: getattr(tinyseg, name) for name in tinyseg.__all__}
     functions = {
-        name
-        for name, value in exported.items()
-        if inspect.isfunction(value)
-        and value.__module__.startswith(("tinyseg.creation", "tinyseg.ops.", "tinyseg.nn."))
+        name for name, value in exported.items() if inspect.isfunction(value) and value.__module__.startswith(MODULES)
     }
     return functions | set(F.__all__) | set(operators())
 
