@@ -33,7 +33,7 @@ LAYERS = (
     ("tensor",),
     ("creation", "gradcheck"),
     ("nn",),
-    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_examples"),
+    ("models", "data", "optim", "metrics", "checkpoint", "interop", "viz", "linear_maps", "op_calls"),
     ("options",),
     ("engine",),
     ("cli", "console", "__main__"),

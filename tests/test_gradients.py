@@ -1,4 +1,4 @@
-"""``tinyseg gradcheck``: every operator has an example, all are right, and a wrong one does not pass."""
+"""``tinyseg gradcheck``: every operator has a call, all are right, and a wrong one does not pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinyseg import Tensor, engine
 from tinyseg.autograd import Op
 from tinyseg.errors import InputError
 from tinyseg.nn import functional as F
-from tinyseg.op_examples import EXAMPLES, WITHOUT_GRADIENT, Example
+from tinyseg.op_calls import CALLS, WITHOUT_GRADIENT, Call
 
 
 def operators() -> dict[str, Any]:
@@ -35,13 +35,13 @@ def public_functions() -> set[str]:
     return set(operators()) | made | set(F.__all__) | {"backward"}
 
 
-def test_every_public_function_has_an_example_or_no_gradient() -> None:
+def test_every_public_function_has_a_call_or_no_gradient() -> None:
     without = [name for names in WITHOUT_GRADIENT.values() for name in names]
     assert len(set(without)) == len(without)
-    assert not set(without) & set(EXAMPLES)
-    missing = public_functions() - set(without) - set(EXAMPLES)
-    assert not missing, f"add an example to tinyseg/op_examples, or the reason why there is no gradient: {missing}"
-    assert set(without) | set(EXAMPLES) == public_functions()
+    assert not set(without) & set(CALLS)
+    missing = public_functions() - set(without) - set(CALLS)
+    assert not missing, f"add a call to tinyseg/op_calls, or the reason why there is no gradient: {missing}"
+    assert set(without) | set(CALLS) == public_functions()
 
 
 def test_what_has_no_gradient_gives_none() -> None:
@@ -60,13 +60,13 @@ def test_what_has_no_gradient_gives_none() -> None:
                 assert not gradient.numpy().any(), name
 
 
-def test_every_example_moves_its_output_by_every_input() -> None:
-    """An input that the output does not depend on would make an example pass without a test."""
+def test_every_call_moves_its_output_by_every_input() -> None:
+    """An input that the output does not depend on would make a call pass without a test."""
     tinyseg.set_default_device("reference")
-    for name, examples in EXAMPLES.items():
-        for example in examples:
-            inputs = example.inputs()
-            result = example.function(*inputs)
+    for name, calls in CALLS.items():
+        for each in calls:
+            inputs = each.inputs()
+            result = each(*inputs)
             outputs = [y for y in (result if isinstance(result, tuple) else (result,)) if y.is_floating_point]
             weights = [tinyseg.tensor(np.linspace(1, 2, y.numel()).reshape(y.shape)) for y in outputs]
             for gradient in tinyseg.grad(outputs, [x for x in inputs if x.requires_grad], weights):
@@ -76,7 +76,7 @@ def test_every_example_moves_its_output_by_every_input() -> None:
 
 def test_all_gradients_are_right(device: str) -> None:
     checks = list(engine.check_gradients())
-    assert [check.operator for check in checks] == list(EXAMPLES)
+    assert [check.operator for check in checks] == list(CALLS)
     assert [check.operator for check in checks if not check.passed] == []
     assert max(check.error for check in checks) < 1e-7
 
@@ -97,12 +97,14 @@ class Slip(Op):
 
 @pytest.fixture
 def slip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXAMPLES, "slip", [Example(F.tanh, (np.ones(2),)), Example(Slip.apply, (np.ones(3) * 3,))])
+    right = Call("right", lambda t, x: t.F.tanh(x), (np.ones(2),))
+    wrong = Call("wrong", lambda t, x: Slip.apply(x), (np.ones(3) * 3,))
+    monkeypatch.setitem(CALLS, "slip", [right, wrong])
 
 
 @pytest.mark.usefixtures("slip")
 def test_a_wrong_gradient_does_not_pass() -> None:
-    """In the second of two examples, by half of the slope."""
+    """In the second of two calls, by half of the slope."""
     [check] = engine.check_gradients(["slip"])
     assert (check.operator, check.passed) == ("slip", False)
     assert check.error == pytest.approx(0.5, rel=1e-6)

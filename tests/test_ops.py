@@ -14,7 +14,7 @@ from op_cases import BAD_CALLS, CASES, TINYSEG, Array, BadCall, Case, spread
 import tinyseg
 from tinyseg import Tensor, backend
 from tinyseg.nn import functional as F
-from tinyseg.op_examples import EXAMPLES
+from tinyseg.op_calls import CALLS
 from tinyseg_kernels import spec
 
 DEVICES = ("reference", "cpu")
@@ -302,7 +302,7 @@ def test_every_function_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None
         f"{name}: no row {what}"
         for name, found in rows.items()
         for what, has in (
-            ("with a gradient", name not in EXAMPLES or any(case.gradient for case in found)),
+            ("with a gradient", name not in CALLS or any(case.gradient for case in found)),
             ("whose batch may be 0", any(case.batch for case in found)),
             ("of one pixel", name in NO_IMAGES or any(map(_takes_one_pixel, found))),
         )

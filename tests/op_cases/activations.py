@@ -9,18 +9,19 @@ import numpy as np
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.table import IMAGES, A, Array, spread
 
-from .table import IMAGES, A, Api, Array, bad, case, spread, zeros
+from .table import bad, case, expect, zeros
 
-_OF_ARRAYS: list[tuple[str, Callable[..., Any], dict[str, Any], Callable[[Array], Any]]] = [
-    ("leaky_relu", lambda t, x: t.F.leaky_relu(x), {}, lambda x: np.where(x > 0, x, 0.01 * x)),
-    ("elu", lambda t, x: t.F.elu(x), {}, lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
-    ("gelu", lambda t, x: t.F.gelu(x), {}, lambda x: x * scipy.special.ndtr(x)),
-    ("F.sigmoid", lambda t, x: t.F.sigmoid(x), {}, scipy.special.expit),
-    ("softplus", lambda t, x: t.F.softplus(x), {}, lambda x: np.logaddexp(0, x)),
+_OF_ARRAYS: list[tuple[str, Callable[..., Any], Callable[[Array], Any]]] = [
+    ("leaky_relu", lambda t, x: t.F.leaky_relu(x), lambda x: np.where(x > 0, x, 0.01 * x)),
+    ("elu", lambda t, x: t.F.elu(x), lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
+    ("gelu", lambda t, x: t.F.gelu(x), lambda x: x * scipy.special.ndtr(x)),
+    ("F.sigmoid", lambda t, x: t.F.sigmoid(x), scipy.special.expit),
+    ("softplus", lambda t, x: t.F.softplus(x), lambda x: np.logaddexp(0, x)),
 ]
-for _name, _call, _options, _answer in _OF_ARRAYS:
-    case(_name, _call, A, expected=_answer, batch=(0,))
+for _name, _call, _answer in _OF_ARRAYS:
+    expect(_name, _answer, batch=(0,))
     case(f"{_name} of images", _call, IMAGES, expected=_answer)
 
 
@@ -45,7 +46,7 @@ case(
     "sigmoid of what is not finite", lambda t, x: t.sigmoid(x), _SPECIAL, expected=[np.nan, 1, 0, 0.5], gradient=False
 )
 case("tanh of far numbers", lambda t, x: t.F.tanh(x), _FAR, expected=np.tanh)
-case("leaky_relu with a slope", lambda t, x: t.F.leaky_relu(x, 0.3), A, expected=lambda x: np.maximum(x, 0.3 * x))
+expect("leaky_relu with a slope", lambda x: np.maximum(x, 0.3 * x))
 case(
     "leaky_relu that falls",
     lambda t, x: t.F.leaky_relu(x, negative_slope=-0.5),
@@ -60,7 +61,7 @@ case(
     expected=[np.nan, np.inf, -np.inf, 0],
     gradient=False,
 )
-case("elu with alpha", lambda t, x: t.F.elu(x, 1.7), A, expected=lambda x: np.where(x > 0, x, 1.7 * np.expm1(x)))
+expect("elu with alpha", lambda x: np.where(x > 0, x, 1.7 * np.expm1(x)))
 case(
     "elu of far numbers",
     lambda t, x: t.F.elu(x),
@@ -68,7 +69,7 @@ case(
     expected=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
 )
 case("elu of what is not finite", lambda t, x: t.F.elu(x), _SPECIAL, expected=[np.nan, np.inf, -1, 0], gradient=False)
-case("gelu by tanh", lambda t, x: t.F.gelu(x, approximate="tanh"), A, expected=_gelu_tanh, batch=(0,))
+expect("gelu by tanh", _gelu_tanh, batch=(0,))
 case("gelu by tanh of images", lambda t, x: t.F.gelu(x, approximate="tanh"), IMAGES, expected=_gelu_tanh)
 case("gelu of far numbers", lambda t, x: t.F.gelu(x), _FAR, expected=lambda x: x * scipy.special.ndtr(x))
 case("gelu by tanh of far numbers", lambda t, x: t.F.gelu(x, approximate="tanh"), _FAR, expected=_gelu_tanh)
@@ -80,12 +81,7 @@ case(
     torch="PyTorch's vectors make NaN of infinity",
     gradient=False,
 )
-case(
-    "softplus with options",
-    lambda t, x: t.F.softplus(x, 3.0, 1.5),
-    A,
-    expected=lambda x: np.where(3 * x > 1.5, x, np.logaddexp(0, 3 * x) / 3),
-)
+expect("softplus with options", lambda x: np.where(3 * x > 1.5, x, np.logaddexp(0, 3 * x) / 3))
 case(
     "softplus of far numbers",
     lambda t, x: t.F.softplus(x),
@@ -112,14 +108,9 @@ def _sloped(x: Array, weight: Array) -> Array:
     return np.where(x > 0, x, weight.reshape(-1, *(1,) * (x.ndim - 2)) * x)
 
 
-def _prelu(t: Api, x: Any, weight: Any) -> Any:
-    return t.F.prelu(x, weight)
-
-
-_SLOPES = np.array([0.3, -0.2, 1.5])
-case("prelu of channels", _prelu, IMAGES, _SLOPES, expected=_sloped, batch=(0,))
-case("prelu of images with one slope", _prelu, IMAGES, [0.3], expected=_sloped, batch=(0,))
-case("prelu of a matrix", lambda t, x, weight: t.prelu(x, weight), spread(4, 3), _SLOPES, expected=_sloped)
+expect("prelu of channels", _sloped, batch=(0,))
+expect("prelu of images with one slope", _sloped, batch=(0,))
+case("prelu of a matrix", lambda t, x, weight: t.prelu(x, weight), spread(4, 3), [0.3, -0.2, 1.5], expected=_sloped)
 case(
     "prelu of a vector",
     lambda t, x, weight: x.prelu(weight),

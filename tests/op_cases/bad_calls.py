@@ -8,10 +8,7 @@ import numpy as np
 
 import tinyseg
 
-from .table import (
-    bad,
-    zeros,
-)
+from .table import bad, zeros
 
 _F = tinyseg.nn.functional
 _IMAGE, _DOUBLE = (1, 3, 4, 5), "float64"

@@ -10,16 +10,9 @@ import scipy.signal
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.table import Array, rectified, spread
 
-from .table import (
-    Array,
-    bad,
-    both,
-    case,
-    rectified,
-    spread,
-    zeros,
-)
+from .table import bad, both, case, expect, zeros
 
 
 def _dilated(kernel: Array, dilation: tuple[int, int]) -> Array:
@@ -102,7 +95,8 @@ def conv(name: str, x: tuple[int, ...], w: tuple[int, ...], bias: bool = True, *
 
 
 conv("3x3", (2, 3, 5, 6), (4, 3, 3, 3))
-conv("3x3 padded", (2, 3, 5, 4), (4, 3, 3, 3), padding=1)
+expect("conv2d 3x3 padded", lambda x, w, b: convolved(x, w, b, padding=1), **_CONVOLUTION)
+expect("conv2d with every option", lambda x, w: convolved(x, w, None, (2, 1), (1, 2), 2, 2), **_CONVOLUTION)
 conv("without bias", (2, 3, 4, 5), (2, 3, 2, 3), bias=False)
 conv("1x1", (2, 5, 3, 4), (3, 5, 1, 1))
 conv("1x1 strided", (2, 3, 5, 4), (2, 3, 1, 1), stride=2)
@@ -149,8 +143,8 @@ def wide_conv(name: str, x: tuple[int, ...], w: tuple[int, ...], **window: Any) 
     )
 
 
+expect("conv2d and relu, 3x3", lambda x, w, b: np.maximum(convolved(x, w, b, padding=1), 0), **_CONVOLUTION)
 for _name, _x, _w, _window in (
-    ("3x3", (2, 3, 5, 6), (4, 3, 3, 3), {"padding": 1}),
     ("strided", (1, 2, 7, 8), (3, 2, 3, 3), {"stride": 2}),
     ("in groups", (2, 4, 5, 4), (6, 2, 3, 3), {"groups": 2}),
     ("depthwise", (1, 3, 5, 6), (3, 1, 3, 3), {"groups": 3, "padding": 1}),
@@ -192,7 +186,12 @@ def conv_transpose(name: str, x: tuple[int, ...], w: tuple[int, ...], bias: bool
     )
 
 
-conv_transpose("3x3", (2, 3, 4, 5), (3, 2, 3, 3))
+expect("conv_transpose2d 3x3", transposed, **_CONVOLUTION)
+expect(
+    "conv_transpose2d and relu, with every option",
+    lambda x, w: np.maximum(transposed(x, w, None, 2, 1, 1, 2), 0),
+    **_CONVOLUTION,
+)
 conv_transpose("padded", (2, 2, 4, 5), (2, 3, 3, 3), padding=1)
 conv_transpose("2x2 stride 2", (2, 4, 3, 2), (4, 2, 2, 2), stride=2)
 conv_transpose("4x4 stride 2", (1, 2, 3, 4), (2, 2, 4, 4), stride=2, padding=1, bias=False)
@@ -269,7 +268,6 @@ def _of_lines(function: Any, **window: Any) -> Any:
 
 for _name, _x, _w, _window in (
     ("padded", (2, 3, 6), (4, 3, 3), {"padding": 1}),
-    ("strided, dilated, in groups", (2, 4, 9), (6, 2, 2), {"stride": 2, "dilation": 3, "padding": 1, "groups": 2}),
     ("of one pixel", (1, 2, 1), (3, 2, 1), {}),
 ):
     case(
@@ -281,6 +279,11 @@ for _name, _x, _w, _window in (
         expected=_of_lines(convolved, **_window),
         **_CONVOLUTION,
     )
+expect(
+    "conv1d strided, dilated, in groups",
+    _of_lines(convolved, stride=2, dilation=3, padding=1, groups=2),
+    **_CONVOLUTION,
+)
 case(
     "conv1d same, of one line",
     lambda t, x, w: t.F.conv1d(x, w, padding="same"),
@@ -297,19 +300,20 @@ case(
     expected=lambda x, w: np.maximum(_of_lines(convolved, stride=2)(x, w), 0),
     **_CONVOLUTION,
 )
-for _name, _x, _w, _window in (
-    ("with output padding", (2, 3, 4), (3, 2, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
-    ("dilated, in groups", (1, 4, 5), (4, 1, 2), {"dilation": 3, "padding": 2, "groups": 2}),
-):
-    case(
-        f"conv_transpose1d {_name}",
-        lambda t, x, w, b, window=_window: t.F.conv_transpose1d(x, w, b, **window),
-        spread(*_x),
-        spread(*_w, seed=1),
-        spread(_w[1] * _window.get("groups", 1), seed=2),
-        expected=_of_lines(transposed, **_window),
-        **_CONVOLUTION,
-    )
+expect(
+    "conv_transpose1d with output padding",
+    _of_lines(transposed, stride=2, padding=1, output_padding=1),
+    **_CONVOLUTION,
+)
+case(
+    "conv_transpose1d dilated, in groups",
+    lambda t, x, w, b: t.F.conv_transpose1d(x, w, b, dilation=3, padding=2, groups=2),
+    spread(1, 4, 5),
+    spread(4, 1, 2, seed=1),
+    spread(2, seed=2),
+    expected=_of_lines(transposed, dilation=3, padding=2, groups=2),
+    **_CONVOLUTION,
+)
 case(
     "conv_transpose1d of one line, and relu",
     lambda t, x, w: rectified(t, "conv_transpose1d", x, w, stride=3),
@@ -360,6 +364,8 @@ for _name, _x, _kernel, _window in (
         expected=lambda x, size=_x[2:], kernel=_kernel, window=_window: summed(x, size, kernel, **window),
         batch=(0,),
     )
+expect("unfold padded, strided", lambda x: columns(x, (2, 3), padding=1, stride=2), batch=(0,))
+expect("fold 2x2", lambda x: summed(x, (3, 4), 2), batch=(0,))
 case("unfold one image", lambda t, x: t.F.unfold(x, 2), spread(2, 3, 4), expected=lambda x: columns(x[None], 2)[0])
 case(
     "fold one image",

@@ -8,15 +8,12 @@ import numpy as np
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.losses import CHANCES, ELEMENT_WEIGHTS, POSITIVE_WEIGHTS, TRUTH
+from tinyseg.op_calls.table import IMAGES, A, Array, B, like, spread
 
-from .table import IMAGES, A, Api, Array, B, bad, case, spread, zeros
+from .table import bad, case, expect, zeros
 
 _F = tinyseg.nn.functional
-
-
-def _tensor(values: Array, like: Any, t: Api) -> Any:
-    """A constant beside ``like``."""
-    return t.tensor(values.tolist(), dtype=like.dtype)
 
 
 def _smooth(beta: float) -> Any:
@@ -28,14 +25,13 @@ def _smooth(beta: float) -> Any:
 
 
 # No difference is a place where a slope jumps.
-_WEIGHTS = spread(2, 3, 4, low=0.1, high=2.0, seed=7)
 _DISTANCES = {
     "mse_loss": lambda x, target: (x - target) ** 2,
     "l1_loss": lambda x, target: np.abs(x - target),
     "smooth_l1_loss": _smooth(1.0),
 }
 for _name, _each in _DISTANCES.items():
-    case(_name, lambda t, x, y, f=_name: getattr(t.F, f)(x, y), A, B, expected=lambda x, y, e=_each: e(x, y).mean())
+    expect(_name, lambda x, y, e=_each: e(x, y).mean())
     case(
         f"{_name} of each",
         lambda t, x, y, f=_name: getattr(t.F, f)(x, y, reduction="none"),
@@ -62,29 +58,29 @@ for _name, _each in _DISTANCES.items():
 for _name in ("mse_loss", "l1_loss"):
     for _reduction in ("mean", "sum", "none"):
         _each = {
-            "mean": lambda losses: losses.sum() / _WEIGHTS.sum(),
+            "mean": lambda losses: losses.sum() / ELEMENT_WEIGHTS.sum(),
             "sum": np.sum,
             "none": lambda losses: losses,
         }[_reduction]
         case(
             f"{_name} with weights, {_reduction}",
-            lambda t, x, y, f=_name, r=_reduction: getattr(t.F, f)(x, y, reduction=r, weight=_tensor(_WEIGHTS, x, t)),
+            lambda t, x, y, f=_name, r=_reduction: getattr(t.F, f)(
+                x, y, reduction=r, weight=like(ELEMENT_WEIGHTS, x, t)
+            ),
             A,
             B,
-            expected=lambda x, y, f=_name, e=_each: e(_WEIGHTS * _DISTANCES[f](x, y)),
+            expected=lambda x, y, f=_name, e=_each: e(ELEMENT_WEIGHTS * _DISTANCES[f](x, y)),
         )
-for _beta in (0.37, 0.0):
-    case(
-        f"smooth_l1_loss with beta {_beta}",
-        lambda t, x, y, b=_beta: t.F.smooth_l1_loss(x, y, beta=b),
-        A,
-        B,
-        expected=lambda x, y, b=_beta: _smooth(b)(x, y).mean(),
-    )
+expect("smooth_l1_loss with beta 0.37", lambda x, y: _smooth(0.37)(x, y).mean())
+case(
+    "smooth_l1_loss with beta 0.0",
+    lambda t, x, y: t.F.smooth_l1_loss(x, y, beta=0.0),
+    A,
+    B,
+    expected=lambda x, y: _smooth(0.0)(x, y).mean(),
+)
 
 # --- Two classes
-
-_CHANCES, _TRUTH = spread(2, 3, 4, low=0.02, high=0.98), spread(2, 3, 4, low=0.0, high=1.0, seed=1)
 
 
 def _binary(x: Array, target: Array) -> Array:
@@ -98,23 +94,16 @@ def _with_logits(x: Array, target: Array, pos_weight: Any = 1.0) -> Array:
 case(
     "binary_cross_entropy",
     lambda t, x, y: t.F.binary_cross_entropy(x, y),
-    _CHANCES,
-    _TRUTH,
+    CHANCES,
+    TRUTH,
     expected=lambda x, y: _binary(x, y).mean(),
 )
-case(
-    "binary_cross_entropy of each with weights",
-    lambda t, x, y: t.F.binary_cross_entropy(x, y, _tensor(_WEIGHTS[0], x, t), reduction="none"),
-    _CHANCES,
-    _TRUTH,
-    expected=lambda x, y: _WEIGHTS[0] * _binary(x, y),
-    batch=(0, 1),
-)
+expect("binary_cross_entropy of each with weights", lambda x, y: ELEMENT_WEIGHTS[0] * _binary(x, y), batch=(0, 1))
 case(
     "binary_cross_entropy summed",
     lambda t, x, y: t.F.binary_cross_entropy(x, y, reduction="sum"),
-    _CHANCES,
-    _TRUTH,
+    CHANCES,
+    TRUTH,
     expected=lambda x, y: _binary(x, y).sum(),
 )
 case(
@@ -129,7 +118,7 @@ case(
     "binary_cross_entropy_with_logits",
     lambda t, x, y: t.F.binary_cross_entropy_with_logits(x, y),
     A,
-    _TRUTH,
+    TRUTH,
     expected=lambda x, y: _with_logits(x, y).mean(),
 )
 case(
@@ -140,15 +129,9 @@ case(
     expected=_with_logits,
     batch=(0, 1),
 )
-_POSITIVE = np.array([0.5, 3.0, 2.0]).reshape(3, 1, 1)
-case(
+expect(
     "binary_cross_entropy_with_logits with weights",
-    lambda t, x, y: t.F.binary_cross_entropy_with_logits(
-        x, y, _tensor(_WEIGHTS[0, 0, 0], x, t), pos_weight=_tensor(_POSITIVE, x, t)
-    ),
-    IMAGES,
-    spread(2, 3, 4, 5, low=0.0, high=1.0, seed=1),
-    expected=lambda x, y: (_WEIGHTS[0, 0, 0] * _with_logits(x, y, _POSITIVE)).mean(),
+    lambda x, y: (ELEMENT_WEIGHTS[0, 0, 0] * _with_logits(x, y, POSITIVE_WEIGHTS)).mean(),
 )
 case(
     "binary_cross_entropy_with_logits of large numbers",

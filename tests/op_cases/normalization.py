@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 
 import tinyseg
+from tinyseg.op_calls.networks import MEAN, SCALE, SHIFT, VAR
+from tinyseg.op_calls.table import IMAGES, Api, Array, rectified, spread
 
-from .table import (
-    IMAGES,
-    Api,
-    Array,
-    bad,
-    case,
-    rectified,
-    spread,
-    zeros,
-)
+from .table import bad, case, expect, zeros
 
 _F = tinyseg.nn.functional
 
@@ -30,20 +23,7 @@ def normalised(x: Array, w: Any = 1.0, b: Any = 0.0, mean: Any = None, var: Any 
     return (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + eps) * w + b
 
 
-_MEAN, _VAR, _SCALE, _SHIFT = (
-    spread(3, seed=6),
-    spread(3, low=0.5, high=2, seed=7),
-    spread(3, seed=8),
-    spread(3, seed=9),
-)
-case(
-    "batch_norm training",
-    lambda t, x, w, b: t.F.batch_norm(x, None, None, w, b, training=True),
-    IMAGES,
-    _SCALE,
-    _SHIFT,
-    expected=normalised,
-)
+expect("batch_norm training", normalised)
 case(
     "batch_norm training, not affine",
     lambda t, x: t.F.batch_norm(x, None, None, training=True, eps=1e-3),
@@ -61,10 +41,10 @@ case(
     "batch_norm evaluation",
     lambda t, x, m, v, w, b: t.F.batch_norm(x, m.detach(), v.detach(), w, b),
     IMAGES,
-    _MEAN,
-    _VAR,
-    _SCALE,
-    _SHIFT,
+    MEAN,
+    VAR,
+    SCALE,
+    SHIFT,
     expected=lambda x, m, v, w, b: normalised(x, w, b, m, v),
     batch=(0,),
     gradient=False,
@@ -73,25 +53,19 @@ case(
     "batch_norm evaluation, by input",
     lambda t, x, w, b: t.F.batch_norm(x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b),
     IMAGES,
-    _SCALE,
-    _SHIFT,
+    SCALE,
+    SHIFT,
     expected=lambda x, w, b: normalised(x, w, b, np.full(3, 0.5), np.full(3, 4.0)),
     batch=(0,),
 )
+expect("batch_norm evaluation, with gradients", lambda x, w, b: normalised(x, w, b, MEAN, VAR), batch=(0,))
 case(
     "batch_norm evaluation, not affine",
     lambda t, x: t.F.batch_norm(x, x.detach()[0, :, 0, 0] * 0, x.detach()[0, :, 0, 0] * 0 + 1),
     IMAGES,
     expected=lambda x: x / np.sqrt(1 + 1e-5),
 )
-case(
-    "batch_norm and relu, training",
-    lambda t, x, w, b: rectified(t, "batch_norm", x, None, None, w, b, training=True),
-    IMAGES,
-    _SCALE,
-    _SHIFT,
-    expected=lambda x, w, b: np.maximum(normalised(x, w, b), 0),
-)
+expect("batch_norm and relu, training", lambda x, w, b: np.maximum(normalised(x, w, b), 0))
 case(
     "batch_norm and relu, training, of images in one channel, not affine",
     lambda t, x: rectified(t, "batch_norm", x, None, None, training=True, eps=1e-3),
@@ -111,8 +85,8 @@ case(
         t, "batch_norm", x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b, training=False
     ),
     IMAGES,
-    _SCALE,
-    _SHIFT,
+    SCALE,
+    SHIFT,
     expected=lambda x, w, b: np.maximum(normalised(x, w, b, np.full(3, 0.5), np.full(3, 4.0)), 0),
     batch=(0,),
 )
@@ -128,8 +102,8 @@ case(
     "batch_norm's running statistics",
     _running,
     IMAGES,
-    _MEAN,
-    _VAR,
+    MEAN,
+    VAR,
     gradient=False,
     expected=lambda x, m, v: (0.75 * m + 0.25 * x.mean((0, 2, 3)), 0.75 * v + 0.25 * x.var((0, 2, 3), ddof=1)),
 )
@@ -140,8 +114,8 @@ for _shape in ((5, 3), (2, 3, 4), (2, 3, 2, 2, 3)):
         f"batch_norm of {len(_shape)} dimensions",
         lambda t, x, w, b: t.F.batch_norm(x, None, None, w, b, training=True),
         spread(*_shape),
-        _SCALE,
-        _SHIFT,
+        SCALE,
+        SHIFT,
         expected=lambda x, w, b: normalised(x.reshape(*x.shape[:2], -1, 1), w, b).reshape(x.shape),
     )
 
@@ -157,7 +131,9 @@ def grouped(x: Array, groups: int, w: Any = None, b: Any = None, eps: float = 1e
 
 
 _SIX = spread(6, seed=12), spread(6, seed=13)
-for _shape, _groups in (((2, 6, 3, 4), 2), ((3, 6, 5), 1), ((2, 6), 3), ((1, 70, 3, 2), 10)):
+_GROUPED: dict[str, Any] = {"batch": (0,), "tolerance": 3e-5}  # two elements are divided by small deviations
+expect("group_norm of (2, 6, 3, 4) in 2", lambda x, w, b: grouped(x, 2, w, b), **_GROUPED)
+for _shape, _groups in (((3, 6, 5), 1), ((2, 6), 3), ((1, 70, 3, 2), 10)):
     _weights = _SIX if _shape[1] == 6 else ()
     case(
         f"group_norm of {_shape} in {_groups}",
@@ -165,8 +141,7 @@ for _shape, _groups in (((2, 6, 3, 4), 2), ((3, 6, 5), 1), ((2, 6), 3), ((1, 70,
         spread(*_shape, low=3, high=9),
         *_weights,
         expected=lambda x, *factors, g=_groups: grouped(x, g, *factors),
-        batch=(0,),
-        tolerance=3e-5,  # groups of two elements are divided by small deviations
+        **_GROUPED,
     )
 case(
     "group_norm of many pixels",
@@ -175,15 +150,7 @@ case(
     expected=lambda x: grouped(x, 3, eps=1e-3),
     gradient=False,
 )
-case(
-    "instance_norm",
-    lambda t, x, w, b: t.F.instance_norm(x, weight=w, bias=b),
-    IMAGES,
-    _SCALE,
-    _SHIFT,
-    expected=lambda x, w, b: grouped(x, 3, w, b),
-    batch=(0,),
-)
+expect("instance_norm", lambda x, w, b: grouped(x, 3, w, b), batch=(0,))
 case(
     "instance_norm of lines, not affine",
     lambda t, x: t.F.instance_norm(x, eps=1e-2),
@@ -215,8 +182,8 @@ case(
     "instance_norm by running statistics",
     lambda t, x, w, b: t.F.instance_norm(x, w.detach() * 0 + 0.5, b.detach() * 0 + 4.0, w, b, use_input_stats=False),
     IMAGES,
-    _SCALE,
-    _SHIFT,
+    SCALE,
+    SHIFT,
     expected=lambda x, w, b: normalised(x, w, b, np.full(3, 0.5), np.full(3, 4.0)),
 )
 
@@ -231,8 +198,8 @@ case(
     "instance_norm's running statistics",
     _running_of_instances,
     IMAGES,
-    _MEAN,
-    _VAR,
+    MEAN,
+    VAR,
     gradient=False,
     expected=lambda x, m, v: (
         0.75 * m + 0.25 * x.mean((2, 3)).mean(0),
@@ -247,7 +214,8 @@ def layered(x: Array, dims: int, w: Any = 1.0, b: Any = 0.0, eps: float = 1e-5) 
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps) * w + b
 
 
-for _shape, _dims in (((4, 7), 1), ((2, 3, 4, 5), 3), ((2, 3, 4, 5), 2), ((3,), 1), ((90, 500), 1)):
+expect("layer_norm of (4, 7) over 1", lambda x, w, b: layered(x, 1, w, b), batch=(0,))
+for _shape, _dims in (((2, 3, 4, 5), 3), ((2, 3, 4, 5), 2), ((3,), 1), ((90, 500), 1)):
     _own = _shape[-_dims:]
     case(
         f"layer_norm of {_shape} over {_dims}",
@@ -280,11 +248,15 @@ def responding(x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: 
 RESPONSES: list[tuple[str, tuple[int, ...], dict[str, float]]] = [
     ("AlexNet's", (2, 7, 3, 2), {"size": 5, "alpha": 5e-4, "k": 2.0}),
     ("GoogLeNet's", (2, 7, 3, 2), {"size": 5}),
-    ("strong, of an even size", (1, 6, 2, 3), {"size": 4, "alpha": 1.5, "beta": 1.2, "k": 0.5}),
     ("of lines, wider than there are channels", (2, 3, 4), {"size": 9, "alpha": 2.0}),
     ("of squares alone", (1, 4, 2, 2), {"size": 3, "alpha": 0.5, "beta": 0.5, "k": 0.0}),
     ("of five dimensions", (1, 3, 2, 1, 2), {"size": 2, "alpha": 1.0}),
 ]
+expect(
+    "local_response_norm strong, of an even size",
+    lambda x: responding(x, size=4, alpha=1.5, beta=1.2, k=0.5),
+    batch=(0,),
+)
 for _name, _shape, _numbers in RESPONSES:
     case(
         f"local_response_norm {_name}",

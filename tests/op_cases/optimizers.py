@@ -7,14 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .table import (
-    NO_TORCH,
-    A,
-    Api,
-    Array,
-    B,
-    case,
-)
+from tinyseg.op_calls.table import A, Api, Array, B
+
+from .table import NO_TORCH, case
 
 
 def _stepped(name: str, **options: Any) -> Callable[..., Any]:

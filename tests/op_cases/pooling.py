@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 
 import tinyseg
+from tinyseg.op_calls.table import Array, spread
 
-from .table import (
-    Array,
-    bad,
-    both,
-    case,
-    spread,
-    zeros,
-)
+from .table import bad, both, case, expect, zeros
 
 _F = tinyseg.nn.functional
 
@@ -44,17 +38,17 @@ def pooled(
 
 
 POOLINGS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
-    ("2x2", (2, 3, 4, 6), {"kernel_size": 2}),
     ("with a rest", (1, 2, 5, 7), {"kernel_size": 2}),
     ("of one pixel", (2, 3, 1, 1), {"kernel_size": 1}),
     ("overlapping", (1, 2, 6, 5), {"kernel_size": 3, "stride": 1}),
-    ("padded", (1, 2, 5, 6), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ("dilated", (1, 2, 7, 6), {"kernel_size": 2, "stride": 2, "padding": 1, "dilation": 2}),
     ("uneven", (2, 1, 6, 7), {"kernel_size": (2, 3), "stride": (1, 2), "padding": (0, 1), "dilation": (3, 1)}),
     ("wide", (1, 17, 2, 4), {"kernel_size": 2}),
     ("rounded up", (1, 2, 5, 7), {"kernel_size": 2, "ceil_mode": True}),
     ("rounded up, padded", (1, 2, 6, 5), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
 ]
+expect("max_pool2d 2x2", lambda x: pooled(x, 2), batch=(0,))
+expect("max_pool2d padded", lambda x: pooled(x, 3, 2, 1), batch=(0,))
 for _name, _shape, _window in POOLINGS:
     case(
         f"max_pool2d {_name}",
@@ -120,14 +114,7 @@ def unpooled(x: Array, places: Array, size: tuple[int, int]) -> Array:
 
 
 _PLACES = np.array([[[[5, 2], [12, 15]], [[0, 3], [9, 10]]]])
-case(
-    "max_unpool2d",
-    lambda t, x, i: t.F.max_unpool2d(x, i, 2),
-    spread(1, 2, 2, 2),
-    _PLACES,
-    expected=lambda x, i: unpooled(x, i, (4, 4)),
-    batch=(0, 1),
-)
+expect("max_unpool2d", lambda x, i: unpooled(x, i, (4, 4)), batch=(0, 1))
 case(
     "max_unpool2d to a size",
     lambda t, x, i: t.F.max_unpool2d(x, i, 2, output_size=(5, 4)),
@@ -191,14 +178,8 @@ def _pooled_lines(x: Array, window: dict[str, Any]) -> tuple[Array, ...]:
     return tuple(y.reshape(*x.shape[:-1], y.shape[-1]) for y in found)
 
 
-case(
-    "max_unpool1d",
-    lambda t, x, i: t.F.max_unpool1d(x, i, 2),
-    spread(1, 2, 3),
-    [[[1, 2, 5], [0, 3, 4]]],
-    expected=lambda x, i: unpooled(x[..., None], i[..., None], (6, 1))[..., 0],
-    batch=(0, 1),
-)
+expect("max_pool1d padded", lambda x: _pooled_lines(x, {"kernel_size": 3, "stride": 2, "padding": 1})[0], batch=(0,))
+expect("max_unpool1d", lambda x, i: unpooled(x[..., None], i[..., None], (6, 1))[..., 0], batch=(0, 1))
 case(
     "max_unpool1d to a size, without a batch",
     lambda t, x, i: t.F.max_unpool1d(x, i, 2, 3, 1, output_size=(7,)),
@@ -234,7 +215,6 @@ def averaged(
 
 AVERAGES: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
     ("2x2", (2, 3, 4, 7), {"kernel_size": 2}),
-    ("overlapping, padded", (2, 2, 5, 6), {"kernel_size": 3, "stride": 1, "padding": 1}),
     ("padded, of pixels alone", (1, 2, 5, 6), {"kernel_size": 3, "padding": 1, "count_include_pad": False}),
     ("uneven, with gaps", (1, 2, 7, 6), {"kernel_size": (2, 1), "stride": (3, 2), "padding": (1, 0)}),
     ("rounded up", (1, 2, 6, 5), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
@@ -257,6 +237,8 @@ for _name, _shape, _window in AVERAGES:
         ),
         batch=(0,),
     )
+expect("avg_pool2d overlapping, padded", lambda x: averaged(x, 3, 1, 1), batch=(0,))
+expect("avg_pool2d rounded up, of pixels alone", lambda x: averaged(x, 2, 1, 1, True, False), batch=(0,))
 case(
     "avg_pool2d without a batch",
     lambda t, x: t.F.avg_pool2d(x, 2, 1),
@@ -297,12 +279,18 @@ def _where_largest(x: Array, top: int, bottom: int, left: int, right: int) -> Ar
 
 
 ADAPTIVE: list[tuple[str, tuple[int, ...], Any, tuple[int, int]]] = [
-    ("of overlapping windows", (2, 3, 5, 7), (3, 2), (3, 2)),
     ("to one pixel", (2, 3, 4, 5), 1, (1, 1)),
     ("to more pixels", (1, 2, 3, 2), (4, 5), (4, 5)),
     ("to the input's width", (1, 2, 5, 4), (2, None), (2, 4)),
     ("of many channels, large windows", (1, 130, 3, 11), (2, 2), (2, 2)),
 ]
+_OVERLAPPING = "of overlapping windows"
+expect(f"adaptive_avg_pool2d {_OVERLAPPING}", lambda x: _shared_out(x, (3, 2), _mean), batch=(0,))
+expect(
+    f"adaptive_max_pool2d {_OVERLAPPING}",
+    lambda x: (_shared_out(x, (3, 2), _largest), _shared_out(x, (3, 2), _where_largest)),
+    batch=(0,),
+)
 for _name, _shape, _given, _size in ADAPTIVE:
     case(
         f"adaptive_avg_pool2d {_name}",

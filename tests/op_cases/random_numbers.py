@@ -7,14 +7,10 @@ import itertools
 import numpy as np
 
 import tinyseg
+from tinyseg.op_calls.networks import SEED
+from tinyseg.op_calls.table import A, Array, spread
 
-from .table import (
-    IMAGES,
-    A,
-    Array,
-    case,
-    spread,
-)
+from .table import case, expect
 
 
 def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -56,7 +52,6 @@ def _dropped(x: Array, probability: float, seed: int) -> Array:
 
 
 _OWN = "random numbers are tinyseg's own"
-SEED = 2**40 + 77
 
 
 def _generator() -> tinyseg.Generator:
@@ -104,22 +99,13 @@ case(
     torch=_OWN,
     batch=(0,),
 )
-case(
-    "dropout of images",
-    lambda t, x: t.F.dropout(x, 0.5, generator=_generator()),
-    IMAGES,
-    expected=lambda x: _dropped(x, 0.5, SEED),
-    torch=_OWN,
-    batch=(0,),
-)
+expect("dropout of images", lambda x: _dropped(x, 0.5, SEED), torch=_OWN, batch=(0,))
 case("dropout of everything", lambda t, x: t.F.dropout(x, 1.0), A, expected=np.zeros_like(A), batch=(0,))
 case("dropout of nothing", lambda t, x: t.F.dropout(x, 0.0) * 1.0, A, expected=A)
 case("dropout in evaluation", lambda t, x: t.F.dropout(x, 0.9, training=False) * 1.0, A, expected=A)
-case(
+expect(
     "dropout2d",
-    lambda t, x: t.F.dropout2d(x, 0.4, generator=_generator()),
-    IMAGES,
-    expected=lambda x: x * _dropped(np.ones((len(x), 3, 1, 1)), 0.4, SEED),
+    lambda x: x * _dropped(np.ones((len(x), 3, 1, 1)), 0.4, SEED),
     torch=_OWN,
     batch=(0,),
 )

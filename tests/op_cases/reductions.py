@@ -8,14 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .table import (
-    IMAGES,
-    A,
-    bools,
-    case,
-    integers,
-    named,
-)
+from tinyseg.op_calls.table import IMAGES, A, bools, integers
+
+from .table import case, expect, named
 
 DIMS: list[Any] = [None, 0, 1, -1, (0, 2), (1, 2), (0, 1, 2)]
 
@@ -26,6 +21,13 @@ def _reduced(x: Any, name: str, dim: Any, keepdim: bool) -> Any:
 
 
 for _name, _dim, _keepdim in itertools.product(("sum", "mean", "amax", "amin"), DIMS, (False, True)):
+    if _dim in (None, 1) and not _keepdim:
+        expect(
+            f"{_name} over {_dim}",
+            lambda x, name=_name, d=_dim: getattr(np, name)(x, axis=d),
+            batch=(0,) if _dim == 1 else (),
+        )
+        continue
     case(
         f"{_name} over {_dim}{' kept' if _keepdim else ''}",
         lambda t, x, name=_name, d=_dim, k=_keepdim: _reduced(x, name, d, k),
@@ -45,7 +47,12 @@ case(
 case("sum of integers", lambda t, x: x.sum(0), integers(5, 3), expected=lambda x: x.sum(0), gradient=False)
 case("sum of bools", lambda t, x: x.sum(), bools(5, 3), expected=lambda x: int(np.count_nonzero(x)), gradient=False)
 for _name in ("max", "min"):
-    for _dim in (0, 1, -1):
+    expect(
+        f"{_name} along 1",
+        lambda x, name=_name: (getattr(np, name)(x, 1), getattr(np, f"arg{name}")(x, 1)),
+        batch=(0,),
+    )
+    for _dim in (0, -1):
         case(
             f"{_name} along {_dim}",
             lambda t, x, name=_name, d=_dim: tuple(getattr(x, name)(d)),

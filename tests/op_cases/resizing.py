@@ -8,17 +8,10 @@ import scipy.signal
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.networks import SMALL
+from tinyseg.op_calls.table import Array, bools, integers, spread
 
-from .table import (
-    NO_TORCH,
-    Array,
-    bad,
-    bools,
-    case,
-    integers,
-    spread,
-    zeros,
-)
+from .table import NO_TORCH, bad, case, expect, zeros
 
 
 def nearest(x: Array, size: tuple[int, int], step: tuple[float, float] | None = None) -> Array:
@@ -43,7 +36,6 @@ def bilinear(x: Array, size: tuple[int, int], align_corners: bool, step: tuple[f
     return np.array(planes).reshape(*x.shape[:2], *size)
 
 
-SMALL = spread(2, 3, 3, 4)
 for _name, _size in (
     ("up", (6, 8)),
     ("unevenly", (7, 5)),
@@ -66,6 +58,9 @@ for _name, _size in (
             expected=lambda x, s=_size, c=_corners: bilinear(x, s, c),
             batch=(0,),
         )
+expect("nearest up and down", lambda x: nearest(x, (7, 3)), batch=(0,))
+expect("bilinear up and down", lambda x: bilinear(x, (7, 3), False), batch=(0,))
+expect("bilinear up and down, corners aligned", lambda x: bilinear(x, (7, 3), True), batch=(0,))
 case(
     "nearest of one pixel",
     lambda t, x: t.F.interpolate(x, scale_factor=3),
@@ -131,14 +126,7 @@ case(
     expected=lambda x: nearest(x, (7, 5)),
     batch=(0,),
 )
-case(
-    "bed_of_nails",
-    lambda t, x: t.F.bed_of_nails(x, (3, 2)),
-    SMALL,
-    expected=lambda x: np.kron(x, [[1, 0], [0, 0], [0, 0]]),
-    batch=(0,),
-    torch=NO_TORCH,
-)
+expect("bed_of_nails", lambda x: np.kron(x, [[1, 0], [0, 0], [0, 0]]), batch=(0,), torch=NO_TORCH)
 case(
     "bed_of_nails of one image",
     lambda t, x: t.F.bed_of_nails(x, 2),
@@ -163,8 +151,9 @@ def unshuffled(x: Array, r: int) -> Array:
     return x.ravel()[shuffled(np.arange(x.size).reshape(shape), r).astype(int).ravel().argsort()].reshape(shape)
 
 
+expect("pixel_shuffle images", lambda x: shuffled(x, 2), batch=(0,))
+expect("pixel_unshuffle images", lambda x: unshuffled(x, 2), batch=(0,))
 for _name, _x, _r in (
-    ("images", (2, 8, 2, 3), 2),
     ("one image", (9, 1, 2), 3),
     ("a sequence of images", (1, 2, 4, 2, 1), 2),
 ):

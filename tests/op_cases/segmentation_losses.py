@@ -9,16 +9,23 @@ import numpy as np
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.losses import HALVES, PART_MASSES
+from tinyseg.op_calls.table import Array, spread
 
-from .table import NO_TORCH, Array, bad, case, integers, spread, zeros
-
-LOGITS, LABELS = spread(2, 3, 4, 5), integers(2, 4, 5, high=3)
-MASSES = spread(2, 4, 5, low=0.2, high=1.8)
+from .table import NO_TORCH, bad, case, expect, zeros
 
 
 def _parts(x: Array, labels: Array) -> tuple[Array, Array]:
-    """Probabilities, and the truth as 0 and 1."""
+    """Probabilities, and the truth as 0 and 1: of each class, or, of a single channel, of class 1."""
+    if x.shape[1] == 1:
+        return scipy.special.expit(x), (labels == 1)[:, None].astype(float)
     return scipy.special.softmax(x, 1), np.moveaxis(np.eye(x.shape[1])[labels], -1, 1)
+
+
+def _of_true(x: Array, labels: Array) -> Array:
+    """The true class's probability."""
+    q, p = _parts(x, labels)
+    return (q * p + (x.shape[1] == 1) * (1 - q) * (1 - p)).sum(1)
 
 
 def _per_pixel(each: Array, mass: Array) -> float:
@@ -27,11 +34,11 @@ def _per_pixel(each: Array, mass: Array) -> float:
 
 
 def _cross_entropy(x: Array, labels: Array, mass: Array) -> float:
-    return _per_pixel(-(np.log(_parts(x, labels)[0]) * _parts(x, labels)[1]).sum(1), mass)
+    return _per_pixel(-np.log(_of_true(x, labels)), mass)
 
 
 def _focal(x: Array, labels: Array, mass: Array) -> float:
-    q = (_parts(x, labels)[0] * _parts(x, labels)[1]).sum(1)
+    q = _of_true(x, labels)
     return _per_pixel(-((1 - q) ** 2) * np.log(q), mass)
 
 
@@ -50,25 +57,31 @@ def _boundary(x: Array, labels: Array, mass: Array) -> float:
         return 0.0
     q, p = _parts(x, labels)
     from_edge = np.arange(x.shape[3]) + 0.5 - x.shape[3] / 2
-    phi = np.stack([from_edge, -from_edge, 0 * from_edge])[:, None]
-    return _per_pixel((phi * (q - p)).sum(1), mass) / 3
+    each = [from_edge, -from_edge, 0 * from_edge] if x.shape[1] == 3 else [-from_edge]
+    return _per_pixel((np.stack(each)[:, None] * (q - p)).sum(1), mass) / x.shape[1]
 
 
-def _lovasz(x: Array, labels: Array) -> float:
+def _lovasz(x: Array, labels: Array, mass: Array | float = 1.0) -> float:
     """Algorithm 1 of the paper, class by class."""
+    mass = np.broadcast_to(mass, labels.shape).ravel()
     q, p = (np.moveaxis(each, 1, -1).reshape(-1, x.shape[1]) for each in _parts(x, labels))
     found = []
-    for c in np.unique(labels):
+    for c in np.unique(labels) if x.shape[1] > 1 else [0]:
         errors = np.abs(p - q)[:, c]
         order = np.argsort(-errors)
-        true = p[order, c]
-        jaccard = 1 - (true.sum() - np.cumsum(true)) / (true.sum() + np.cumsum(1 - true))
+        true, other = mass[order] * p[order, c], mass[order] * (1 - p[order, c])
+        jaccard = 1 - (true.sum() - np.cumsum(true)) / (true.sum() + np.cumsum(other))
         found.append((errors[order] * np.diff(jaccard, prepend=0)).sum())
     return float(np.mean(found)) if found else 0.0
 
 
 def _sum(*parts: Callable[..., float]) -> Callable[..., float]:
     return lambda *inputs: sum(part(*inputs) for part in parts)
+
+
+def _of_one_channel(expected: Callable[..., float]) -> Callable[..., float]:
+    """With weights of pixels; label 2 counts nothing."""
+    return lambda x, labels: expected(x, labels, PART_MASSES * (labels != 2))
 
 
 _EXPECTED: dict[str, Callable[..., float]] = {
@@ -85,27 +98,15 @@ _EXPECTED: dict[str, Callable[..., float]] = {
     "lovasz_softmax_loss": _lovasz,
 }
 
-# Left half class 0, right half class 1: distances that need no transform.
-_HALVES = np.broadcast_to(np.arange(6) // 3, (2, 4, 6))
-
 
 def _call(name: str) -> Callable[..., Any]:
     return lambda t, x, y, m=None: getattr(t.F, name)(x, y, pixel_weight=m)
 
 
 for _name, _expected in _EXPECTED.items():
-    _inputs = [LOGITS, LABELS, MASSES]
-    if "boundary" in _name:
-        _inputs = [spread(2, 3, 4, 6), _HALVES, spread(2, 4, 6, low=0.2, high=1.8)]
     _given = 2 if _name == "lovasz_softmax_loss" else 3  # which has no gradient by the weights of pixels
-    case(
-        _name,
-        _call(_name),
-        *_inputs[:_given],
-        expected=_expected,
-        batch=(0, 1, 2)[:_given],
-        torch=NO_TORCH,
-    )
+    expect(_name, _expected, batch=(0, 1, 2)[:_given], torch=NO_TORCH)
+    expect(f"{_name} of one channel", _of_one_channel(_expected), torch=NO_TORCH)
     case(
         f"{_name} of one pixel",
         _call(_name),
@@ -118,7 +119,7 @@ for _name, _expected in _EXPECTED.items():
 case(
     "signed_distance",
     lambda t, y: t.F.signed_distance(y, 3),
-    _HALVES,
+    HALVES,
     expected=lambda y: np.broadcast_to(
         np.array([[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], [2.5, 1.5, 0.5, -0.5, -1.5, -2.5], [0] * 6])[None, :, None],
         (len(y), 3, 4, 6),

@@ -10,18 +10,10 @@ import scipy.signal
 import scipy.special
 
 import tinyseg
+from tinyseg.op_calls.losses import HOLES, LABELS, LOGITS, WEIGHTS
+from tinyseg.op_calls.table import A, Api, Array, integers, like, spread
 
-from .table import (
-    IMAGES,
-    A,
-    Api,
-    Array,
-    bad,
-    case,
-    integers,
-    spread,
-    zeros,
-)
+from .table import bad, case, expect, zeros
 
 for _dim in (0, 1, -1):
     case(
@@ -31,13 +23,7 @@ for _dim in (0, 1, -1):
         batch=() if _dim == 0 else (0,),
         expected=lambda x, d=_dim: scipy.special.log_softmax(x, d),
     )
-case(
-    "log_softmax of images",
-    lambda t, x: t.F.log_softmax(x, 1),
-    IMAGES,
-    expected=lambda x: scipy.special.log_softmax(x, 1),
-    batch=(0,),
-)
+expect("log_softmax of images", lambda x: scipy.special.log_softmax(x, 1), batch=(0,))
 case(
     "log_softmax of large numbers",
     lambda t, x: t.F.log_softmax(x, 0),
@@ -45,7 +31,7 @@ case(
     expected=lambda x: scipy.special.log_softmax(x),
     gradient=False,
 )
-case("softmax", lambda t, x: t.F.softmax(x, 1), IMAGES, expected=lambda x: scipy.special.softmax(x, 1), batch=(0,))
+expect("softmax", lambda x: scipy.special.softmax(x, 1), batch=(0,))
 case(
     "softmax of large numbers",
     lambda t, x: t.F.softmax(x, dim=-1),
@@ -114,9 +100,6 @@ def _mean_loss(*arguments: Any) -> Any:
     return losses.sum() / weights.sum()
 
 
-LOGITS, LABELS = spread(2, 4, 3, 5), integers(2, 3, 5, high=4)
-HOLES = np.where(integers(2, 3, 5, high=3, seed=4) == 0, 255, LABELS)
-WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25])
 case("cross_entropy", lambda t, x, y: t.F.cross_entropy(x, y), LOGITS, LABELS, expected=_mean_loss)
 case(
     "cross_entropy of each",
@@ -126,16 +109,11 @@ case(
     expected=lambda x, y: entropies(x, y)[0],
     batch=(0, 1),
 )
-case(
-    "cross_entropy with an ignored label",
-    lambda t, x, y: t.F.cross_entropy(x, y, ignore_index=255),
-    LOGITS,
-    HOLES,
-    expected=lambda x, y: _mean_loss(x, y, None, 255),
-)
+expect("cross_entropy of each with weights", lambda x, y: entropies(x, y, WEIGHTS)[0], batch=(0, 1))
+expect("cross_entropy with an ignored label", lambda x, y: _mean_loss(x, y, None, 255))
 case(
     "cross_entropy with weights",
-    lambda t, x, y: t.F.cross_entropy(x, y, t.tensor(WEIGHTS.tolist(), dtype=x.dtype), ignore_index=255),
+    lambda t, x, y: t.F.cross_entropy(x, y, like(WEIGHTS, x, t), ignore_index=255),
     LOGITS,
     HOLES,
     expected=lambda x, y: _mean_loss(x, y, WEIGHTS, 255),
@@ -211,7 +189,7 @@ def _chances(*shape: int) -> Array:
 
 
 def _weighted(t: Api, x: Any) -> dict[str, Any]:
-    return {"weight": t.tensor(WEIGHTS.tolist(), dtype=x.dtype)}
+    return {"weight": like(WEIGHTS, x, t)}
 
 
 _REDUCE = {
@@ -289,6 +267,9 @@ case(
     expected=[0, np.inf, np.nan, np.log(2)],
     gradient=False,
 )
+expect("cross_entropy smoothed, without weights", lambda x, y: softened(x, y, smoothing=0.1)[0].mean())
+expect("cross_entropy of numbers that do not add up to 1", lambda x, y: softened(x, y)[0].mean())
+expect("nll_loss with an ignored label", lambda x, y: -(x[0, 0, 0, 0] + x[0, 2, 0, 1] + x[0, 1, 1, 0]) / 3)
 case(
     "nll_loss of a vector",
     lambda t, x, y: t.F.nll_loss(x, y),

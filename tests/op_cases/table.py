@@ -5,29 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 import tinyseg
-from tinyseg.op_examples import spread
+from tinyseg.op_calls import CALLS
+from tinyseg.op_calls.table import Array
 
-Array = np.ndarray[Any, Any]
 NO_TORCH = "PyTorch has no such operator"
-
-
-class Api:
-    """A module's functions, and ``F``, its functions of networks."""
-
-    def __init__(self, module: ModuleType, functional: ModuleType) -> None:
-        self.module, self.F = module, functional
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-
-TINYSEG = Api(tinyseg, tinyseg.nn.functional)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +59,13 @@ def case(name: str, function: Callable[..., Any], *inputs: Any, expected: Any, *
     CASES.append(Case(name, function, tuple(np.asarray(x) for x in inputs), answer, **options))
 
 
-def integers(*shape: int, low: int = 0, high: int = 5, seed: int = 0) -> Array:
-    """Integers in low .. high - 1."""
-    return np.random.default_rng([seed, *shape]).integers(low, high, shape)
+_CALLS = {call.name: call for calls in CALLS.values() for call in calls}
 
 
-def bools(*shape: int) -> Array:
-    """True and False, mixed."""
-    return integers(*shape, high=2, seed=5).astype(bool)
+def expect(name: str, expected: Any, **options: Any) -> None:
+    """Add a row of the call of that name in ``tinyseg.op_calls``, which has its function and inputs."""
+    call = _CALLS[name]
+    case(name, call.function, *call.arrays, expected=expected, **options)
 
 
 def of_two(operate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -91,13 +76,6 @@ def of_two(operate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def named(name: str) -> Callable[..., Any]:
     """A row's function: the API's function of that name."""
     return lambda t, *inputs: getattr(t, name)(*inputs)
-
-
-def rectified(t: Api, name: str, *inputs: Any, **options: Any) -> Any:
-    """``F.name`` and ReLU: one operator of ours, two of PyTorch's."""
-    if t is TINYSEG:
-        return getattr(t.F, name)(*inputs, **options, activation="relu")
-    return t.F.relu(getattr(t.F, name)(*inputs, **options))
 
 
 @dataclass(frozen=True)
@@ -128,10 +106,3 @@ def zeros(*shape: int, dtype: str = "float32") -> Any:
 
 def both(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
-
-
-# What many rows are given.
-A, B = spread(2, 3, 4), spread(2, 3, 4, seed=1)
-ROW, COLUMN = spread(4, seed=2), spread(3, 1, seed=3)
-POSITIVE = spread(3, 5, low=0.2, high=3.0)
-IMAGES = spread(2, 3, 4, 5)

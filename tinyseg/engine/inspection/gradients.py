@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ...errors import InputError
 from ...gradcheck import ATOL, RTOL, compare
-from ...op_examples import EXAMPLES
+from ...op_calls import CALLS
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How an operator did: the largest error of its examples' gradients, relative to the largest slope if that is
+    """How an operator did: the largest error of its calls' gradients, relative to the largest slope if that is
     above 1, and whether every element is within ``gradcheck``'s tolerance.
     """
 
@@ -24,7 +24,7 @@ class GradientCheck:
 
 def check_gradients(operators: Sequence[str] = ()) -> Iterator[GradientCheck]:
     """Compare the gradients of operators (all, if none is named) with central differences in float64, on the default
-    device: examples are those of ``op_examples``.
+    device: their calls are those of ``op_calls``.
 
     Raises ``InputError`` for an operator that is not there.
 
@@ -33,10 +33,10 @@ def check_gradients(operators: Sequence[str] = ()) -> Iterator[GradientCheck]:
     ('tanh', True, True)
     """
     for name in operators:
-        if name not in EXAMPLES:
-            near = difflib.get_close_matches(name, EXAMPLES) or sorted(EXAMPLES)
+        if name not in CALLS:
+            near = difflib.get_close_matches(name, CALLS) or sorted(CALLS)
             raise InputError(f"no operator {name!r} has a gradient to check; there are {', '.join(near)}")
-    for name in operators or EXAMPLES:
-        found = [part for example in EXAMPLES[name] for part in compare(example.function, example.inputs())]
+    for name in operators or CALLS:
+        found = [part for call in CALLS[name] for part in compare(call, call.inputs())]
         passed = not any(part.wrong(ATOL, RTOL).any() for part in found)
         yield GradientCheck(name, max(part.error for part in found), passed)

@@ -29,11 +29,10 @@ class AvgPool2d(Op):
         kernel_size: Pair,
         stride: Pair,
         padding: Pair,
-        dilation: Pair,
         count_include_pad: bool,
         divisor_override: int | None,
     ) -> Tensor:
-        """Shapes have been checked; ``size`` is the output's, ``dilation`` (1, 1)."""
+        """Shapes have been checked; ``size`` is the output's."""
         out = new_activation(x, (*x.shape[:2], *size))
         ctx.rules = kernel_size, stride, padding, count_include_pad, divisor_override
         ctx.shape = x.shape
@@ -45,7 +44,7 @@ class AvgPool2d(Op):
         """The adjoint."""
         out = new_activation(grad, ctx.shape)
         grad.backend.avg_pool2d_backward(grad.array, out.array, *ctx.rules)
-        return out, *(None,) * 7
+        return out, *(None,) * 6
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
@@ -118,7 +117,7 @@ def avg_pool2d(
     sizes = output_sizes(who, input.shape, given, ceil_mode)
     if divisor_override is not None and (not isinstance(divisor_override, Integral) or not divisor_override):
         raise ValueError(f"{who}: divisor_override must be an int other than 0, got {divisor_override!r}")
-    y = AvgPool2d.apply(x, sizes, *given.pairs(), bool(count_include_pad), divisor_override)
+    y = AvgPool2d.apply(x, sizes, *given.pairs()[:3], bool(count_include_pad), divisor_override)
     return as_given(y, input, 2)
 
 

@@ -88,7 +88,7 @@ class MaxUnpool2d(Op):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, indices: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, _: Pair
+        ctx: Any, x: Tensor, indices: Tensor, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair
     ) -> Tensor:
         """Indices have been checked; the window says which units may come to a place."""
         out = new_activation(x, (*x.shape[:2], *size))
@@ -103,7 +103,7 @@ class MaxUnpool2d(Op):
         (indices,) = ctx.saved_tensors
         out = new_activation(grad, indices.shape)
         grad.backend.max_unpool2d_backward(grad.array, indices.array, out.array)
-        return out, None, None, None, None, None, None
+        return out, None, None, None, None, None
 
     @staticmethod
     def receptive_field(ctx: Any, inputs: InputField) -> Field:
@@ -269,7 +269,7 @@ def _max_unpool(
         low, high = bounds(indices)
         if low < 0 or high >= plane[0] * plane[1]:
             raise IndexError(f"{who}: index {low if low < 0 else high} is out of range for planes of {pixels} pixels")
-    return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane, *given.pairs()), input, dims)
+    return as_given(MaxUnpool2d.apply(x, reshape(indices, x.shape), plane, *given.pairs()[:3]), input, dims)
 
 
 def max_unpool1d(
