@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from layouts import sift_flow
 from runs import without_pictures
-from tinyseg.engine.evaluate import evaluate_model
-from tinyseg.engine.history import EpochRow
-from tinyseg.engine.learner import Learner
+from tinyseg.engine.prediction.evaluate import evaluate_model
+from tinyseg.engine.storage.history import EpochRow
+from tinyseg.engine.training.learner import Learner
 
 import tinyseg
 from tinyseg import engine, models, nn

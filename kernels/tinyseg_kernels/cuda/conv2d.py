@@ -76,7 +76,7 @@ def conv2d(
     source, weight, bias = contiguous(x), contiguous(weight), None if bias is None else contiguous(bias)
     memory = row_major_like(out)
     if _is_depthwise(weight, groups):
-        depthwise.conv2d(source, weight, bias, memory, stride, padding, dilation, relu)
+        depthwise.convolve(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(x, out, weight, stride, padding, dilation, groups)
         if not _uses_winograd(x, out, window, memo) or not winograd.convolve(
@@ -104,7 +104,7 @@ def conv_transpose2d(
     source, weight, bias = contiguous(y), contiguous(weight), None if bias is None else contiguous(bias)
     memory = row_major_like(out)
     if _is_depthwise(weight, groups):
-        depthwise.conv_transpose2d(source, weight, bias, memory, stride, padding, dilation, relu)
+        depthwise.convolve_transposed(source, weight, bias, memory, stride, padding, dilation, relu)
     else:
         window = _window(out, y, weight, stride, padding, dilation, groups)
         flipped = 2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1]
@@ -126,7 +126,7 @@ def conv2d_weight_gradient(
         return
     x, grad, memory = contiguous(x), contiguous(grad), row_major_like(out)
     if _is_depthwise(out, groups):
-        depthwise.conv2d_weight_gradient(x, grad, memory, stride, padding, dilation)
+        depthwise.weight_gradient(x, grad, memory, stride, padding, dilation)
     else:
         _direct_weight_gradient(x, grad, memory, _window(x, grad, out, stride, padding, dilation, groups))
     deliver(memory, out)

@@ -112,7 +112,7 @@ def _numbers(
     )
 
 
-def conv2d(
+def convolve(
     x: DeviceArray,
     weight: DeviceArray,
     bias: DeviceArray | None,
@@ -129,7 +129,7 @@ def conv2d(
     over_planes(_forward, out.shape, *arrays, planes, out.shape[1], *numbers, bias is not None, relu)
 
 
-def conv_transpose2d(
+def convolve_transposed(
     y: DeviceArray,
     weight: DeviceArray,
     bias: DeviceArray | None,
@@ -146,7 +146,7 @@ def conv_transpose2d(
     over_planes(_adjoint, out.shape, *arrays, planes, out.shape[1], *numbers, bias is not None, relu)
 
 
-def conv2d_weight_gradient(
+def weight_gradient(
     x: DeviceArray, grad: DeviceArray, out: DeviceArray, stride: Pair, padding: Pair, dilation: Pair
 ) -> None:
     """Its gradient by the weight."""
