@@ -103,7 +103,7 @@ def test_an_epoch_is_kept_when_its_validation_fails(
 
     for go_on in (partial(engine.train, plan), engine.resume):
         with monkeypatch.context() as patch:
-            patch.setattr(module("train"), "evaluate_model", full)
+            patch.setattr(module("training.train"), "evaluate_model", full)
             with pytest.raises(OutOfMemoryError) as caught:
                 go_on(folder, workers=0)
             assert str(caught.value) == (
@@ -571,14 +571,14 @@ def test_prediction_stops_when_the_disk_is_full(
 def test_prediction_goes_on_after_an_image_too_large_for_the_memory(
     whole: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module("predict").read_image
+    real = module("prediction.predict").read_image
 
     def read(path: Path, *given: Any, **named: Any) -> Any:
         if path.name == "b.png":
             raise MemoryError
         return real(path, *given, **named)
 
-    monkeypatch.setattr(module("predict"), "read_image", read)
+    monkeypatch.setattr(module("prediction.predict"), "read_image", read)
     error = predicted(whole, [images], tmp_path / "out")
     assert len(error.done) == 2
     assert str(error.failures[0]) == f"{images / 'b.png'}: out of memory; a smaller --tile needs less"
