@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from layouts import sift_flow
 from runs import without_pictures
-from tinyseg.engine.prediction.evaluate import evaluate_model
-from tinyseg.engine.storage.history import EpochRow
-from tinyseg.engine.training.learner import Learner
 
 import tinyseg
 from tinyseg import engine, models, nn
 from tinyseg.data import DataLoader, WithExtra, open_dataset
+from tinyseg.engine.prediction.evaluate import evaluate_model
+from tinyseg.engine.storage.history import EpochRow
+from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
 from tinyseg.models import Outputs, SegmentationModel
 from tinyseg.models.segmentation import Criterion
