@@ -58,30 +58,32 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="rounds that count; the default is the benchmark's own")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases that have TEXT in family or title")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: the cases, then their family")
-    asked = parser.parse_args()
-    if asked.name == ON_GPU and asked.device != "cuda":
+    arguments = parser.parse_args()
+    if arguments.name == ON_GPU and arguments.device != "cuda":
         parser.error(f"{ON_GPU} goes with --device cuda")
-    suite = importlib.import_module("benchmarks.gpu" if asked.device == "cuda" else f"benchmarks.{asked.name}")
-    if asked.device == "cuda" and asked.name not in suite.NAMES:
+    suite = importlib.import_module(
+        "benchmarks.gpu" if arguments.device == "cuda" else f"benchmarks.{arguments.name}"
+    )
+    if arguments.device == "cuda" and arguments.name not in suite.NAMES:
         parser.error(f"--device cuda goes with {', '.join(suite.NAMES)}")
-    runs, said = asked.runs or suite.RUNS, set[str]()
-    all_cases = suite.cases(asked.name if asked.device == "cuda" else asked.threads)
-    wanted = (case for case in all_cases if asked.only in f"{case.family}: {case.title}")
+    runs, said = arguments.runs or suite.RUNS, set[str]()
+    all_cases = suite.cases(arguments.name if arguments.device == "cuda" else arguments.threads)
+    wanted = (case for case in all_cases if arguments.only in f"{case.family}: {case.title}")
     for family, cases in itertools.groupby(wanted, lambda case: case.family):
-        if not asked.json:
+        if not arguments.json:
             print(family)
         found = {}
         for case in cases:
             measured = in_turn(built(case, said), runs, suite.WARM, case.unit)
             found[case.title] = ratios(measured)
-            if asked.json:
+            if arguments.json:
                 row = {"family": family, "case": case.title, "threads": case.threads, "unit": case.unit}
                 print(json.dumps({**row, "measured": measured, "ratios": found[case.title]}), flush=True)
             else:
                 print_case(case, measured, found[case.title])
         for name in dict.fromkeys(name for of_case in found.values() for name in of_case):
             total = summary(found, name)
-            if asked.json:
+            if arguments.json:
                 print(json.dumps({"family": family, **total}), flush=True)
             else:
                 print(

@@ -11,7 +11,7 @@ from networks import assert_same, count, shaken, torch_side
 import tinyseg
 from tinyseg import models, nn
 from tinyseg.engine import describe_model
-from tinyseg.models.borders import mirrored
+from tinyseg.models.mirror_padding import mirrored
 
 
 def create(name: str, num_classes: int = 2, in_channels: int = 1, **options: Any) -> Any:

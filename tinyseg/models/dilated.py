@@ -18,8 +18,8 @@ from ..nn import Module
 from ..nn import functional as F
 from ..tensor import Tensor
 from . import vgg
-from .borders import mirrored
 from .layers import PAPER_WIDTH, check_choice, check_width, initialise, run, scaled
+from .mirror_padding import mirrored
 from .network import Conventions, SeparatePart
 from .segmentation import SegmentationModel, Stage
 

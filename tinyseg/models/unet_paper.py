@@ -20,7 +20,7 @@ from ..errors import OptionError
 from ..nn.functional import centre_crop
 from ..ops.shape import cat
 from ..tensor import Tensor
-from .borders import mirrored
+from .mirror_padding import mirrored
 from .segmentation import SegmentationModel
 
 

@@ -206,16 +206,16 @@ def _coarsest(layers: Iterable[LayerInfo]) -> LayerInfo | None:
     """Of the layers that give maps, the one that sees the most of those with the largest stride; the last of several.
     None if any is unknown: it may be that one.
 
-    A sum or a concatenation sees what the layers before it do, so that only layers with a name are asked.
+    A sum or a concatenation sees what the layers before it do, so that only layers with a name are candidates.
     """
     maps = [layer for layer in layers if len(layer.shape) == 3]
-    asked = [layer for layer in maps if layer.name] or maps
+    candidates = [layer for layer in maps if layer.name] or maps
     known = [
         (layer.stride, layer.field, place)
-        for place, layer in enumerate(asked)
+        for place, layer in enumerate(candidates)
         if layer.stride is not None and layer.field is not None
     ]
-    return asked[max(known)[2]] if len(known) == len(asked) else None
+    return candidates[max(known)[2]] if len(known) == len(candidates) else None
 
 
 class _Survey:
@@ -242,7 +242,7 @@ class _Survey:
         self.longest = (0, 0) if output.node is None else self.depths[output.node]
 
     def _hook(self, name: str) -> Any:
-        def look(layer: Module, inputs: tuple[Any, ...], outputs: Any) -> None:
+        def enter_layer(layer: Module, inputs: tuple[Any, ...], outputs: Any) -> None:
             output = outputs[0] if isinstance(outputs, tuple) else outputs
             # What lies between the layers before and this one was not done by any layer.
             self._enter_operators([x for x in inputs if isinstance(x, Tensor)])
@@ -250,7 +250,7 @@ class _Survey:
             parameters = sum(p.numel() for p in layer.parameters())
             self._enter(name, type(layer).__name__, output, parameters, _total(own))
 
-        return look
+        return enter_layer
 
     def _enter(self, name: str, kind: str, output: Tensor, parameters: int, multiply_adds: int | None) -> None:
         fields = self._field(output) or (Field(), Field())

@@ -110,9 +110,9 @@ def evaluate_model(
             if progress is not None:
                 progress(images, len(loader.dataset))
     model.train(was_training)
-    asked = {name: measure.as_dict() for name, measure in measures.items()}
+    by_measure = {name: measure.as_dict() for name, measure in measures.items()}
     mean = finite_or_none(loss / weight) if weight else None
-    return Evaluation(mean, scores, images, asked, {target: one for target, one in extra.items() if one.num_pixels})
+    return Evaluation(mean, scores, images, by_measure, {target: one for target, one in extra.items() if one.num_pixels})
 
 
 class _Found(NamedTuple):
