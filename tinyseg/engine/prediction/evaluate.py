@@ -112,7 +112,8 @@ def evaluate_model(
     model.train(was_training)
     by_measure = {name: measure.as_dict() for name, measure in measures.items()}
     mean = finite_or_none(loss / weight) if weight else None
-    return Evaluation(mean, scores, images, by_measure, {target: one for target, one in extra.items() if one.num_pixels})
+    scored = {target: one for target, one in extra.items() if one.num_pixels}
+    return Evaluation(mean, scores, images, by_measure, scored)
 
 
 class _Found(NamedTuple):
