@@ -24,7 +24,7 @@ KERNELS = Path(tinyseg_kernels.__file__).parent
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
-    ("errors", "files", "finite", "geometry", "random"),
+    ("errors", "files", "finite", "geometry", "random", "version"),
     ("backend",),
     ("compilation", "late_checks"),
     ("tensor_base", "cuda"),

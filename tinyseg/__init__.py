@@ -72,8 +72,7 @@ from .ops.triangles import tril, triu
 from .random import Generator, manual_seed
 from .tensor import Tensor, tensor
 from .tensor_base import bool_, float32, float64, int32, int64, uint8
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     "Generator",

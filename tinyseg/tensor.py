@@ -200,7 +200,7 @@ class Tensor(TensorBase):
     # Shape
 
     reshape = _shape.reshape
-    view = _shape.reshape
+    view = _shape.reshape  # a view where the strides allow it, else a copy
     flatten = _shape.flatten
     permute = _shape.permute
     transpose = _shape.transpose

@@ -31,7 +31,9 @@ Number = int | float | bool
 Dims = int | Sequence[int] | None
 
 Tensor = TypeVar("Tensor", bound="TensorBase")
-"""In the signatures of operators: the class of the tensors that come in, which is that of what comes out."""
+"""In the signatures of operators: the class of the tensor arguments. Results are always of the class ``Tensor``, also
+those of a ``Parameter``, which type checkers do not know.
+"""
 
 
 def check_dtype(dtype: Any, who: str, or_device: bool = False) -> np.dtype[Any]:

@@ -21,6 +21,7 @@ import typer
 from ..backend import names_full_device
 from ..errors import InputError, OptionError, OutOfMemoryError, flag, for_terminal
 from ..options import RUN_OPTIONS, RunSettings, parsing
+from ..version import __version__
 from .generated import typer_option
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -141,8 +142,6 @@ def set_up(device: str, threads: int | None) -> None:
 
 def _show_version(requested: bool) -> None:
     if requested:
-        from .. import __version__
-
         typer.echo(f"tinyseg {__version__}")
         raise typer.Exit
 

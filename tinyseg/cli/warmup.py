@@ -11,7 +11,7 @@ from ..errors import many
 from .common import Debug, Threads, app, reporting, set_up
 
 
-@app.command(short_help="Compile all kernels ahead.")
+@app.command(short_help="Compile all kernels in advance.")
 def warmup(
     float64: Annotated[bool, typer.Option("--float64", help="For float64, too.")] = False,
     threads: Threads = None,

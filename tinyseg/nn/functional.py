@@ -8,7 +8,7 @@ Of losses: where a ``weight`` is given, 'mean' divides by what the docstring say
 sum: PyTorch's conventions differ from loss to loss, and are kept.
 """
 
-from ..ops.matmul import linear
+from ..ops.matmul import linear as linear
 from ..ops.network.activation import *
 from ..ops.network.avg_pool2d import *
 from ..ops.network.batch_norm import *
@@ -26,10 +26,18 @@ from ..ops.network.pixel_shuffle import *
 from ..ops.network.pool2d import *
 from ..ops.network.softmax import *
 from ..ops.network.unfold import *
-from .losses.boundary import boundary_loss, dice_boundary_loss, signed_distance
-from .losses.lovasz import lovasz_softmax_loss
-from .losses.overlap import dice_ce_loss, dice_focal_loss, dice_loss, focal_tversky_loss, jaccard_loss, tversky_loss
-from .losses.pixel_losses import focal_loss, weighted_cross_entropy
+from .losses.boundary import boundary_loss as boundary_loss
+from .losses.boundary import dice_boundary_loss as dice_boundary_loss
+from .losses.boundary import signed_distance as signed_distance
+from .losses.lovasz import lovasz_softmax_loss as lovasz_softmax_loss
+from .losses.overlap import dice_ce_loss as dice_ce_loss
+from .losses.overlap import dice_focal_loss as dice_focal_loss
+from .losses.overlap import dice_loss as dice_loss
+from .losses.overlap import focal_tversky_loss as focal_tversky_loss
+from .losses.overlap import jaccard_loss as jaccard_loss
+from .losses.overlap import tversky_loss as tversky_loss
+from .losses.pixel_losses import focal_loss as focal_loss
+from .losses.pixel_losses import weighted_cross_entropy as weighted_cross_entropy
 
 # All of them: what a file offers stands in its own ``__all__``, and nothing else is imported here.
 __all__ = sorted(name for name in globals() if not name.startswith("_"))

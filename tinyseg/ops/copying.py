@@ -61,10 +61,10 @@ def to(input: Tensor, dtype: Any = None, device: str | None = None) -> Tensor:
 
 
 def clone(input: Tensor) -> Tensor:
-    """A copy in memory of its own."""
+    """A copy in memory of its own; gradients flow through."""
     return Copy.apply(input, new_like(input))
 
 
 def contiguous(input: Tensor) -> Tensor:
-    """A copy in row-major order."""
+    """A copy in row-major order; gradients flow through."""
     return Copy.apply(input, new(input, input.shape))

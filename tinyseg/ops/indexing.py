@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd import Op
 from ..geometry import Field, InputField
-from ..tensor_base import Tensor, TensorBase, int64
+from ..tensor_base import Tensor, TensorBase, check_dtype, int64
 from .common import filled, new, new_activation, view
 from .copying import to
 from .gather import index_select
@@ -97,7 +97,9 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 def _vector(input: Tensor, item: Any) -> Tensor:
     chosen: Any = item if isinstance(item, TensorBase) else None
     if isinstance(item, (list, np.ndarray)):
-        chosen = input.wrap_numpy(np.asarray(item, dtype=None if len(item) else np.int64))
+        values = np.asarray(item, dtype=None if len(item) else np.int64)
+        check_dtype(values.dtype, "index")
+        chosen = input.wrap_numpy(values)
     if chosen is None or chosen.dtype.kind not in "iu" or chosen.ndim != 1:
         what = type(item).__name__ if chosen is None else f"a tensor of {chosen.dtype} with shape {chosen.shape}"
         hint = "; tinyseg.where() chooses by a mask" if chosen is not None and chosen.dtype.kind == "b" else ""

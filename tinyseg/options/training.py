@@ -306,7 +306,7 @@ class TrainingOptions:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions(TrainingOptions, ImageOptions):
     """What a user may say about a run; None stands for a choice that depends on the data or the optimiser.
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ... import viz
 from ...data import IGNORE_INDEX
+from ...version import __version__
 from ...viz.overlays import as_rgb
 from ..storage.history import EpochRow
 from .compare_pictures import FeatureMaps, Pictures
@@ -33,7 +34,6 @@ Cell = tuple[str, float | None]
 
 def page(comparison: Comparison, pictures: Pictures) -> str:
     """The page as HTML."""
-    from ... import __version__
 
     data = comparison.config.data
     names = [contender.name for contender in comparison.contenders]

@@ -1,4 +1,4 @@
-"""Compiling the kernels ahead, so that the first command that needs them need not wait."""
+"""Compiling the kernels in advance, so that the first command that needs them need not wait."""
 
 from __future__ import annotations
 

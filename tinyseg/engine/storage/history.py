@@ -10,12 +10,14 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ...data import EXTRA_TARGETS
 from ...files import write_text
+
+_ACCURACY = "_accuracy"
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,16 @@ class EpochRow:
     def from_state(cls, state: Mapping[str, Any]) -> EpochRow:
         """The inverse of ``as_state`` and JSON."""
         values = dict(state)
-        found = {target: values.pop(column(target), None) for target in EXTRA_TARGETS}
+        known = {item.name for item in fields(cls)}
+        others = [key for key in values if key not in known and key.endswith(_ACCURACY)]
+        found = {key.removesuffix(_ACCURACY): values.pop(key) for key in others}
         accuracies = {target: value for target, value in found.items() if value is not None}
         return cls(**{**values, "iu": tuple(values["iu"]), "extra_accuracies": accuracies})
 
 
 def column(target: str) -> str:
     """What the accuracy of an extra target is called in tables, in JSON and in checkpoints."""
-    return f"{target}_accuracy"
+    return f"{target}{_ACCURACY}"
 
 
 def write_metrics(path: Path, rows: Sequence[EpochRow], class_names: Sequence[str]) -> None:

@@ -44,6 +44,7 @@ from ...options import (
     TrainOptions,
     check,
 )
+from ...version import __version__
 from ..config.config import Config, DataConfig, ModelConfig, TrainingConfig, extra_classes, format_color
 from ..inspection.memory import check_memory
 from ..parts.class_weights import BY_NAME, class_weights
@@ -107,9 +108,11 @@ def prepare(options: TrainOptions) -> Plan:
         spread=_spread(options, train_set, measured),
     )
     given = options.class_weights
-    weights = class_weights(given, counts, train_set.classes) if isinstance(given, str) else given
+    if isinstance(given, str):
+        weights = class_weights(given, counts, train_set.classes)
+    else:
+        weights = None if given is None else tuple(given)
     training = _training_config(options, batch_size, weights)
-    from ... import __version__
 
     adopted = _adopted(options, model, notes)
     config = Config(__version__, data, ModelConfig(options.model, {**options.model_options, **adopted}), training)
