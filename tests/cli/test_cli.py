@@ -8,45 +8,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from commands import Result, call, done
+from processes import environment
 from runs import TINY_FLAGS, make_folder, visible, without_pictures, write
+from sources import ROOT
 
 import tinyseg
 from tinyseg import backend, cli, engine, errors, models
 from tinyseg.checkpoint import Checkpoint, save
 from tinyseg.options import EPOCHS, LEARNING_RATES, MOMENTA, OPTIMIZERS, OTHER_EPOCHS, SCHEDULES, STAGES
-
-
-class Result(NamedTuple):
-    """How a command ended."""
-
-    exit_code: Any
-    stdout: str
-    stderr: str
-
-    @property
-    def output(self) -> str:
-        return self.stdout + self.stderr
-
-
-def call(*arguments: Any) -> Result:
-    """Run the command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-        cli.app([str(argument) for argument in arguments])
-    return Result(end.value.code, out.getvalue(), err.getvalue())
-
-
-def done(*arguments: Any) -> str:
-    """What the command printed; it must succeed."""
-    result = call(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +93,7 @@ def test_extras_are_named_as_they_are_installed(
     monkeypatch.setitem(sys.modules, package, None)
     result = call("train", "--data", "shapes", "--out", tmp_path / "run", *flags)
     _is_refusal(result, [f"pip install -e '.[{extra}]' in the checkout of tinyseg"])
-    assert "`pip install -e '.[cuda]'`" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "`pip install -e '.[cuda]'`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_evaluation_as_a_table_and_as_json(run: Path) -> None:
@@ -276,22 +251,14 @@ def test_help_comes_without_the_heavy_libraries() -> None:
         "print([name for name in ('numba', 'matplotlib', 'scipy', 'tinyseg.engine') if name in sys.modules])"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment()
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert found.stdout.splitlines()[-1] == "[]"
 
 
-def _environment() -> dict[str, str]:
-    folders = [str(Path(module.__file__).parent.parent) for module in (tinyseg,) if module.__file__]
-    import tinyseg_kernels
-
-    folders += [str(Path(folder).parent) for folder in tinyseg_kernels.__path__]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-
-
 def test_it_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "tinyseg", "--version"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
     assert found.stdout.startswith("tinyseg ")
 
 
@@ -568,7 +535,7 @@ def test_an_interrupt_says_how_to_go_on(root: Path, tmp_path: Path, monkeypatch:
 
 def _command(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run the command as a process of its own; xdist sets COLUMNS, which is taken away."""
-    inherited = {name: value for name, value in _environment().items() if name not in ("COLUMNS", "LINES")}
+    inherited = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
     return subprocess.run(
         [sys.executable, "-m", "tinyseg", *map(str, arguments)],
         env={**inherited, **environment},
@@ -616,7 +583,7 @@ def test_sizes_of_a_screen_that_are_none_count_as_unset(size: str) -> None:
 def _with_stdout(target: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tinyseg", *arguments]
     return subprocess.run(
-        command, env=_environment(), stdout=target, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        command, env=environment(), stdout=target, stderr=subprocess.PIPE, text=True, check=False, timeout=120
     )
 
 
@@ -645,7 +612,7 @@ def test_a_reader_that_has_enough_ends_the_command_quietly(arguments: tuple[str,
 @pytest.mark.skipif(os.name == "nt", reason="streams are closed otherwise there")
 def test_closed_streams() -> None:
     command = f'exec "{sys.executable}" -m tinyseg datasets >&- 2>&-'
-    assert subprocess.run(["sh", "-c", command], env=_environment(), check=False, timeout=120).returncode == 0
+    assert subprocess.run(["sh", "-c", command], env=environment(), check=False, timeout=120).returncode == 0
 
 
 def test_an_end_of_file_inside_is_not_taken_for_the_user_s(monkeypatch: pytest.MonkeyPatch) -> None:

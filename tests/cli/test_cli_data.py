@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import layouts
 import numpy as np
 import pytest
+import runs as data
+from runs import TINY_FLAGS, without_pictures
 from typer.testing import CliRunner, Result
 
-from tests import layouts
-from tests import runs as data
-from tests.runs import TINY_FLAGS, without_pictures
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.console import NOTABLE_WAIT, TrainingDisplay

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import call, done
 from runs import TINY_FLAGS, make_folder, without_pictures
-from test_cli import call, done
 
 from tinyseg import engine
 

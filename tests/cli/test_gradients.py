@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import call
+from commands import call
 
 import tinyseg
 from tinyseg import Tensor, engine

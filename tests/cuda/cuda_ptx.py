@@ -1,4 +1,4 @@
-"""Compile the GPU's kernels without a GPU: ``python tests/cuda_ptx.py``.
+"""Compile the GPU's kernels without a GPU: ``python tests/cuda/cuda_ptx.py``.
 
 Every variant of every kernel (its types) becomes PTX for one compute capability, and one variant of each kernel
 does for all: 7.5 (Turing), 8.0 and 8.6 (Ampere), 9.0 (Hopper); for the last it becomes machine code, too. What PTX

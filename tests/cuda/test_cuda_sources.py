@@ -1,24 +1,21 @@
-"""The house rules of the GPU's kernels: what their cache hashes, which folder imports which, what a stem exports."""
+"""The GPU's kernels, read off their sources: what their cache hashes, names, what is said once, the device."""
 
 from __future__ import annotations
 
 import ast
-import graphlib
 import importlib
 import inspect
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from kernel_checks import ends_in_the_file_of_its_stem, has_every_kernel
 
 import tinyseg_kernels
-from tinyseg_kernels import spec
 
 FOLDER = Path(tinyseg_kernels.__file__).parent / "cuda"
-ORDER = ("runtime", "vector", "patterns", "conv", "")  # "": the stems
 DEVICE = {
     "empty_report": ["shape", "dtype"],
     "is_asynchronous": [],
@@ -66,119 +63,14 @@ def test_no_two_kernels_share_a_name(compiler: ModuleType) -> None:
     assert len(set(entries)) == len(entries) > 200
 
 
-# Folders
-
-
-def module_names() -> dict[str, Path]:
-    """Files by their dotted name inside the package: ``conv.tiles``, ``relu``, and ``conv`` for its ``__init__``."""
-    found = {}
-    for path in FOLDER.rglob("*.py"):
-        parts = path.relative_to(FOLDER).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def imports(name: str, path: Path, known: set[str]) -> Iterator[str]:
-    """Modules of the package that a file names in an import, wherever that stands."""
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    package = ["cuda", *(part for part in package if part)]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            assert all(not alias.name.startswith("tinyseg_kernels") for alias in node.names), f"{path}: absolute"
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        assert not (node.module or "").startswith("tinyseg_kernels"), f"{path}: absolute"
-        if not node.level or node.level > len(package):
-            continue  # from elsewhere
-        base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")][1:]
-        for alias in node.names:
-            for parts in ([*base, alias.name], base):
-                there = ".".join(part for part in parts if part)
-                if there in known:
-                    yield there
-                    break
-
-
-def graph() -> dict[str, set[str]]:
-    """What each module imports; the package's own ``__init__``, which imports all stems, is left out."""
-    names = {name: path for name, path in module_names().items() if name}
-    return {name: set(imports(name, path, set(names))) for name, path in names.items()}
-
-
-def folder_of(name: str) -> str:
-    return name.partition(".")[0] if name.partition(".")[0] in ORDER else ""
-
-
-def test_imports_go_down_from_folder_to_folder() -> None:
-    arrows = [(here, there) for here, found in graph().items() for there in found]
-    assert len(arrows) > 150, "are imports still found?"
-    up = [
-        f"{here} imports {there}"
-        for here, there in arrows
-        if ORDER.index(folder_of(there)) > ORDER.index(folder_of(here))
-    ]
-    assert up == []
-
-
-def test_no_import_goes_round_in_a_circle() -> None:
-    """Also none inside a function, or for type checkers alone."""
-    order = list(graphlib.TopologicalSorter(graph()).static_order())
-    assert len(order) > 40
-
-
-def test_folders_are_small_and_say_what_is_in_them() -> None:
-    folders = {path.parent for path in FOLDER.rglob("*.py")}
-    assert {folder.relative_to(FOLDER).as_posix() for folder in folders} == {".", *ORDER[:-1]}
-    for folder in folders:
-        assert len(list(folder.glob("*.py"))) <= 24, folder
-        assert len(ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or "") > 100
-
-
-def test_the_package_has_the_stems_and_nothing_else() -> None:
-    assert {path.stem for path in FOLDER.glob("*.py")} == {"__init__", "device", *spec.STEMS}
-
-
-# Stems
-
-
-def exported(stem: str) -> list[str]:
-    """A stem's ``__all__``."""
-    for node in ast.parse((FOLDER / f"{stem}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return list(ast.literal_eval(node.value))
-    return []
-
-
-@pytest.mark.parametrize("stem", sorted({*spec.STEMS, "device"}))
-def test_a_stem_exports_its_kernels_and_nothing_else(stem: str) -> None:
-    names = {kernel.name for kernel in spec.KERNELS.values() if kernel.stem == stem} or set(DEVICE)
-    assert exported(stem) == sorted(names)
-
-
-def test_the_package_names_each_stem_in_an_import() -> None:
-    """So that an editor finds a kernel from ``cuda.relu``."""
-    tree = ast.parse((FOLDER / "__init__.py").read_text(encoding="utf-8"))
-    stars = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"}
-    assert stars == {"device", *spec.STEMS}
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Call)], "names are made by a call"
+# Kernels by name
 
 
 @pytest.mark.usefixtures("compiler")
 def test_a_kernels_name_leads_to_its_definition() -> None:
-    """Its signature is the contract's, and its source its stem's file, unless lower files use it, too."""
-    backend = importlib.import_module("tinyseg_kernels.cuda")
-    below = {"assign", "fill", "empty", "from_numpy", "to_numpy", "transpose", "send"}
-    below |= {"synchronize", "set_float32_matmul_precision"}
-    for kernel in spec.KERNELS.values():
-        function = getattr(backend, kernel.name)
-        assert tuple(inspect.signature(function).parameters) == kernel.arguments
-        source = Path(inspect.getsourcefile(inspect.unwrap(function)) or "").resolve()
-        if kernel.name in below:
-            assert source.parent in ((FOLDER / "patterns").resolve(), (FOLDER / "runtime").resolve())
-            continue
-        assert source == (FOLDER / f"{kernel.stem}.py").resolve(), kernel.name
-        assert function.__module__ == f"tinyseg_kernels.cuda.{kernel.stem}"
-        assert function.__doc__
+    """Not only where a GPU is simulated."""
+    has_every_kernel("cuda")
+    ends_in_the_file_of_its_stem("cuda")
 
 
 @pytest.mark.usefixtures("cuda")

@@ -6,9 +6,19 @@ import os
 
 import numpy as np
 import pytest
-import test_ops
-from op_cases import CASES, Case
-from test_kernel_calls import agree
+from kernel_checks import agree
+from op_cases import BAD_CALLS, CASES, BadCall, Case
+from op_checks import (
+    LAYOUTS,
+    assert_close,
+    assert_unchanged,
+    check_value,
+    gradients,
+    in_layout,
+    outputs,
+    tensors,
+    tolerance,
+)
 
 import tinyseg
 from tinyseg_kernels import calls
@@ -32,9 +42,8 @@ def _rows(*, gradient: bool = False) -> list[object]:
 
 
 @pytest.mark.parametrize("case", _rows())
-def test_value(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(test_ops, "DEVICES", ("cuda",))
-    test_ops.test_value(case)
+def test_value(case: Case) -> None:
+    check_value(case, ("cuda",))
 
 
 @pytest.mark.parametrize("case", _rows(gradient=True))
@@ -45,31 +54,28 @@ def test_gradient_equals_the_reference(case: Case) -> None:
             tinyseg.set_default_device(device)
             tinyseg.manual_seed(0)
             arrays = case.arrays(dtype)
-            inputs = test_ops.tensors(arrays, gradient=True)
-            found[device] = test_ops.gradients(case, inputs)
-            test_ops.assert_unchanged(inputs, arrays, f"{case} on {device}, backwards")
+            inputs = tensors(arrays, gradient=True)
+            found[device] = gradients(case, inputs)
+            assert_unchanged(inputs, arrays, f"{case} on {device}, backwards")
         for ours, wanted in zip(found["cuda"], found["reference"], strict=True):
             assert ours.dtype == wanted.dtype == dtype
-            test_ops.assert_close(ours, wanted, 3 * test_ops.tolerance(case, dtype), f"{case} in {dtype}")
-
-
-LAYOUTS = ("gaps", "backwards", "transposed", "last")
+            assert_close(ours, wanted, 3 * tolerance(case, dtype), f"{case} in {dtype}")
 
 
 @pytest.mark.parametrize("case", _rows())
 def test_any_layout(case: Case) -> None:
     """Memory in one of the orders that the other backends are tested with: a case has the same one each time."""
-    layout = LAYOUTS[sum(str(case).encode()) % len(LAYOUTS)]
+    layout = list(LAYOUTS)[sum(str(case).encode()) % len(LAYOUTS)]
     dtype = case.dtypes[0]
-    make = test_ops._layout(layout)
+    make = in_layout(layout)
     arrays = case.arrays(dtype)
-    results = test_ops.outputs(case, test_ops.tensors(arrays, False, make))
+    results = outputs(case, tensors(arrays, False, make))
     for y, answer in zip(results, case.wanted(dtype), strict=True):
-        test_ops.assert_close(y.numpy(), answer, test_ops.tolerance(case, dtype), f"{case}, {layout}")
+        assert_close(y.numpy(), answer, tolerance(case, dtype), f"{case}, {layout}")
 
 
-@pytest.mark.parametrize("bad", test_ops.BAD_CALLS, ids=str)
-def test_bad_calls_are_refused(bad: test_ops.BadCall) -> None:
+@pytest.mark.parametrize("bad", BAD_CALLS, ids=str)
+def test_bad_calls_are_refused(bad: BadCall) -> None:
     """Also where the check is read from the device later: then by the first who wants a value."""
     with pytest.raises(bad.error) as caught:
         np.asarray(bad.call().detach().numpy())

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import layouts
 import numpy as np
 import pytest
+from layouts import photo, save
 
-from tests import layouts
-from tests.layouts import photo, save
 from tinyseg import engine
 from tinyseg.data import CocoInstances, WithInstances, open_dataset, parse_table
 from tinyseg.engine import TrainOptions, prepare

@@ -7,38 +7,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import layouts
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests import layouts
 from tinyseg.data import DATASETS, WithInstances, class_counts, open_dataset, read_image, separated_cells
 from tinyseg.data.dataset import voc_palette
 from tinyseg.errors import DataError, InputError
 
-# What the stripes of tests/layouts.py become: the values of the first rows.
-TINY: dict[str, tuple[Any, int, int, list[int], list[int] | None]] = {
-    # name: make, images of train, classes, mask, objects
-    "voc2012": (layouts.voc, 2, 21, [0, 15, 255], [0, 1, 0]),
-    "voc2011": (lambda root: layouts.voc(root, 2011), 2, 21, [0, 15, 255], [0, 1, 0]),
-    "sbd": (layouts.sbd, 2, 21, [0, 20], [0, 1]),
-    "pascal-context": (layouts.pascal_context, 2, 2, [255, 255, 0, 1], None),
-    "cityscapes": (layouts.cityscapes, 2, 19, [255, 0, 13, 18, 255], [0, 0, 26001, 26002, 33000]),
-    "ade20k": (layouts.ade20k, 2, 150, [255, 0, 149], None),
-    "coco-stuff": (layouts.coco_stuff, 2, 182, [0, 181, 255], None),
-    "coco-panoptic": (layouts.coco_panoptic, 2, 2, [255, 0, 0, 1], [0, 2, 1, 0]),
-    "isbi2012": (layouts.isbi2012, 4, 2, [0, 1, 1, 0], [0, 1, 1, 0]),
-    "nyudv2": (layouts.nyudv2, 2, 40, [255, 0, 39], None),
-    "sift-flow": (layouts.sift_flow, 6, 33, [255, 0, 32], None),
-    "sift-flow-geometric": (layouts.sift_flow, 6, 3, [255, 0, 2], None),
-    "camvid": (layouts.camvid, 2, 11, [0, 3, 255], None),
-    "folder": (layouts.folder, 2, 2, [0, 1, 255], None),
-}
 
-
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", layouts.TINY)
 def test_layouts(name: str, tmp_path: Path) -> None:
-    make, count, classes, rows, objects = TINY[name]
+    make, count, classes, rows, objects = layouts.TINY[name]
     root = make(tmp_path / "data")
     train = open_dataset(name, "train", root=root)
     assert (len(train), len(train.classes), train.name) == (count, classes, name)
@@ -83,9 +64,11 @@ def test_an_empty_folder_and_none_at_all_are_said_to_be_that(name: str, tmp_path
         open_dataset(name, "train")
 
 
-@pytest.mark.parametrize("name", [name for name in TINY if name not in ("camvid", "nyudv2", "sift-flow", "folder")])
+@pytest.mark.parametrize(
+    "name", [name for name in layouts.TINY if name not in ("camvid", "nyudv2", "sift-flow", "folder")]
+)
 def test_splits_without_public_labels_are_refused(name: str, tmp_path: Path) -> None:
-    root = TINY[name][0](tmp_path / "data")
+    root = layouts.TINY[name][0](tmp_path / "data")
     if not name.startswith("sift"):
         with pytest.raises(InputError, match=r"no (split|list) .*test"):
             open_dataset(name, "test", root=root)
@@ -93,7 +76,7 @@ def test_splits_without_public_labels_are_refused(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["nyudv2", "sift-flow", "sift-flow-geometric"])
 def test_published_test_splits(name: str, tmp_path: Path) -> None:
-    test = open_dataset(name, "test", root=TINY[name][0](tmp_path / "data"))
+    test = open_dataset(name, "test", root=layouts.TINY[name][0](tmp_path / "data"))
     assert len(test) == 1
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layouts import SIZE, photo, save, stripes, write
 
-from tests.layouts import SIZE, photo, save, stripes, write
 from tinyseg import engine
 from tinyseg.data import VOC, Folder, open_dataset, read_classes
 from tinyseg.engine import TrainOptions, prepare

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
+from layouts import TINY
 from PIL import Image
+from tiffs import Page, write_tiff
 from typer.testing import CliRunner
 
-from tests import layouts
-from tests.test_data_layouts import TINY
-from tests.tiffs import Page, write_tiff
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.data import Folder, open_dataset, read_image

@@ -7,15 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import layouts
 import numpy as np
 import pytest
+from layouts import TINY, photo, save, stripes
 from PIL import Image
+from runs import make_folder
 from typer.testing import CliRunner, Result
 
-from tests import layouts
-from tests.layouts import photo, save, stripes
-from tests.runs import make_folder
-from tests.test_data_layouts import TINY
 from tinyseg import engine
 from tinyseg.cli import app
 from tinyseg.data import Classes, Folder, parse_table, read_mapping, write_mapping

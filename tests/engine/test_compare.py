@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from chromium import Browser
+from commands import call
 from runs import Log, make_folder, options, without_pictures
-from test_cli import call
 
 from tinyseg import engine, viz
 from tinyseg.data import Sample

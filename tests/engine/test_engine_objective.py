@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call
 from runs import TINY_MODEL, make_folder, options, without_pictures
 from scipy import ndimage
-from test_cli import call
 
 import tinyseg
 from tinyseg import engine

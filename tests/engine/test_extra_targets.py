@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from layouts import sift_flow
 from runs import without_pictures
-from tinyseg.engine.prediction.evaluate import evaluate_model
-from tinyseg.engine.storage.history import EpochRow
-from tinyseg.engine.training.learner import Learner
+from sources import PACKAGE, parse, sources
 
 import tinyseg
 from tinyseg import engine, models, nn
 from tinyseg.data import DataLoader, WithExtra, open_dataset
+from tinyseg.engine.prediction.evaluate import evaluate_model
+from tinyseg.engine.storage.history import EpochRow
+from tinyseg.engine.training.learner import Learner
 from tinyseg.errors import InputError
 from tinyseg.models import Outputs, SegmentationModel
 from tinyseg.models.segmentation import Criterion
 
-PACKAGE = Path(tinyseg.__file__).parent
 ABOVE = ("engine", "cli", "viz", "interop", "console.py", "checkpoint.py", "data", "metrics")
 KINDS = {"Network", "SegmentationModel", "Classifier"}
 
@@ -30,8 +30,8 @@ KINDS = {"Network", "SegmentationModel", "Classifier"}
 def trees(*parts: str) -> Iterator[tuple[Path, ast.Module]]:
     for part in parts:
         path = PACKAGE / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            yield file, ast.parse(file.read_text(encoding="utf-8"))
+        for file in sources(path) if path.is_dir() else [path]:
+            yield file, parse(file)
 
 
 def architectures() -> set[str]:
@@ -49,7 +49,7 @@ def architectures() -> set[str]:
 
 
 def test_few_modules_know_sift_flow_s_second_target() -> None:
-    found = [path for path in PACKAGE.rglob("*.py") if "geometric" in path.read_text(encoding="utf-8").lower()]
+    found = [path for path in sources(PACKAGE) if "geometric" in path.read_text(encoding="utf-8").lower()]
     assert len(found) <= 5, [str(path.relative_to(PACKAGE)) for path in found]
 
 

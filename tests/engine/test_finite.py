@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call, done
 from runs import TINY_FLAGS, make_folder, options, without_pictures
-from test_cli import call, done
 
 import tinyseg
 from tinyseg import checkpoint as checkpoints

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call
 from layouts import sift_flow
 from runs import Log, make_folder, without_pictures
-from test_cli import call
 
 import tinyseg
 from tinyseg import engine, models

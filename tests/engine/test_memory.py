@@ -8,17 +8,15 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import environment
 
 import tinyseg
-import tinyseg_kernels
 from tinyseg_kernels import cpu
 from tinyseg_kernels.cpu.runtime import guards, memory, parallel
 
@@ -56,10 +54,9 @@ print(json.dumps([end.fresh - start.fresh, end.reused - start.reused, faults() -
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows counts no page faults in a way that Python shows")
 def test_a_steady_training_step_takes_no_fresh_memory() -> None:
-    folders = [str(Path(module.__file__ or "").parents[1]) for module in (tinyseg, tinyseg_kernels)]
     done = subprocess.run(
         [sys.executable, "-c", _STEPS],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,
@@ -177,10 +174,9 @@ np.lib.stride_tricks.as_strided(array, (5,))[4] = 1
     ],
 )
 def test_a_variable_switches_them_on(given: str, message: str) -> None:
-    folders = [str(Path(module.__file__ or "").parents[1]) for module in (tinyseg, tinyseg_kernels)]
     done = subprocess.run(
         [sys.executable, "-c", _OUTSIDE],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders), "TINYSEG_MEMORY_GUARDS": given},
+        env=environment(TINYSEG_MEMORY_GUARDS=given),
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Options of training are declared once; imports of tinyseg make no circle."""
+"""Options of training are declared once, and what a declaration says is true of the command, files and pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import call, done
 from runs import make_folder
 from runs import options as tiny_run
-from test_architecture import KERNELS, PACKAGE, name_of, parse, sources
-from test_cli import call, done
+from sources import PACKAGE, ROOT, parse, sources
 
 from tinyseg import cli, engine
 from tinyseg.engine.config import recipes
@@ -22,7 +22,6 @@ from tinyseg.errors import InputError, flag
 from tinyseg.options import RUN_OPTIONS, TRAIN_OPTIONS, RunSettings, TrainOptions, in_files
 from tinyseg.options.training import GROUPS
 
-ROOT = Path(__file__).parents[1]
 OPTIONS = {**TRAIN_OPTIONS, **RUN_OPTIONS}
 
 
@@ -251,7 +250,7 @@ def test_a_configuration_with_a_choice_that_is_none_is_refused_by_its_name(tmp_p
         engine.read_config(path)
 
 
-# The page, names, circles
+# The page
 
 
 def test_the_page_of_options_is_what_is_declared() -> None:
@@ -259,120 +258,3 @@ def test_the_page_of_options_is_what_is_declared() -> None:
     written = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
     assert written == page, "options.md is stale: python docs/options.py writes it anew"
     assert all(f"`{flag(name)}" in written for name in OPTIONS)
-
-
-def test_one_function_of_the_engine_and_one_command_are_called_train() -> None:
-    found = [
-        (name_of(path, PACKAGE), node.name)
-        for part in ("engine", "cli")
-        for path in sources(PACKAGE / part)
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.FunctionDef) and node.name.strip("_") == "train"
-    ]
-    assert sorted(name.split(".")[1] for name, _ in found) == ["cli", "engine"], found
-    assert {name for _, name in found} == {"train"}
-
-
-FOLDERS = ("config", "parts", "storage", "prediction", "inspection", "training", "checking", "comparison")
-"""The engine's folders: each imports from those before it only; checking and comparison, not from each other."""
-
-
-def test_the_engine_s_folders_import_one_way_and_hold_few_files() -> None:
-    root = PACKAGE / "engine"
-    assert {path.name for path in root.iterdir() if path.is_dir()} - {"__pycache__"} == set(FOLDERS)
-    assert [path.name for path in root.glob("*.py")] == ["__init__.py"]
-    known, arrows = modules(), 0
-    for here in FOLDERS:
-        files = sources(root / here)
-        assert 2 <= len(files) <= 24
-        assert ast.get_docstring(parse(root / here / "__init__.py"))
-        for path in files:
-            for other in imports_of(name_of(path, PACKAGE), path, known):
-                assert other != "tinyseg.engine", f"{path}: the package itself imports this one"
-                parts = other.split(".")
-                if parts[:2] == ["tinyseg", "engine"] and parts[2] != here:
-                    arrows += 1
-                    assert FOLDERS.index(parts[2]) < FOLDERS.index(here), f"{path}: {here} imports {other}"
-                    assert (here, parts[2]) != ("comparison", "checking"), path
-    assert arrows > 30
-
-
-def test_no_folder_of_the_engine_the_options_and_the_command_line_is_a_heap() -> None:
-    for part in ("engine", "cli", "options"):
-        for folder in [PACKAGE / part, *(path for path in (PACKAGE / part).rglob("*") if path.is_dir())]:
-            assert len(list(folder.glob("*.py"))) <= 24, folder
-
-
-def test_no_folder_of_the_packages_is_ignored_by_git() -> None:
-    ignored = {
-        line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split() if line.endswith("/")
-    }
-    for root in (PACKAGE, KERNELS):
-        for path in sources(root):
-            assert not ignored.intersection(path.relative_to(root).parts), path
-
-
-def test_every_file_that_is_no_module_is_in_the_package_data() -> None:
-    import tomllib
-
-    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    for package, patterns in found["package-data"].items():
-        root = {"tinyseg": PACKAGE, "tinyseg_kernels": KERNELS}[package]
-        others = {
-            path
-            for path in root.rglob("*")
-            if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts
-        }
-        covered = {path for pattern in patterns for path in root.glob(pattern)}
-        assert others == covered, package
-        assert all(any(root.glob(pattern)) for pattern in patterns), "a pattern of nothing is left over"
-        for path in sources(root):
-            assert (path.parent / "__init__.py").is_file(), f"{path}: not in the wheel"
-
-
-KNOWN_CIRCLES = [{"tinyseg.autograd", "tinyseg.tensor"}]
-"""Expected for now."""
-
-
-def modules() -> dict[str, Path]:
-    return {name_of(path, PACKAGE): path for path in sources(PACKAGE)}
-
-
-def imports_of(name: str, path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules that a module imports: at its top, in functions, and for type checkers alone."""
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    found = set()
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            found |= {one if (one := f"{stem}.{alias.name}") in known else stem for alias in node.names}
-    return {other for other in found if other in known and other != name}
-
-
-def circles(graph: dict[str, set[str]]) -> list[set[str]]:
-    """Sets of modules that import each other, directly or by way of others."""
-    reach: dict[str, set[str]] = {}
-    for start in graph:
-        seen, pending = set(), [start]
-        while pending:
-            for other in graph[pending.pop()] - seen:
-                seen.add(other)
-                pending.append(other)
-        reach[start] = seen
-    together = {frozenset(b for b in reach[a] if a in reach[b]) for a in graph if a in reach[a]}
-    return [set(circle) for circle in together]
-
-
-def test_circles_are_found() -> None:
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [{"b", "c"}]
-
-
-def test_no_modules_import_each_other() -> None:
-    known = modules()
-    found = circles({name: imports_of(name, path, known) for name, path in known.items()})
-    assert [circle for circle in found if circle not in KNOWN_CIRCLES] == []
-    assert KERNELS.is_dir()
-    assert len(known) > 150

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import environment
 from runs import TINY_FLAGS, make_folder, options, without_pictures
 from safetensors import safe_open
 
-import tinyseg
 from tinyseg import checkpoint, engine
 from tinyseg.engine import Callbacks, resume
 
@@ -43,17 +43,13 @@ def _heed_interrupts() -> None:
 
 def start(root: Path, folder: Path) -> "subprocess.Popen[str]":
     """The command in a process of its own."""
-    import tinyseg_kernels
-
-    sources = [str(Path(next(iter(package.__path__))).parent) for package in (tinyseg, tinyseg_kernels)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
     flags = ["--data", "folder", "--root", str(root), "--out", str(folder), "--epochs", str(EPOCHS), *TINY_FLAGS]
     # On Windows Ctrl-C can only be sent to a group of processes. Elsewhere a job in the background ignores it, and so
     # would its children.
     group: dict[str, Any] = {"creationflags": 512} if os.name == "nt" else {"preexec_fn": _heed_interrupts}
     command = [sys.executable, "-m", "tinyseg", "train", *flags]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **group
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **group
     )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import call
 from runs import make_folder, options, without_pictures
-from test_cli import call
 
 import tinyseg
 from tinyseg import engine

@@ -17,10 +17,10 @@ from typing import Any
 import full_disk
 import numpy as np
 import pytest
+from commands import call
 from PIL import Image
+from processes import age, environment
 from runs import Log, make_folder, options, visible, without_pictures, write
-from test_cli import call
-from test_files import age, environment
 
 from tinyseg import engine, models
 from tinyseg.checkpoint import load

@@ -7,7 +7,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 import full_disk
 import numpy as np
 import pytest
-from test_architecture import PACKAGE, parse, sources
+from processes import age, environment
+from sources import PACKAGE, parse, sources
 
 import tinyseg
 from tinyseg import viz
@@ -39,12 +39,6 @@ TWO = Classes.named(["ground", "thing"])
 ROW = EpochRow(1, 0.1, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, (0.5, 0.5), 0, 1.0)
 MASK = np.zeros((40, 40), np.uint8)
 PHOTO = np.arange(4800, dtype=np.uint8).reshape(40, 40, 3)
-
-
-def age(path: Path, seconds: float) -> None:
-    """Let the last change of ``path`` be so long ago."""
-    then = time.time() - seconds
-    os.utime(path, (then, then))
 
 
 def names(folder: Path) -> list[str]:
@@ -346,14 +340,6 @@ def test_that_test_sees_writers() -> None:
 
 
 # One at a time
-
-
-def environment() -> dict[str, str]:
-    import tinyseg_kernels
-
-    folders = [str(Path(next(iter(package.__path__))).parent) for package in (tinyseg, tinyseg_kernels)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-
 
 HOLDER = """
 import sys, time

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tiffs import RGB, WHITE_IS_ZERO, Page, write_tiff
 
-from tests.tiffs import RGB, WHITE_IS_ZERO, Page, write_tiff
 from tinyseg.data.formats.image_file import suffixes
 from tinyseg.data.formats.images import LossyMaskError, count_frames, read_header, read_image, read_raw_mask
 from tinyseg.errors import DataError

@@ -1,26 +1,13 @@
-"""The house rules, read off the sources: imports go down only, importing compiles nothing, backends are complete."""
+"""The house rules, read off the sources: imports go down only, and importing compiles nothing."""
 
 from __future__ import annotations
 
 import ast
-import functools
-import importlib
-import inspect
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-
-import tinyseg
-import tinyseg_kernels
-from tinyseg_kernels import spec
-
-PACKAGE = Path(tinyseg.__file__).parent
-KERNELS = Path(tinyseg_kernels.__file__).parent
+from processes import printed
+from sources import KERNELS, PACKAGE, PACKAGES, ROOT, imported, name_of, parse, sources
 
 # From the ground up; what stands in one row does not import each other, but for the arrows listed below.
 LAYERS = (
@@ -50,40 +37,6 @@ BESIDE = {
     ("cli", "console"),
     ("__main__", "cli"),
 }
-
-
-@functools.cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def sources(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*.py"))
-
-
-def name_of(path: Path, root: Path) -> str:
-    """The module's dotted name."""
-    parts = path.relative_to(root.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imported(path: Path, root: Path) -> Iterator[tuple[str, int]]:
-    """Absolute names of all that a file imports, also inside functions, but not for type checkers alone."""
-    package = name_of(path, root).split(".")
-    if path.name != "__init__.py":
-        package = package[:-1]
-    pending: list[ast.AST] = [parse(path)]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            continue
-        pending.extend(ast.iter_child_nodes(node))
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            yield from ((f"{stem}.{alias.name}", node.lineno) for alias in node.names)
 
 
 def part(name: str) -> str | None:
@@ -120,7 +73,7 @@ def test_only_two_files_import_the_kernels() -> None:
     users = {
         path.relative_to(PACKAGE).as_posix()
         for path in sources(PACKAGE)
-        if any(name.split(".")[0] == "tinyseg_kernels" for name, _ in imported(path, PACKAGE))
+        if any(name.split(".")[0] == "tinyseg_kernels" for name, _ in imported(path, PACKAGE, for_types=False))
     }
     assert users == {"backend.py", "compilation.py"}
 
@@ -157,13 +110,14 @@ def test_operators_leave_a_tensor_s_data_to_the_backend() -> None:
 
 
 def test_nothing_imports_tests_examples_or_benchmarks() -> None:
-    for root in (PACKAGE, KERNELS):
+    others = {"tests", "examples", "benchmarks", *(path.stem for path in (ROOT / "tests" / "support").iterdir())}
+    for root in PACKAGES:
         for path in sources(root):
             for name, line in imported(path, root):
-                assert name.split(".")[0] not in ("tests", "examples", "benchmarks", "op_cases"), f"{path}:{line}"
+                assert name.split(".")[0] not in others, f"{path}:{line}: imports {name}"
 
 
-@pytest.mark.parametrize("root", [PACKAGE, KERNELS], ids=["tinyseg", "kernels"])
+@pytest.mark.parametrize("root", PACKAGES, ids=["tinyseg", "kernels"])
 def test_nothing_is_checked_by_assert(root: Path) -> None:
     """python -O would not check it."""
     for path in sources(root):
@@ -174,28 +128,14 @@ def test_nothing_is_checked_by_assert(root: Path) -> None:
 # What importing does
 
 
-def run(code: str, **environment: str) -> str:
-    """The output of a fresh interpreter, which knows of no simulated GPU but if it is told."""
-    inherited = {key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def test_importing_tinyseg_is_light() -> None:
     """What is slow to import, or not needed by everybody, is imported where it is used."""
     heavy = ("numba", "llvmlite", "scipy", "matplotlib", "typer", "rich", "torch", "PIL", "tinyseg_kernels")
-    assert run(f"import sys, tinyseg; print([m for m in {heavy} if m in sys.modules])") == "[]"
+    assert printed(f"import sys, tinyseg; print([m for m in {heavy} if m in sys.modules])") == "[]"
 
 
 def test_every_module_can_be_imported_and_compiles_nothing() -> None:
-    names = [name_of(path, root) for root in (PACKAGE, KERNELS) for path in sources(root) if path.stem != "__main__"]
+    names = [name_of(path, root) for root in PACKAGES for path in sources(root) if path.stem != "__main__"]
     # Without numba-cuda, and with the simulator in its place, the GPU's are imported by a test below.
     names = [name for name in names if not name.startswith("tinyseg_kernels.cuda")]
     assert len(names) > 80
@@ -215,7 +155,7 @@ function = numba.njit(lambda x: x + 1)
 function(1)
 print(compiled)
 """
-    before, after = run(code).splitlines()
+    before, after = printed(code).splitlines()
     assert before == "[]"
     assert after == "['<lambda>']", "is the listener still told?"
 
@@ -223,58 +163,4 @@ print(compiled)
 def test_the_cpu_backend_is_loaded_at_the_first_tensor_only() -> None:
     code = "import sys, tinyseg; tinyseg.zeros(1, device='reference'); print('numba' in sys.modules); "
     code += "tinyseg.zeros(1); print('numba' in sys.modules)"
-    assert run(code).split() == ["False", "True"]
-
-
-# The contract
-
-
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_backend_has_every_kernel_in_the_file_of_its_stem(backend: str) -> None:
-    has_every_kernel(backend)
-
-
-def test_the_gpus_backend_has_every_kernel_too() -> None:
-    """Simulated, which needs no numba-cuda; in a process of its own, as this choice is made once in each."""
-    folder = str(Path(__file__).parent)
-    code = f"import sys; sys.path.insert(0, {folder!r}); import test_architecture as t; "
-    code += "t.has_every_kernel('cuda'); print(1)"
-    assert run(code, NUMBA_ENABLE_CUDASIM="1") == "1"
-
-
-def has_every_kernel(backend: str) -> None:
-    module = tinyseg_kernels.load(backend)
-    for kernel in spec.KERNELS.values():
-        function = getattr(module, kernel.name)
-        assert tuple(inspect.signature(function).parameters) == kernel.arguments
-        assert function is getattr(importlib.import_module(f"{module.__name__}.{kernel.stem}"), kernel.name)
-
-
-def _copy(**changes: object) -> ModuleType:
-    """A backend like the reference, but for some names."""
-    module = ModuleType("own")
-    own = {name: getattr(tinyseg_kernels.load("reference"), name) for name in spec.KERNELS} | changes
-    for name, value in own.items():
-        if value is not None:
-            setattr(module, name, value)
-    return module
-
-
-def test_the_contract_accepts_what_keeps_it() -> None:
-    spec.check(_copy())
-
-
-def test_the_contract_names_each_kernel_that_is_missing_or_different() -> None:
-    broken = _copy(relu=None, conv2d=lambda x, weight, out: None, exp=lambda out, x: None)
-    with pytest.raises(TypeError, match=r"backend own breaks the contract of spec.py") as caught:
-        spec.check(broken)
-    message = str(caught.value)
-    assert "relu is missing" in message
-    assert "conv2d takes ('x', 'weight', 'out'), expected ('x', 'weight', 'bias', 'out'" in message
-    assert "exp takes ('out', 'x'), expected ('x', 'out')" in message
-    assert message.count(";") == 2
-
-
-def test_unknown_backends_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown backend 'gpu'; there are reference, cpu, cuda"):
-        tinyseg_kernels.load("gpu")
+    assert printed(code).split() == ["False", "True"]

@@ -1,109 +1,132 @@
-"""``tinyseg.data`` and ``tinyseg.files``, read off the sources: folders, what imports what, and what repeats."""
+"""Which module imports which: none in a circle, and inside packages from part to part in one direction."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import pytest
+from sources import KERNELS, PACKAGE, PACKAGES, imported_modules, modules, name_of, parse, sources
 
-import tinyseg
+import tinyseg_kernels.cpu
+from tinyseg_kernels import spec
 
-PACKAGE = Path(tinyseg.__file__).parent
-MOST_FILES = 24
-
-
-def module_name(path: Path) -> str:
-    parts = ("tinyseg", *path.relative_to(PACKAGE).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+Arrow = tuple[str, str, str]
+"""The module that imports, the one that is imported, and where that stands."""
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """All that a file imports of tinyseg, also inside functions and for type checkers alone."""
-    parts = module_name(path).split(".")
-    package = parts if path.name == "__init__.py" else parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            yield from ((f"{stem}.{alias.name}", node.lineno) for alias in node.names)
+def arrows() -> Iterator[Arrow]:
+    """All imports of a module of both packages by another, also in functions and for type checkers alone."""
+    for root in PACKAGES:
+        for path in sources(root):
+            here = name_of(path, root)
+            for there, line in imported_modules(path, root):
+                if there != here:
+                    yield here, there, f"{path}:{line}"
 
 
-def rows() -> dict[str, int]:
-    """The part of ``tinyseg.data`` -> its row, from the ground up, as the package's docstring says."""
-    text = ast.get_docstring(ast.parse((PACKAGE / "data" / "__init__.py").read_text(encoding="utf-8"))) or ""
+# Circles
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that import each other, directly or by way of others."""
+    reach: dict[str, set[str]] = {}
+    for start in graph:
+        seen, pending = set(), [start]
+        while pending:
+            for other in graph[pending.pop()] - seen:
+                seen.add(other)
+                pending.append(other)
+        reach[start] = seen
+    together = {frozenset(b for b in reach[a] if a in reach[b]) for a in graph if a in reach[a]}
+    return [set(circle) for circle in together]
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [{"b", "c"}]
+
+
+def test_no_modules_import_each_other() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in modules()}
+    for here, there, _ in arrows():
+        graph[here].add(there)
+    assert circles(graph) == []
+    assert len(graph) > 300
+
+
+def test_kernels_import_each_other_relatively() -> None:
+    for path in sources(KERNELS):
+        for node in ast.walk(parse(path)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            assert all(name.split(".")[0] != KERNELS.name for name in names), f"{path}: {names}"
+
+
+# Parts of a package
+
+
+class Order(NamedTuple):
+    """The parts of a package in rows, from the ground up, and how many imports there are between them at least.
+
+    ``together``: the parts that may import each other.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    least: int
+    together: frozenset[str] = frozenset()
+
+
+KERNEL_FOLDERS = (("runtime",), ("vector",), ("patterns",), ("conv",), (*spec.STEMS,))
+
+
+def rows_of_data() -> tuple[tuple[str, ...], ...]:
+    """The parts of ``tinyseg.data``, as the package's docstring says."""
+    text = ast.get_docstring(parse(PACKAGE / "data" / "__init__.py")) or ""
     _, found, block = text.partition("imports only those in rows below its own::\n")
     assert found, "the docstring of tinyseg.data says the order of its parts"
-    lines = [line.split() for line in block.splitlines() if line.startswith("    ")]
-    return {name: row for row, names in enumerate(reversed(lines)) for name in names}
+    return tuple(tuple(line.split()) for line in reversed(block.splitlines()) if line.startswith("    "))
 
 
-def folders(root: Path) -> list[Path]:
-    return sorted({path.parent for path in root.rglob("*.py")})
+ORDERS = {
+    "tinyseg_kernels.cpu": Order(KERNEL_FOLDERS, 100, frozenset(spec.STEMS)),
+    "tinyseg_kernels.cuda": Order(KERNEL_FOLDERS, 100, frozenset(spec.STEMS)),
+    "tinyseg.data": Order(rows_of_data(), 40),
+    "tinyseg.engine": Order(
+        (
+            ("config",), ("parts",), ("storage",), ("prediction",), ("inspection",), ("training",),
+            ("checking", "comparison"),
+        ),
+        30,
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["data", "files"])
-def test_folders_are_small_and_say_what_is_in_them(name: str) -> None:
-    for folder in folders(PACKAGE / name):
-        files = list(folder.glob("*.py"))
-        assert len(files) <= MOST_FILES, f"{folder}: {len(files)} files"
-        start = folder / "__init__.py"
-        assert start.is_file(), f"{folder}: without an __init__.py it is missing from the wheel"
-        assert ast.get_docstring(ast.parse(start.read_text(encoding="utf-8"))), f"{start}: has no docstring"
+@pytest.mark.parametrize("package", ORDERS)
+def test_each_part_of_a_package_has_its_row(package: str) -> None:
+    folder = modules()[package].parent
+    parts = {path.stem for path in folder.iterdir() if not path.name.startswith("__")}
+    assert parts == {part for row in ORDERS[package].rows for part in row}
 
 
-def test_each_part_of_data_has_its_row() -> None:
-    parts = {path.stem for path in (PACKAGE / "data").iterdir() if not path.name.startswith("__")}
-    assert parts == set(rows())
+@pytest.mark.parametrize("package", ORDERS)
+def test_imports_inside_a_package_go_down_only(package: str) -> None:
+    """None in a row but of parts that are ``together``, and none by way of the package itself, which stands above all."""
+    rows, least, together = ORDERS[package]
+    level = {part: number for number, row in enumerate(rows) for part in row}
+    found = 0
+    for here, there, where in arrows():
+        if here.startswith(f"{package}."):
+            assert there != package, f"{where}: imports by way of the package"
+            if there.startswith(f"{package}."):
+                above, below = (name.removeprefix(f"{package}.").split(".")[0] for name in (here, there))
+                found += above != below
+                allowed = above == below or {above, below} <= together or level[below] < level[above]
+                assert allowed, f"{where}: {above} must not import {below}"
+    assert found > least, "are imports still found?"
 
 
-def test_imports_between_the_parts_of_data_go_down_only() -> None:
-    order, arrows = rows(), 0
-    for path in sorted((PACKAGE / "data").rglob("*.py")):
-        if path == PACKAGE / "data" / "__init__.py":
-            continue
-        here = module_name(path).split(".")[2]
-        for name, line in imports(path):
-            if name.startswith("tinyseg.data.") and (there := name.split(".")[2]) != here:
-                arrows += 1
-                assert there in order, f"{path}:{line}: imports {name} by way of the package"
-                assert order[there] < order[here], f"{path}:{line}: {here} must not import {there}"
-    assert arrows > 40, "are imports still found?"
-
-
-@pytest.mark.parametrize("name", ["data", "files"])
-def test_modules_import_each_other_in_no_circle(name: str) -> None:
-    paths = {module_name(path): path for path in (PACKAGE / name).rglob("*.py")}
-    arrows: dict[str, set[str]] = {}
-    for module, path in paths.items():
-        named = {imported for imported, _ in imports(path)}
-        # ``from .layout import Layout`` names a module's member, ``from . import layout`` the module.
-        arrows[module] = {one if one in paths else one.rpartition(".")[0] for one in named} & set(paths)
-    try:
-        TopologicalSorter(arrows).prepare()
-    except CycleError as error:
-        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
-
-
-def test_no_two_data_sets_repeat_a_constructor() -> None:
-    found: dict[tuple[str, ...], list[str]] = {}
-    for path in sorted((PACKAGE / "data").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for function in node.body if isinstance(node, ast.ClassDef) else []:
-                if isinstance(function, ast.FunctionDef) and function.name == "__init__":
-                    names = tuple(arg.arg for arg in (*function.args.args, *function.args.kwonlyargs))
-                    if "split" in names:
-                        found.setdefault(names, []).append(node.name)
-    assert sorted(owner for owners in found.values() for owner in owners) == [
-        "CocoInstances",
-        "Folder",
-        "Generated",
-        "Layout",
-        "SplitByName",
-        "SplitInOrder",
-    ]
-    assert len(found) == 6, f"constructors with the same arguments: {found}"
+def test_the_cpu_s_docstring_says_the_order() -> None:
+    order = ["stems", *(row[0] for row in reversed(KERNEL_FOLDERS[:-1]))]
+    assert " -> ".join(order) in (tinyseg_kernels.cpu.__doc__ or "")

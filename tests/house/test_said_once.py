@@ -1,93 +1,13 @@
-"""Each thing is said once, and can be followed: no circles, no functions that only hand over, no names looked up."""
+"""Each thing is said once: no function only hands over, no argument list, constructor or name is written again."""
 
 from __future__ import annotations
 
 import ast
-import functools
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-import result_types
+from sources import KERNELS, PACKAGE, functions, modules, name_of, parse, sources
 
-import tinyseg
-import tinyseg_kernels
-from tinyseg.nn import functional
-
-ROOTS = {"tinyseg": Path(tinyseg.__file__).parent, "tinyseg_kernels": Path(tinyseg_kernels.__file__).parent}
-MOST_FILES = 24
-
-
-@functools.cache
-def modules() -> dict[str, Path]:
-    """Every module of both packages, and its file."""
-    found = {}
-    for package, root in ROOTS.items():
-        for path in root.rglob("*.py"):
-            parts = [package, *path.relative_to(root).with_suffix("").parts]
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def imports(name: str) -> Iterator[str]:
-    """The modules that one imports: also inside functions, and for type checkers alone."""
-    path = modules()[name]
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in modules())
-        elif isinstance(node, ast.ImportFrom):
-            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")] if node.level else []
-            stem = ".".join(part for part in base if part) if node.level else str(node.module)
-            for alias in node.names:
-                target = f"{stem}.{alias.name}"
-                if target in modules():
-                    yield target
-                elif stem in modules():
-                    yield stem
-
-
-def circles() -> list[list[str]]:
-    """Groups of modules that import each other, by Tarjan's algorithm."""
-    graph = {name: sorted(set(imports(name)) - {name}) for name in modules()}
-    number: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(name: str) -> None:
-        number[name] = low[name] = len(number)
-        stack.append(name)
-        for other in graph[name]:
-            if other not in number:
-                visit(other)
-                low[name] = min(low[name], low[other])
-            elif other in stack:
-                low[name] = min(low[name], number[other])
-        if low[name] == number[name]:
-            group = [stack.pop()]
-            while group[-1] != name:
-                group.append(stack.pop())
-            if len(group) > 1:
-                found.append(sorted(group))
-
-    for name in graph:
-        if name not in number:
-            visit(name)
-    return found
-
-
-def test_no_modules_import_each_other() -> None:
-    assert circles() == []
-
-
-def functions(path: Path) -> list[ast.FunctionDef]:
-    """Those that a file defines at its top."""
-    return [n for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)]
+from tinyseg_kernels import spec
 
 
 def only_hands_over(function: ast.FunctionDef, ours: dict[str, str]) -> bool:
@@ -107,9 +27,7 @@ def only_hands_over(function: ast.FunctionDef, ours: dict[str, str]) -> bool:
 
 def imported_names(path: Path) -> dict[str, str]:
     """What a file calls the modules and functions of our packages that it imports, and their own names."""
-    nodes = [
-        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
-    ]
+    nodes = [node for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom)]
     return {alias.asname or alias.name: alias.name for node in nodes if node.level for alias in node.names}
 
 
@@ -135,64 +53,67 @@ def test_conv2d_is_an_operator_and_a_kernel_of_each_backend() -> None:
     assert sorted(found) == ["tinyseg.ops.network.conv2d", *kernels]
 
 
-def test_folders_are_rooms_and_no_heaps() -> None:
-    folders: dict[Path, int] = {}
-    for path in modules().values():
-        folders[path.parent] = folders.get(path.parent, 0) + 1
-    assert {folder: count for folder, count in folders.items() if count > MOST_FILES} == {}
+def test_a_convolution_s_arguments_are_listed_once_in_each_backend() -> None:
+    wanted = spec.KERNELS["conv2d"].arguments
+    listed = [
+        path.relative_to(KERNELS).as_posix()
+        for path in sources(KERNELS)
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef) and node.name == "conv2d"
+        if len(node.args.args) >= len(wanted)
+    ]
+    assert listed == ["cpu/conv2d.py", "cuda/conv2d.py", "reference/conv2d.py", "spec.py"]
 
 
-def test_every_folder_is_a_package_that_says_what_is_in_it() -> None:
-    """One without ``__init__.py`` would be missing from the wheel."""
-    for folder in {path.parent for path in modules().values()}:
-        init = folder / "__init__.py"
-        assert init.exists(), folder
-        assert ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))), init
+def test_one_function_of_the_engine_and_one_command_are_called_train() -> None:
+    found = [
+        (name_of(path, PACKAGE), node.name)
+        for part in ("engine", "cli")
+        for path in sources(PACKAGE / part)
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef) and node.name.strip("_") == "train"
+    ]
+    assert sorted(name.split(".")[1] for name, _ in found) == ["cli", "engine"], found
+    assert {name for _, name in found} == {"train"}
 
 
-# What an editor can follow
+def test_no_two_data_sets_repeat_a_constructor() -> None:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path in sources(PACKAGE / "data"):
+        for node in ast.walk(parse(path)):
+            for function in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+                    names = tuple(arg.arg for arg in (*function.args.args, *function.args.kwonlyargs))
+                    if "split" in names:
+                        found.setdefault(names, []).append(node.name)
+    assert sorted(owner for owners in found.values() for owner in owners) == [
+        "CocoInstances",
+        "Folder",
+        "Generated",
+        "Layout",
+        "SplitByName",
+        "SplitInOrder",
+    ]
+    assert len(found) == 6, f"constructors with the same arguments: {found}"
 
 
-def offered() -> dict[str, Any]:
-    """What the files of ``ops/`` offer, by name."""
-    found = {}
-    for info in pkgutil.walk_packages(tinyseg.ops.__path__, "tinyseg.ops."):
-        module = importlib.import_module(info.name)
-        found.update({name: getattr(module, name) for name in getattr(module, "__all__", ())})
-    return found
+# Devices
 
 
-def test_a_method_of_a_tensor_is_the_operator_itself() -> None:
-    operators, methods = offered(), vars(tinyseg.Tensor)
-    same = [name for name, operator in operators.items() if methods.get(name) is operator]
-    assert len(same) > 90
-    # Where PyTorch's method and function differ in their arguments.
-    assert {name for name in operators if name in methods} - set(same) == {"split", "where"}
+def test_only_the_table_of_devices_names_the_gpu() -> None:
+    tree = parse(PACKAGE / "backend.py")
+    (table,) = (n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "DEVICES")
+
+    def names(root: ast.AST) -> int:
+        return sum(isinstance(node, ast.Constant) and node.value == "cuda" for node in ast.walk(root))
+
+    assert names(table) == names(tree) > 0
 
 
-@pytest.mark.parametrize("function", [functional.conv2d, tinyseg.exp, tinyseg.Tensor.exp, tinyseg.Tensor.__lt__])
-def test_a_definition_is_found_in_the_file_of_the_operator(function: Any) -> None:
-    source = inspect.getsourcefile(function)
-    assert source is not None
-    path = Path(source)
-    assert path.parent.is_relative_to(ROOTS["tinyseg"] / "ops")
-    assert function.__name__ in {f.name for f in functions(path)}
-
-
-def test_nothing_is_called_by_a_name_in_a_text() -> None:
-    """No ``table["name"](...)`` and no ``getattr(x.backend, name)``, which no editor can follow."""
-    for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            text = ast.unparse(node.func)
-            if isinstance(node.func, ast.Subscript) and not name.startswith("tinyseg.viz."):  # matplotlib's maps
-                assert not isinstance(node.func.slice, ast.Constant), f"{name}: {text}"
-            assert text != "globals().update", name
-            if text == "getattr" and name.startswith("tinyseg."):
-                assert not ast.unparse(node.args[0]).endswith("backend"), f"{name}: {ast.unparse(node)}"
-
-
-def test_the_types_of_results_are_those_that_mypy_is_told() -> None:
-    """CI lets mypy check the same file."""
-    result_types.check()
+def test_nothing_compares_a_device_with_the_gpu_s_name() -> None:
+    for path in sources(PACKAGE):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Compare):
+                parts = (part for operand in (node.left, *node.comparators) for part in ast.walk(operand))
+                values = [part.value for part in parts if isinstance(part, ast.Constant)]
+                assert "cuda" not in values, f"{path}:{node.lineno}"

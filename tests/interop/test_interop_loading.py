@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call, done
 from numpy.typing import NDArray
 from runs import TINY_FLAGS, make_folder, options, without_pictures
-from test_cli import call, done
 
 import tinyseg
 from tinyseg import engine, models, nn

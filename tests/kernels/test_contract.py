@@ -1,29 +1,24 @@
-"""What readers and editors can follow in the kernels: the contract, its kernels, devices and the smallest calls."""
+"""The contract of backends, who keeps it, and what readers and editors can follow of it."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
-import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
 import pytest
+from kernel_checks import ends_in_the_file_of_its_stem, has_every_kernel
+from processes import environment, printed
+from sources import FOLDERS, KERNELS, ROOT, parse, sources
 
-import tinyseg
 import tinyseg_kernels
-from tinyseg_kernels import calls, spec
+from tinyseg_kernels import spec
 
-PACKAGE = Path(tinyseg.__file__).parent
-KERNELS = Path(tinyseg_kernels.__file__).parent
-ROOT = Path(__file__).parents[1]
-
-
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+SUPPORT = ROOT / "tests" / "support"
 
 
 # The contract
@@ -47,60 +42,75 @@ def test_an_argument_that_may_be_none_says_so() -> None:
     }
 
 
-def test_no_backend_gathers_its_kernels_by_name() -> None:
-    for path in sorted(KERNELS.rglob("*.py")):
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Call):
-                assert ast.unparse(node.func) != "globals", f"{path}:{node.lineno}"
+def _copy(**changes: object) -> ModuleType:
+    """A backend like the reference, but for some names."""
+    module = ModuleType("own")
+    own = {name: getattr(tinyseg_kernels.load("reference"), name) for name in spec.KERNELS} | changes
+    for name, value in own.items():
+        if value is not None:
+            setattr(module, name, value)
+    return module
+
+
+def test_the_contract_accepts_what_keeps_it() -> None:
+    spec.check(_copy())
+
+
+def test_the_contract_names_each_kernel_that_is_missing_or_different() -> None:
+    broken = _copy(relu=None, conv2d=lambda x, weight, out: None, exp=lambda out, x: None)
+    with pytest.raises(TypeError, match=r"backend own breaks the contract of spec.py") as caught:
+        spec.check(broken)
+    message = str(caught.value)
+    assert "relu is missing" in message
+    assert "conv2d takes ('x', 'weight', 'out'), expected ('x', 'weight', 'bias', 'out'" in message
+    assert "exp takes ('out', 'x'), expected ('x', 'out')" in message
+    assert message.count(";") == 2
+
+
+def test_unknown_backends_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown backend 'gpu'; there are reference, cpu, cuda"):
+        tinyseg_kernels.load("gpu")
+
+
+# Backends
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_go_to_definition_ends_in_the_file_of_the_stem(backend: str) -> None:
+def test_backend_has_every_kernel_in_the_file_of_its_stem(backend: str) -> None:
+    """Where an editor's "go to definition" ends."""
+    has_every_kernel(backend)
     ends_in_the_file_of_its_stem(backend)
 
 
-def test_go_to_definition_ends_in_the_file_of_the_stem_on_a_gpu() -> None:
-    """Simulated, in a process of its own, as this choice is made once in each."""
-    folder = str(Path(__file__).parent)
-    code = f"import sys; sys.path.insert(0, {folder!r}); import test_house_spec as t; "
-    code += "t.ends_in_the_file_of_its_stem('cuda')"
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def ends_in_the_file_of_its_stem(name: str) -> None:
-    """There the kernel is defined, or imported by its name from a file below."""
-    backend = tinyseg_kernels.load(name)
-    for kernel in spec.KERNELS.values():
-        path = KERNELS / name / f"{kernel.stem}.py"
-        imports = (node for node in parse(path).body if isinstance(node, ast.ImportFrom))
-        from_below = {alias.name for node in imports for alias in node.names}
-        found = Path(inspect.getsourcefile(inspect.unwrap(getattr(backend, kernel.name))) or "")
-        assert found == path or kernel.name in from_below, f"{kernel.name}: {found}"
+def test_the_gpus_backend_has_every_kernel_too() -> None:
+    """Simulated, which needs no numba-cuda; in a process of its own, as this choice is made once in each."""
+    code = f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); import kernel_checks as checks; "
+    code += "checks.has_every_kernel('cuda'); checks.ends_in_the_file_of_its_stem('cuda'); print(1)"
+    assert printed(code, NUMBA_ENABLE_CUDASIM="1") == "1"
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu", "cuda"])
 def test_the_file_of_a_stem_exports_its_kernels_and_nothing_else(backend: str) -> None:
+    """In the alphabet's order; the backend gathers them with an import that names the file, and calls nothing."""
+    assert {path.stem for path in (KERNELS / backend).glob("*.py")} == {"__init__", *spec.STEMS}
     for stem in spec.STEMS:
         (exported,) = (
             ast.literal_eval(node.value)
             for node in parse(KERNELS / backend / f"{stem}.py").body
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
         )
-        assert set(exported) == {kernel.name for kernel in spec.KERNELS.values() if kernel.stem == stem}, stem
+        assert exported == sorted(kernel.name for kernel in spec.KERNELS.values() if kernel.stem == stem), stem
+    tree = parse(KERNELS / backend / "__init__.py")
+    stars = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"}
+    assert stars == set(spec.STEMS)
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Call)], "names are made by a call"
 
 
-def test_a_convolution_s_arguments_are_listed_once_in_each_backend() -> None:
-    wanted = spec.KERNELS["conv2d"].arguments
-    listed = [
-        path.relative_to(KERNELS).as_posix()
-        for path in sorted(KERNELS.rglob("*.py"))
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.FunctionDef) and node.name == "conv2d"
-        if len(node.args.args) >= len(wanted)
-    ]
-    assert listed == ["cpu/conv2d.py", "cuda/conv2d.py", "reference/conv2d.py", "spec.py"]
+def test_no_backend_gathers_its_kernels_by_name() -> None:
+    for path in sources(KERNELS):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) != "globals", f"{path}:{node.lineno}"
 
 
 _TYPES = """
@@ -127,8 +137,8 @@ def test_mypy_knows_the_kernels(tmp_path: Path) -> None:
     script.write_text(_TYPES, "utf-8")
     command = [sys.executable, "-m", "mypy", "--no-error-summary", "--config-file", str(ROOT / "pyproject.toml")]
     command += ["--cache-dir", str(tmp_path / "cache"), str(script)]
-    environment = {**os.environ, "MYPYPATH": os.pathsep.join((str(PACKAGE.parent), str(KERNELS.parent)))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    given = environment(MYPYPATH=os.pathsep.join(FOLDERS))
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, cwd=ROOT)
     said = [line.split(": ", 1)[1] for line in done.stdout.splitlines() if line.startswith(str(script))]
     assert len(said) == 5, done.stdout + done.stderr
     convolution = said[0]
@@ -141,37 +151,3 @@ def test_mypy_knows_the_kernels(tmp_path: Path) -> None:
     assert errors[0].startswith("Incompatible types in assignment (expression has type Module")
     assert errors[1].startswith('Missing positional argument "out" in call to "exp"')
     assert errors[2].startswith('"Backend" has no attribute "exponential"')
-
-
-# Devices
-
-
-def test_only_the_table_of_devices_names_the_gpu() -> None:
-    tree = parse(PACKAGE / "backend.py")
-    (table,) = (n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "DEVICES")
-
-    def names(root: ast.AST) -> int:
-        return sum(isinstance(node, ast.Constant) and node.value == "cuda" for node in ast.walk(root))
-
-    assert names(table) == names(tree) > 0
-
-
-def test_nothing_compares_a_device_with_the_gpu_s_name() -> None:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Compare):
-                parts = (part for operand in (node.left, *node.comparators) for part in ast.walk(operand))
-                values = [part.value for part in parts if isinstance(part, ast.Constant)]
-                assert "cuda" not in values, f"{path}:{node.lineno}"
-
-
-# The smallest calls
-
-
-def test_an_elementwise_kernel_needs_no_call_of_its_own() -> None:
-    reference = tinyseg_kernels.load("reference")
-    own = {name for name in calls._CALLS if spec.KERNELS[name].stem == "activation"}
-    assert own == {"leaky_relu", "leaky_relu_backward"}  # their slope may be an array or a number
-    assert [numbers for *_, numbers in calls.calls(reference, "gelu", "float32")] == [False, True]
-    for x, out, *_ in calls.calls(reference, "softplus", "float64"):
-        assert (x.shape, x.dtype, out.shape) == ((4, 5), np.float64, (4, 5))

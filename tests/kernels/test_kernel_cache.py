@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import call
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import call
-from test_warmup import python
+from processes import python
 
 from tinyseg import compilation
 from tinyseg_kernels import cache

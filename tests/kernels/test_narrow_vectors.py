@@ -7,26 +7,23 @@ code is kept in the usual cache under a name of its own: only the first run comp
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import test_ops
 from op_cases import CASES
+from op_checks import kernels_called
+from processes import environment
 
-import tinyseg
-import tinyseg_kernels
 from tinyseg_kernels import spec
 
-TESTS = Path(__file__).parent
-FOLDERS = [str(Path(module.__file__ or "").parents[1]) for module in (tinyseg, tinyseg_kernels)]
+TESTS = Path(__file__).parents[1]
 
 
 def narrow(size: int | str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run Python with vectors of so many bytes."""
-    given = {**os.environ, "TINYSEG_VECTOR_BYTES": str(size), "PYTHONPATH": os.pathsep.join(FOLDERS)}
+    given = environment(TINYSEG_VECTOR_BYTES=str(size))
     given = {name: value for name, value in given.items() if not name.startswith("PYTEST_")}
     return subprocess.run([sys.executable, *command], env=given, capture_output=True, text=True, check=False)
 
@@ -35,7 +32,7 @@ def rows_for_every_kernel(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of rows that need every kernel between them; all that there are of convolutions."""
     vectors = {name for name, kernel in spec.KERNELS.items() if kernel.stem == "conv2d"}
     chosen, covered = [], set()
-    for row, kernels in test_ops.kernels_called(CASES, monkeypatch).items():
+    for row, kernels in kernels_called(CASES, monkeypatch).items():
         if kernels & vectors or not kernels <= covered:
             chosen.append(row)
             covered |= kernels
@@ -45,7 +42,7 @@ def rows_for_every_kernel(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_every_operator_agrees_with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Values and gradients in both types, by the tests of the operators themselves."""
     tests = [
-        f"{TESTS / 'test_ops.py'}::{test}[{row}]"
+        f"{TESTS / 'tensor' / 'test_ops.py'}::{test}[{row}]"
         for row in rows_for_every_kernel(monkeypatch)
         for test in ("test_value", "test_gradient_of_cpu_equals_the_reference")
     ]
@@ -55,7 +52,7 @@ def test_every_operator_agrees_with_the_reference(monkeypatch: pytest.MonkeyPatc
 
 
 def test_both_ways_of_a_convolution_agree_with_the_definition() -> None:
-    _passes([f"{TESTS / 'test_conv_algorithms.py'}::test_both_ways_agree_with_the_definition"])
+    _passes([f"{TESTS / 'kernels' / 'test_conv_algorithms.py'}::test_both_ways_agree_with_the_definition"])
 
 
 # Those that compute with vectors where they begin and end.
@@ -65,7 +62,7 @@ _EDGES = ("winograd", "direct_convolution", "depthwise_convolution", "matrix_pro
 @pytest.mark.parametrize("size", [16, 32])
 def test_kernels_stay_inside_their_arrays(size: int) -> None:
     """Remainders are others with other vectors."""
-    _passes([f"{TESTS / 'test_kernel_edges.py'}::test_{name}" for name in _EDGES], size)
+    _passes([f"{TESTS / 'kernels' / 'test_kernel_edges.py'}::test_{name}" for name in _EDGES], size)
 
 
 def _passes(tests: list[str], size: int = 32) -> None:

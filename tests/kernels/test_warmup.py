@@ -10,26 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import call, done
+from commands import call, done
+from processes import environment, python
 
 import tinyseg_kernels
 from tinyseg import compilation, console
 from tinyseg_kernels import warmup
 
-KERNELS = Path(tinyseg_kernels.__file__ or "").parents[1]
-ROOT = Path(compilation.__file__).parents[1]
-
-
 # What the fallback is called among temporary files; Windows has them in the user's own folder.
 TEMPORARY = f"tinyseg-cache-{os.geteuid()}" if hasattr(os, "geteuid") else "tinyseg-cache"
-
-
-def python(code: str, **environment: str) -> Any:
-    """What a fresh process prints last, as JSON."""
-    given = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(KERNELS))), **environment}
-    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 _STEPS = """
@@ -136,11 +125,7 @@ print(json.dumps([x.tolist(), compiled, folder and str(folder)]))
 
 
 def test_two_processes_may_start_with_an_empty_cache(tmp_path: Path) -> None:
-    given = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(ROOT), str(KERNELS))),
-        "TINYSEG_CACHE_DIR": str(tmp_path / "cache"),
-    }
+    given = environment(TINYSEG_CACHE_DIR=str(tmp_path / "cache"))
     code = f"import tinyseg; tinyseg.get_num_threads(); input()\n{_ONE}"  # each is ready, and waits for the start
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     both = [subprocess.Popen([sys.executable, "-c", code], env=given, text=True, **pipes) for _ in range(2)]

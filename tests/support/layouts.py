@@ -239,3 +239,23 @@ def folder(root: Path) -> Path:
             save(root / split / "images" / f"{name}.jpg", photo(ord(name)))
             save(root / split / "masks" / f"{name}.png", stripes(0, 1, 255))
     return root
+
+
+# What the stripes of this file become: the values of the first rows.
+TINY: dict[str, tuple[Any, int, int, list[int], list[int] | None]] = {
+    # name: make, images of train, classes, mask, objects
+    "voc2012": (voc, 2, 21, [0, 15, 255], [0, 1, 0]),
+    "voc2011": (lambda root: voc(root, 2011), 2, 21, [0, 15, 255], [0, 1, 0]),
+    "sbd": (sbd, 2, 21, [0, 20], [0, 1]),
+    "pascal-context": (pascal_context, 2, 2, [255, 255, 0, 1], None),
+    "cityscapes": (cityscapes, 2, 19, [255, 0, 13, 18, 255], [0, 0, 26001, 26002, 33000]),
+    "ade20k": (ade20k, 2, 150, [255, 0, 149], None),
+    "coco-stuff": (coco_stuff, 2, 182, [0, 181, 255], None),
+    "coco-panoptic": (coco_panoptic, 2, 2, [255, 0, 0, 1], [0, 2, 1, 0]),
+    "isbi2012": (isbi2012, 4, 2, [0, 1, 1, 0], [0, 1, 1, 0]),
+    "nyudv2": (nyudv2, 2, 40, [255, 0, 39], None),
+    "sift-flow": (sift_flow, 6, 33, [255, 0, 32], None),
+    "sift-flow-geometric": (sift_flow, 6, 3, [255, 0, 2], None),
+    "camvid": (camvid, 2, 11, [0, 3, 255], None),
+    "folder": (folder, 2, 2, [0, 1, 255], None),
+}

@@ -1,6 +1,6 @@
-"""Writes the small files in tests/weights with PyTorch, so that they are read in tests where it is not installed:
+"""Writes the small files in weights/ with PyTorch, so that they are read in tests where it is not installed:
 
-python tests/make_weight_files.py
+python tests/support/make_weight_files.py
 """
 
 from __future__ import annotations

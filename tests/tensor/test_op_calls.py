@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import collections
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 from op_cases import CASES, Case
+from sources import PACKAGE
 
 import tinyseg
 from tinyseg.op_calls import CALLS, TINYSEG
@@ -35,8 +35,7 @@ def call_of(case: Case) -> Any:
 
 def test_the_package_has_one_table_of_calls() -> None:
     """Next to the kernels', by their contract; the tests and ``tinyseg gradcheck`` share it."""
-    package = Path(tinyseg.__file__).parent
-    assert [path.name for path in package.glob("op_*")] == ["op_calls"]
+    assert [path.name for path in PACKAGE.glob("op_*")] == ["op_calls"]
 
 
 def test_no_call_is_written_twice() -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import ast
 import io
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from sources import PACKAGE, sources
 
 import tinyseg
 import tinyseg.nn.functional as F
 from tinyseg import Tensor, console, engine, nn
 from tinyseg.autograd import Op
 from tinyseg.geometry import Field, InputField
-
-PACKAGE = Path(tinyseg.__file__).parent
 
 # Operators that say nothing of their receptive field or their multiply-adds, each with the reason.
 SILENT: dict[str, str] = {}
@@ -88,7 +86,7 @@ def test_the_search_finds_comparisons_of_class_names() -> None:
 def test_nothing_in_the_engine_is_chosen_by_the_name_of_a_class() -> None:
     found = {
         str(path.relative_to(PACKAGE)): lines
-        for path in sorted((PACKAGE / "engine").rglob("*.py"))
+        for path in sources(PACKAGE / "engine")
         if (lines := comparisons_of_class_names(path.read_text(encoding="utf-8")))
     }
     assert found == {}

@@ -1,6 +1,6 @@
 """Small calls of every operator that has a gradient, by the operator's name: the one place where they are written.
 
-``tinyseg gradcheck`` checks the gradient of each. The tests of operators add what comes out (``tests/op_cases/``)
+``tinyseg gradcheck`` checks the gradient of each. The tests of operators add what comes out (``tests/support/op_cases/``)
 and compare backends, layouts of memory, and PyTorch: a call is handed the API that it uses, ``t``, so that the same
 call runs there. Calls are in the package because the command is; expected values are in the tests because they come
 from SciPy, NumPy or a calculation by hand. Only the tests have odd inputs (NaN, ties, sizes of zero, large numbers),
