@@ -112,7 +112,7 @@ def test_each_part_of_a_package_has_its_row(package: str) -> None:
 
 @pytest.mark.parametrize("package", ORDERS)
 def test_imports_inside_a_package_go_down_only(package: str) -> None:
-    """None in a row but of parts that are ``together``, and none by way of the package itself, which stands above all."""
+    """None between parts of a row, unless they are ``together``, and none by way of the package: it is above all."""
     rows, least, together = ORDERS[package]
     level = {part: number for number, row in enumerate(rows) for part in row}
     found = 0
