@@ -90,8 +90,8 @@ def rows_of_data() -> tuple[tuple[str, ...], ...]:
 
 
 ORDERS = {
-    "tinyseg_kernels.cpu": Order(KERNEL_FOLDERS, 100, frozenset(spec.STEMS)),
-    "tinyseg_kernels.cuda": Order(KERNEL_FOLDERS, 100, frozenset(spec.STEMS)),
+    "tinyseg_kernels.cpu": Order(KERNEL_FOLDERS, 150, frozenset(spec.STEMS)),
+    "tinyseg_kernels.cuda": Order(KERNEL_FOLDERS, 150, frozenset(spec.STEMS)),
     "tinyseg.data": Order(rows_of_data(), 40),
     "tinyseg.engine": Order(
         (
