@@ -17,6 +17,9 @@ from tinyseg_kernels.cpu.runtime import guards
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# Helpers whose assertions explain themselves as those of tests do.
+pytest.register_assert_rewrite("commands", "kernel_checks", "op_checks", "processes")
+
 # Every array of the cpu backend lies between bands that kernels must leave alone; fresh memory is NaN.
 guards.enable()
 

@@ -1,10 +1,10 @@
 """Small calls of every operator that has a gradient, by the operator's name: the one place where they are written.
 
-``tinyseg gradcheck`` checks the gradient of each. The tests of operators add what comes out (``tests/op_cases/``)
-and compare backends, layouts of memory, and PyTorch: a call is handed the API that it uses, ``t``, so that the same
-call runs there. Calls are in the package because the command is; expected values are in the tests because they come
-from SciPy, NumPy or a calculation by hand. Only the tests have odd inputs (NaN, ties, sizes of zero, large numbers),
-other options of the same operators, and calls without a gradient.
+``tinyseg gradcheck`` checks the gradient of each. The tests of operators (``tests/support/op_cases/``) add what comes
+out, and compare backends, layouts of memory, and PyTorch: a call is handed the API that it uses, ``t``, so that the
+same call runs there. Calls are in the package because the command is; expected values are in the tests because they
+come from SciPy, NumPy or a calculation by hand. Only the tests have odd inputs (NaN, ties, sizes of zero, large
+numbers), other options of the same operators, and calls without a gradient.
 
 Names of operators are those of ``nn.functional`` and of tensors' operators. Inputs are small, without ties and away
 from kinks, so that the gradient can be compared with differences. Kernels have small calls of their own, next to

@@ -2,7 +2,8 @@
 
 numba-cuda makes PTX of Python functions, nvJitLink machine code of PTX. Several names are not public there, which is
 why ``pyproject.toml`` bounds numba-cuda's version above. Its successor ``numba_cuda_mlir`` has most of these names,
-too (``tests/test_cuda_toolchain.py`` tries them), but makes MLIR of what ``vector/instructions.py`` writes as LLVM's.
+too (``tests/cuda/test_cuda_toolchain.py`` tries them), but makes MLIR of what ``vector/instructions.py`` writes as
+LLVM's.
 """
 
 from __future__ import annotations
