@@ -190,7 +190,7 @@ class TensorBase:
 
     @property
     def backend(self) -> Backend:
-        """The kernels of the tensor's device."""
+        """The kernels of the tensor's device: what the contract lists, from ``tinyseg_kernels/DEVICE/STEM.py``."""
         return backend.kernels(self.device)
 
     @property

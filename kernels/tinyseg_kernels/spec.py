@@ -836,7 +836,7 @@ def check(backend: ModuleType) -> None:
     for kernel in KERNELS.values():
         function = getattr(backend, kernel.name, None)
         if function is None:
-            problems.append(f"{kernel.name} is missing")
+            problems.append(f"{kernel.name} is missing (is it in __all__ of {kernel.stem}.py?)")
             continue
         arguments = tuple(inspect.signature(function).parameters)
         if arguments != kernel.arguments:

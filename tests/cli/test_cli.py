@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from commands import Result, call, done
 from processes import environment
-from runs import TINY_FLAGS, make_folder, visible, without_pictures, write
 from sources import ROOT
+from tiny_runs import TINY_FLAGS, make_folder, visible, without_pictures, write
 
 import tinyseg
 from tinyseg import backend, cli, engine, errors, models

@@ -10,8 +10,8 @@ from typing import Any
 import layouts
 import numpy as np
 import pytest
-import runs as data
-from runs import TINY_FLAGS, without_pictures
+import tiny_runs as data
+from tiny_runs import TINY_FLAGS, without_pictures
 from typer.testing import CliRunner, Result
 
 from tinyseg import engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import call, done
-from runs import TINY_FLAGS, make_folder, without_pictures
+from tiny_runs import TINY_FLAGS, make_folder, without_pictures
 
 from tinyseg import engine
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import runs
+import tiny_runs
 from typer.testing import CliRunner
 
 import tinyseg
@@ -199,7 +199,7 @@ def test_the_command_line_trains_resumes_evaluates_and_predicts(
     cuda: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run is begun on the GPU, goes on on the CPU, and is used on the GPU."""
-    runs.without_pictures(monkeypatch)
+    tiny_runs.without_pictures(monkeypatch)
     data, folder = make_images(tmp_path / "data"), tmp_path / "run"
 
     def run(*arguments: Any) -> str:
@@ -231,8 +231,8 @@ def make_images(root: Path) -> Path:
             (root / split / kind).mkdir(parents=True)
         for number in range(count):
             mask = dice.integers(0, 2, (6, 6))
-            runs.write(root / split / "masks" / f"{number}.png", mask)
-            runs.write(root / split / "images" / f"{number}.png", np.stack([mask * 200] * 3, axis=2))
+            tiny_runs.write(root / split / "masks" / f"{number}.png", mask)
+            tiny_runs.write(root / split / "images" / f"{number}.png", np.stack([mask * 200] * 3, axis=2))
     (root / "classes.txt").write_text("ground 0 0 0\nthing 250 120 30\n", encoding="utf-8")
     return root
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from layouts import TINY, photo, save, stripes
 from PIL import Image
-from runs import make_folder
+from tiny_runs import make_folder
 from typer.testing import CliRunner, Result
 
 from tinyseg import engine

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from chromium import Browser
 from commands import call
-from runs import Log, make_folder, options, without_pictures
+from tiny_runs import Log, make_folder, options, without_pictures
 
 from tinyseg import engine, viz
 from tinyseg.data import Sample

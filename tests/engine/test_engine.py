@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from runs import Log, make_folder, options, visible, without_pictures, write
+from tiny_runs import Log, make_folder, options, visible, without_pictures, write
 
 import tinyseg
 from tinyseg import engine, nn

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import call
-from runs import TINY_MODEL, make_folder, options, without_pictures
 from scipy import ndimage
+from tiny_runs import TINY_MODEL, make_folder, options, without_pictures
 
 import tinyseg
 from tinyseg import engine

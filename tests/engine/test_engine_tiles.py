@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from runs import make_folder, options, visible, without_pictures, write
+from tiny_runs import make_folder, options, visible, without_pictures, write
 
 import tinyseg
 from tinyseg import engine

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from layouts import sift_flow
-from runs import without_pictures
 from sources import PACKAGE, parse, sources
+from tiny_runs import without_pictures
 
 import tinyseg
 from tinyseg import engine, models, nn

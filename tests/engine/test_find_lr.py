@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from runs import make_folder, options, without_pictures
+from tiny_runs import make_folder, options, without_pictures
 
 from tinyseg import engine
 from tinyseg.engine.inspection import memory

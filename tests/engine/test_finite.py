@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import call, done
-from runs import TINY_FLAGS, make_folder, options, without_pictures
+from tiny_runs import TINY_FLAGS, make_folder, options, without_pictures
 
 import tinyseg
 from tinyseg import checkpoint as checkpoints

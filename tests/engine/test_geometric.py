@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from commands import call
 from layouts import sift_flow
-from runs import Log, make_folder, without_pictures
+from tiny_runs import Log, make_folder, without_pictures
 
 import tinyseg
 from tinyseg import engine, models

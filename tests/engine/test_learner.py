@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import Log, make_folder, options, without_pictures
+from tiny_runs import Log, make_folder, options, without_pictures
 
 import tinyseg
 from tinyseg import engine, nn

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import make_folder, options, without_pictures
+from tiny_runs import make_folder, options, without_pictures
 
 from tinyseg import engine
 from tinyseg.checkpoint import load

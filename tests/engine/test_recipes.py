@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import make_folder, options
+from tiny_runs import make_folder, options
 
 from tinyseg import engine
 from tinyseg.engine.config import recipes

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from processes import environment
-from runs import TINY_FLAGS, make_folder, options, without_pictures
 from safetensors import safe_open
+from tiny_runs import TINY_FLAGS, make_folder, options, without_pictures
 
 from tinyseg import checkpoint, engine
 from tinyseg.engine import Callbacks, resume

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from commands import call
-from runs import make_folder, options, without_pictures
+from tiny_runs import make_folder, options, without_pictures
 
 import tinyseg
 from tinyseg import engine

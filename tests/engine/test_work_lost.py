@@ -20,7 +20,7 @@ import pytest
 from commands import call
 from PIL import Image
 from processes import age, environment
-from runs import Log, make_folder, options, visible, without_pictures, write
+from tiny_runs import Log, make_folder, options, visible, without_pictures, write
 
 from tinyseg import engine, models
 from tinyseg.checkpoint import load

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import without_pictures
+from tiny_runs import without_pictures
 
 from tinyseg.checkpoint import load
 

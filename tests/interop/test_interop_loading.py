@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from commands import call, done
 from numpy.typing import NDArray
-from runs import TINY_FLAGS, make_folder, options, without_pictures
+from tiny_runs import TINY_FLAGS, make_folder, options, without_pictures
 
 import tinyseg
 from tinyseg import engine, models, nn

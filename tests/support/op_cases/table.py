@@ -64,6 +64,8 @@ _CALLS = {call.name: call for calls in CALLS.values() for call in calls}
 
 def expect(name: str, expected: Any, **options: Any) -> None:
     """Add a row of the call of that name in ``tinyseg.op_calls``, which has its function and inputs."""
+    if name not in _CALLS:
+        raise LookupError(f"expect({name!r}): no call of that name; add one to tinyseg/op_calls first")
     call = _CALLS[name]
     case(name, call.function, *call.arrays, expected=expected, **options)
 

@@ -172,42 +172,11 @@ def write_config(path: Path, config: Config) -> None:
 
     text = f"{_MARK}: what this run is. --resume, evaluate and predict read it.\n\n"
     table = asdict(config)
-    for name, after in _KEYS_AFTER.items():
-        table[name] = {key: table[name][key] for key in _in_file_order(getattr(config, name), after)}
+    for name, part in (("data", config.data), ("training", config.training)):
+        keys = sorted(fields(part), key=lambda item: not is_required(item))  # what every file has comes first
+        table[name] = {item.name: table[name][item.name] for item in keys}
     text += tomli_w.dumps(_without_none(table))
     write_text(path, text)
-
-
-_KEYS_AFTER = {
-    "data": {
-        "num_classes": "name",
-        "augment": "std",
-        "seed": "augment",
-        "bgr": "mapping",
-        "depths": "as_stored",
-        "spread": "depths",
-    },
-    "training": {
-        "class_weights": "seed",
-        "loss": "class_weights",
-        "loss_options": "loss",
-        "border_weights": "loss_options",
-        "freeze": "clip_value",
-        "stage": "patience",
-    },
-}
-"""The keys of a table that do not stand where the declaration has them, and the key that each stands after: so files
-are the same as those of earlier versions. A new option needs no line here.
-"""
-
-
-def _in_file_order(config: DataConfig | TrainingConfig, after: Mapping[str, str]) -> list[str]:
-    """The keys of a table: first those that every file has, then the others, but for those in ``after``."""
-    items = sorted(fields(config), key=lambda item: not is_required(item))
-    keys = [item.name for item in items if item.name not in after]
-    for key, before in after.items():
-        keys.insert(keys.index(before) + 1, key)
-    return keys
 
 
 def is_written(path: Path) -> bool:

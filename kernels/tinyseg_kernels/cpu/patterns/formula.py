@@ -9,6 +9,9 @@ A decorated function computes one element of ``out`` from the operands' elements
 and becomes the kernel ``sqrt(x, out)``, a loop over memory (``loops.py``) that is compiled at its first call. Each
 list of arguments that several kernels share has a decorator. A kernel that has variants, or a list of arguments of
 its own, is a plain function that calls ``apply`` with a loop.
+
+A formula uses the functions of ``vector/scalar.py``, and ``typed(2, x)`` for the constant 2 in the type of x: a plain
+number makes float64 of float32. Functions of its own that it calls are marked ``@inlined``.
 """
 
 from __future__ import annotations
