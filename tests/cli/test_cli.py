@@ -533,12 +533,12 @@ def test_an_interrupt_says_how_to_go_on(root: Path, tmp_path: Path, monkeypatch:
 # --- Streams and names as they are found outside
 
 
-def _command(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[bytes]:
+def _command(*arguments: Any, **changes: str) -> subprocess.CompletedProcess[bytes]:
     """Run the command as a process of its own; xdist sets COLUMNS, which is taken away."""
     inherited = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
     return subprocess.run(
         [sys.executable, "-m", "tinyseg", *map(str, arguments)],
-        env={**inherited, **environment},
+        env={**inherited, **changes},
         capture_output=True,
         check=False,
         timeout=120,
