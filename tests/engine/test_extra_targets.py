@@ -204,6 +204,8 @@ def test_a_row_of_a_checkpoint_is_as_it_was() -> None:
         assert list(EpochRow.from_state(given).as_state().items()) == list(given.items())
     older = {name: value for name, value in row.items() if name != "geometric_accuracy"}
     assert EpochRow.from_state(older).as_state() == {**row, "geometric_accuracy": None}
+    other = {**older, "geometric_accuracy": None, "depth_accuracy": 0.75}
+    assert EpochRow.from_state(other).extra_accuracies == {"depth": 0.75}, "of a data set of one's own"
     cells = EpochRow.from_state(row).cells(["a", "b"])
     assert list(cells)[9:] == ["skipped_batches", "geometric_accuracy", "iu_a", "iu_b", "waited", "seconds"]
     assert "geometric_accuracy" not in EpochRow.from_state(older).cells(["a", "b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable
@@ -363,3 +364,29 @@ def test_focal_loss_has_a_slope_where_nothing_is_wrong(device: str) -> None:
         x = tinyseg.tensor(np.float32([[[[300.0]]]]), requires_grad=True)
         F.focal_loss(x, tinyseg.tensor([[[1]]]), gamma=gamma).backward()
         assert x.grad.item() == 0
+
+
+# As modules
+
+
+def test_a_loss_names_itself_and_what_it_takes() -> None:
+    with pytest.raises(TypeError, match=r"^MSELoss: .*'weight'; it takes reduction$"):
+        nn.MSELoss(weight=tinyseg.ones(2))
+    with pytest.raises(TypeError, match=r"^DiceLoss: too many .*; it takes smooth, classes, weight"):
+        nn.DiceLoss(1.0, "all", None, -100, "mean", 3)
+
+
+def test_a_loss_derived_from_another_takes_the_same_or_what_it_says() -> None:
+    class Same(nn.MSELoss):
+        pass
+
+    class Own(nn.CrossEntropyLoss):
+        def __init__(self, count: int) -> None:
+            super().__init__(weight=tinyseg.ones(count))
+
+    with pytest.raises(TypeError, match=r"Same: .*'weight'"):
+        Same(weight=tinyseg.ones(2))
+    assert list(inspect.signature(Own).parameters) == ["count"]
+    assert [name for name, _ in Own(2).named_buffers()] == ["weight"]
+    loss = Own(2)(tinyseg.zeros(1, 2, 1, 1), tinyseg.tensor([[[1]]]))
+    assert loss.item() == pytest.approx(math.log(2))

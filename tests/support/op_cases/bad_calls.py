@@ -80,6 +80,8 @@ bad("index with too many", lambda: zeros(2)[0, 0], IndexError, "2 indices for a 
 bad("index by a mask", lambda: zeros(2)[zeros(2) > 0], TypeError, "tinyseg.where() chooses by a mask")
 bad("index by True", lambda: zeros(2)[True], TypeError, "got bool")
 bad("index by a float", lambda: zeros(2)[0.5], TypeError, "expected ints, slices")
+bad("index by objects", lambda: zeros(2)[[None]], TypeError, "index: dtype dtype('O') is not supported")
+bad("index by int16", lambda: zeros(2)[np.zeros(1, np.int16)], TypeError, "index: dtype dtype('int16') is not")
 bad("index by two vectors", lambda: zeros(2, 2)[[0], [1]], TypeError, "use gather() for more")
 bad("index by a list out of range", lambda: zeros(2)[[0, 2]], IndexError, "index 2 is out of range for size 2")
 bad("gather out of range", lambda: zeros(2).gather(0, tinyseg.tensor([-3])), IndexError, "index -3 is out of range")
