@@ -102,22 +102,21 @@ def conv2d(
         for g, (x_, weight_, bias_, out_) in enumerate(parts):
             conv2d(x_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
-    memory = channels_last(out)
     flat, strides = _flat_weight(weight)
     shape = shape_of(x.shape, out.shape, weight.shape, stride, padding, dilation, x.itemsize)
-    source = channels_last(x)
+    x, pixels = channels_last(x), channels_last(out)  # N,H,W,C from here on
 
-    def direct(source: Array, target: Array, memo: Memo) -> None:
-        shapes = (_first(source.shape), _first(target.shape), weight.shape)
+    def direct(x: Array, pixels: Array, memo: Memo) -> None:
+        shapes = (_first(x.shape), _first(pixels.shape), weight.shape)
         plan = convolution_plan(*shapes, strides, stride, padding, dilation, x.itemsize)
-        convolve(plan, source, flat, bias, target, relu, memo)
+        convolve(plan, x, flat, bias, pixels, relu, memo)
 
     if uses_winograd(shape, memo is not None):
-        marks = winograd.convolve(source, flat, strides, False, bias, memory, padding, dilation, relu, memo)
-        _recompute(marks, memory, dilation, lambda n, image: direct(source[n : n + 1], image, None))
+        marks = winograd.convolve(x, flat, strides, False, bias, pixels, padding, dilation, relu, memo)
+        _recompute(marks, pixels, dilation, lambda n, image: direct(x[n : n + 1], image, None))
     else:
-        direct(source, memory, memo)
-    deliver(memory, out)
+        direct(x, pixels, memo)
+    deliver(pixels, out)
 
 
 def conv_transpose2d(
@@ -145,27 +144,26 @@ def conv_transpose2d(
         for g, (y_, weight_, bias_, out_) in enumerate(parts):
             conv_transpose2d(y_, weight_, bias_, out_, stride, padding, dilation, 1, relu, _part_of(memo, g))
         return
-    memory = channels_last(out)
-    source = channels_last(y)
     flat, (o, i, r_stride, s_stride) = _flat_weight(weight)
     strides = (i, o, r_stride, s_stride)
     flipped_padding = (2 * dilation[0] - padding[0], 2 * dilation[1] - padding[1])
     shape = shape_of(y.shape, out.shape, weight.shape, stride, flipped_padding, dilation, y.itemsize)
+    y, pixels = channels_last(y), channels_last(out)  # N,H,W,C from here on
 
-    def direct(source: Array, target: Array, memo: Memo) -> None:
-        shapes = (_first(source.shape), _first(target.shape), weight.shape)
+    def direct(y: Array, pixels: Array, memo: Memo) -> None:
+        shapes = (_first(y.shape), _first(pixels.shape), weight.shape)
         plan, unmet = transposed_plan(*shapes, strides, stride, padding, dilation, y.itemsize)
         for row, column in unmet:
             value = np.zeros(out.shape[1], out.dtype) if bias is None else bias
-            target[:, row :: stride[0], column :: stride[1]] = np.maximum(value, 0) if relu else value
-        convolve(plan, source, flat, bias, target, relu, memo)
+            pixels[:, row :: stride[0], column :: stride[1]] = np.maximum(value, 0) if relu else value
+        convolve(plan, y, flat, bias, pixels, relu, memo)
 
     if uses_winograd(shape, memo is not None):
-        marks = winograd.convolve(source, flat, strides, True, bias, memory, flipped_padding, dilation, relu, memo)
-        _recompute(marks, memory, dilation, lambda n, image: direct(source[n : n + 1], image, None))
+        marks = winograd.convolve(y, flat, strides, True, bias, pixels, flipped_padding, dilation, relu, memo)
+        _recompute(marks, pixels, dilation, lambda n, image: direct(y[n : n + 1], image, None))
     else:
-        direct(source, memory, memo)
-    deliver(memory, out)
+        direct(y, pixels, memo)
+    deliver(pixels, out)
 
 
 def conv2d_weight_gradient(
@@ -180,14 +178,15 @@ def conv2d_weight_gradient(
             conv2d_weight_gradient(x_, grad_, out_, stride, padding, dilation, 1)
         return
     whole = out if out.flags.c_contiguous else empty(out.shape, out.dtype)
-    source, gradient = channels_last(x), channels_last(grad)
-    if gradient_uses_winograd(shape_of(x.shape, grad.shape, out.shape, stride, padding, dilation, x.itemsize)):
-        if winograd_gradient.weight_gradient(source, gradient, whole, padding, dilation):
+    shape = shape_of(x.shape, grad.shape, out.shape, stride, padding, dilation, x.itemsize)
+    x, grad = channels_last(x), channels_last(grad)  # N,H,W,C from here on
+    if gradient_uses_winograd(shape):
+        if winograd_gradient.weight_gradient(x, grad, whole, padding, dilation):
             direct = empty(out.shape, out.dtype)
-            weight_gradient(source, gradient, direct, stride, padding, dilation)
+            weight_gradient(x, grad, direct, stride, padding, dilation)
             filters = ~np.isfinite(whole).all(axis=(2, 3))
             whole[filters] = direct[filters]
     else:
-        weight_gradient(source, gradient, whole, stride, padding, dilation)
+        weight_gradient(x, grad, whole, stride, padding, dilation)
     if whole is not out:
         out[...] = whole

@@ -2,7 +2,7 @@
 
 All of them make, for a lattice of output pixels, the same kind of sum::
 
-    out[n, h0 + q hs, w0 + p ws, :] = bias + sum_t  source[n, q rs + row_t, p cs + column_t, :] @ weight_t
+    out[n, h0 + q hs, w0 + p ws, :] = bias + sum_t  x[n, q rs + row_t, p cs + column_t, :] @ weight_t
 
 A convolution writes every pixel (hs = 1) and reads with its stride (rs = stride, row_t = r dilation - padding). The
 transposed one reads every pixel (rs = 1) and writes with its stride: the output falls into stride x stride lattices,
@@ -35,10 +35,10 @@ from .plan import Plan, piece_at
 
 
 @helper
-def _copy_band(source, n, top, rows, left, columns, band):
-    """band[i, j, :] = source[n, top + i, left + j, :], and 0 outside the image; band is flat."""
-    height, width, channels = source.shape[1:]
-    flat = source.reshape(-1)
+def _copy_band(x, n, top, rows, left, columns, band):
+    """band[i, j, :] = x[n, top + i, left + j, :], and 0 outside the image; band is flat."""
+    height, width, channels = x.shape[1:]
+    flat = x.reshape(-1)
     inner_left, inner_right = max(0, -left), min(columns, width - left)
     for i in range(rows):
         line = i * columns * channels
@@ -53,16 +53,16 @@ def _copy_band(source, n, top, rows, left, columns, band):
 
 
 @kernel
-def _convolve(start, stop, source, packed, bias, lowest, out, schedule, pieces, taps, scratch):
+def _convolve(start, stop, x, packed, bias, lowest, out, schedule, pieces, taps, scratch):
     """Items: (image, band of output rows, part of the output channels).
 
     ``schedule``: the fields of a ``Schedule``; ``pieces`` and ``taps`` as in the plan. ``scratch`` holds the band.
     """
     steps, source_steps, block, bands, band_rows, parts = schedule
-    height, width, channels = source.shape[1:]
+    height, width, channels = x.shape[1:]
     out_height, out_width, out_channels = out.shape[1:]
     blocks = (out_channels + block - 1) // block
-    flat_source, flat_out = source.reshape(-1), out.reshape(-1)
+    flat_x, flat_out = x.reshape(-1), out.reshape(-1)
     tap_rows, tap_columns, tap_panels = taps[:, 0], taps[:, 1], taps[:, 2].copy()
 
     # The rectangle of source pixels that is met from a band's first pixel on.
@@ -87,11 +87,11 @@ def _convolve(start, stop, source, packed, bias, lowest, out, schedule, pieces, 
         part = rest % parts
         top = q0 * source_steps[0] + low_row
         if inside:
-            values, origin = flat_source, ((n * height + top) * width + low_column) * channels
+            x_band, origin = flat_x, ((n * height + top) * width + low_column) * channels
         else:
-            values, origin = scratch, 0
+            x_band, origin = scratch, 0
             needed = (band_rows - 1) * source_steps[0] + high_row - low_row + 1
-            _copy_band(source, n, top, needed, low_column, columns, scratch)
+            _copy_band(x, n, top, needed, low_column, columns, scratch)
         for i in range(len(pieces)):
             piece = piece_at(pieces, i)
             pixels = 0
@@ -109,7 +109,7 @@ def _convolve(start, stop, source, packed, bias, lowest, out, schedule, pieces, 
             for b in range(part * blocks // parts, (part + 1) * blocks // parts):
                 panels = piece.weights + b * piece.panels * products * block
                 gather_product(
-                    values, origin, read, 0, pixels, tap_offsets, tap_panels, piece.first_tap, piece.taps, products,
+                    x_band, origin, read, 0, pixels, tap_offsets, tap_panels, piece.first_tap, piece.taps, products,
                     packed, panels, bias, b * block, lowest, flat_out, b * block, written, 0,
                     min(block, out_channels - b * block),
                 )  # fmt: skip
@@ -117,7 +117,7 @@ def _convolve(start, stop, source, packed, bias, lowest, out, schedule, pieces, 
 
 def convolve(
     plan: Plan | None,
-    source: Array,
+    x: Array,
     weight: Array,
     bias: Array | None,
     out: Array,
@@ -126,7 +126,7 @@ def convolve(
 ) -> None:
     """Write the lattices of ``out``; see the top of the file.
 
-    ``source`` and ``out`` are C-contiguous N,H,W,C; ``weight`` is flat. Nothing is written without a plan.
+    ``x`` and ``out`` are C-contiguous N,H,W,C; ``weight`` is flat. Nothing is written without a plan.
     """
     if plan is None:
         return
@@ -136,9 +136,9 @@ def convolve(
         if memo is not None:
             memo[plan.key] = packed
     outputs, block = plan.packing.outputs, plan.packing.block
-    initial = zeros((-(-outputs // block) * block,), source.dtype)
+    initial = zeros((-(-outputs // block) * block,), x.dtype)
     if bias is not None:
         initial[:outputs] = bias
-    lowest = source.dtype.type(0 if relu else -np.inf)
-    arguments = (source, packed, initial, lowest, out, tuple(plan.schedule), plan.pieces, plan.taps)
-    parallel.run(_convolve, plan.items, plan.grain, *arguments, scratch=(plan.scratch, source.dtype))
+    lowest = x.dtype.type(0 if relu else -np.inf)
+    arguments = (x, packed, initial, lowest, out, tuple(plan.schedule), plan.pieces, plan.taps)
+    parallel.run(_convolve, plan.items, plan.grain, *arguments, scratch=(plan.scratch, x.dtype))
